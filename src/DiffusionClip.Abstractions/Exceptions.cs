@@ -1,0 +1,78 @@
+namespace DiffusionClip;
+
+/// <summary>Base of every error that a caller can do something about; its message is one line that says what and what to do.</summary>
+public class DiffusionClipException : Exception
+{
+    /// <summary>Creates the error.</summary>
+    public DiffusionClipException(string message, Exception? innerException = null) : base(message, innerException)
+    {
+    }
+}
+
+/// <summary>A request, option or argument has a value that cannot be used.</summary>
+public sealed class InvalidRequestException : DiffusionClipException
+{
+    /// <summary>Creates the error; the message is composed of the three parts.</summary>
+    /// <param name="field">The field in the request's own snake_case words, e.g. <c>num_inference_steps</c>.</param>
+    /// <param name="value">The value as given, shortened if long.</param>
+    /// <param name="remedy">What would be accepted.</param>
+    public InvalidRequestException(string field, string? value, string remedy)
+        : base($"{field}: {Shorten(value)} cannot be used; {remedy}")
+    {
+        Field = field;
+        Value = value;
+        Remedy = remedy;
+    }
+
+    /// <summary>The field at fault.</summary>
+    public string Field { get; }
+
+    /// <summary>The value at fault.</summary>
+    public string? Value { get; }
+
+    /// <summary>What would be accepted.</summary>
+    public string Remedy { get; }
+
+    private static string Shorten(string? value)
+    {
+        if (value is null)
+        {
+            return "nothing";
+        }
+
+        string line = new([.. value.Take(60).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c)]);
+        return value.Length > 60 ? $"'{line}…' ({value.Length} characters)" : $"'{line}'";
+    }
+}
+
+/// <summary>A model folder is missing, incomplete, damaged or does not fit together.</summary>
+public sealed class ModelFolderException : DiffusionClipException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="path">The file or folder at fault.</param>
+    /// <param name="problem">What was found and what was expected.</param>
+    /// <param name="innerException">The cause, if another error led here.</param>
+    public ModelFolderException(string path, string problem, Exception? innerException = null)
+        : base($"{path}: {problem}", innerException) => Path = path;
+
+    /// <summary>The file or folder at fault.</summary>
+    public string Path { get; }
+}
+
+/// <summary>A file is not a picture that can be read.</summary>
+public sealed class ImageFormatException : DiffusionClipException
+{
+    /// <summary>Creates the error.</summary>
+    public ImageFormatException(string message, Exception? innerException = null) : base(message, innerException)
+    {
+    }
+}
+
+/// <summary>An execution provider was asked for that this build or machine does not have.</summary>
+public sealed class ExecutionProviderException : DiffusionClipException
+{
+    /// <summary>Creates the error.</summary>
+    public ExecutionProviderException(string message, Exception? innerException = null) : base(message, innerException)
+    {
+    }
+}

@@ -1,0 +1,129 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace DiffusionClip;
+
+/// <summary>
+/// What is wanted: the same record for the library, the command line, a picture's metadata, a queue and an API.
+/// A field left null takes the model's default when the request is normalized; only normalized requests run.
+/// </summary>
+public sealed record ImageRequest
+{
+    /// <summary>The version of this record that this build writes.</summary>
+    public const int CurrentSchemaVersion = 1;
+
+    /// <summary>Version of the record; 1.</summary>
+    public int SchemaVersion { get; init; } = CurrentSchemaVersion;
+
+    /// <summary>What the picture shows and does not show.</summary>
+    public PromptRequest Prompt { get; init; } = new();
+
+    /// <summary>Which model paints it.</summary>
+    public ModelRequest Model { get; init; } = new();
+
+    /// <summary>How it is painted.</summary>
+    public SamplingRequest Sampling { get; init; } = new();
+
+    /// <summary>How many candidates, and how the best are found.</summary>
+    public SearchRequest Search { get; init; } = new();
+
+    /// <summary>What is written down.</summary>
+    public OutputRequest Output { get; init; } = new();
+
+    /// <summary>A request for a prompt, everything else at its default.</summary>
+    public static ImageRequest For(string prompt) => new() { Prompt = new() { Text = prompt } };
+}
+
+/// <summary>The words.</summary>
+public sealed record PromptRequest
+{
+    /// <summary>The prompt; empty paints unconditionally.</summary>
+    public string Text { get; init; } = "";
+
+    /// <summary>What guidance leads away from; empty for nothing in particular.</summary>
+    public string Negative { get; init; } = "";
+}
+
+/// <summary>The generator.</summary>
+public sealed record ModelRequest
+{
+    /// <summary>Id, folder name or path of a model folder; null: the configured default.</summary>
+    public string? Id { get; init; }
+
+    /// <summary>Execution provider: <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>; null: the configured one.</summary>
+    public string? Provider { get; init; }
+}
+
+/// <summary>The settings of denoising, in the words of diffusers.</summary>
+public sealed record SamplingRequest
+{
+    /// <summary>A scheduler's class name, alias or A1111 label (<c>DPM++ 2M Karras</c>); null: the model folder's own.</summary>
+    public string? Scheduler { get; init; }
+
+    /// <summary>Options laid over the scheduler's configuration, e.g. <c>use_karras_sigmas</c>.</summary>
+    public IReadOnlyDictionary<string, JsonElement>? SchedulerOptions { get; init; }
+
+    /// <summary>Number of denoising steps, 1 to 1000.</summary>
+    public int? NumInferenceSteps { get; init; }
+
+    /// <summary>Scale of classifier-free guidance (Ho and Salimans 2022), 0 to 100; at 1 and below guidance is skipped.</summary>
+    public float? GuidanceScale { get; init; }
+
+    /// <summary>Rescale of guided noise (Lin et al. 2023, section 3.4), 0 to 1; 0 leaves it alone.</summary>
+    public float? GuidanceRescale { get; init; }
+
+    /// <summary>DDIM's stochasticity, 0 to 1; null: the scheduler's default.</summary>
+    public float? Eta { get; init; }
+
+    /// <summary>Seed of the first candidate; candidate i has seed + i modulo 2^64. Null: drawn when the request is normalized.</summary>
+    [JsonConverter(typeof(SeedJsonConverter))]
+    public ulong? Seed { get; init; }
+
+    /// <summary>Whose random numbers: torch's CPU generator or CUDA's Philox.</summary>
+    public NoiseKind? Noise { get; init; }
+
+    /// <summary>Width in pixels, a multiple of the latent's scale.</summary>
+    public int? Width { get; init; }
+
+    /// <summary>Height in pixels, a multiple of the latent's scale.</summary>
+    public int? Height { get; init; }
+}
+
+/// <summary>Whose random numbers a run draws.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<NoiseKind>))]
+public enum NoiseKind
+{
+    /// <summary>torch's CPU generator: mt19937 and its two normal fills.</summary>
+    [JsonStringEnumMemberName("cpu")]
+    Cpu,
+
+    /// <summary>torch's CUDA generator: Philox 4x32-10.</summary>
+    [JsonStringEnumMemberName("philox")]
+    Philox,
+}
+
+/// <summary>The search over candidates.</summary>
+public sealed record SearchRequest
+{
+    /// <summary>Name of the strategy; null: <c>best-of-n</c>.</summary>
+    public string? Strategy { get; init; }
+
+    /// <summary>How many candidates are started, 1 to 1024.</summary>
+    public int? Candidates { get; init; }
+
+    /// <summary>How many of the best are kept, 1 to the number of candidates; null: all.</summary>
+    public int? Keep { get; init; }
+
+    /// <summary>Id or path of the CLIP folder that scores; null: the one that goes with the generator; <c>none</c>: no scores.</summary>
+    public string? Scorer { get; init; }
+
+    /// <summary>The text that pictures are scored against; null: the prompt without its syntax.</summary>
+    public string? ScoreText { get; init; }
+}
+
+/// <summary>What is written down.</summary>
+public sealed record OutputRequest
+{
+    /// <summary>Whether pictures carry their metadata.</summary>
+    public bool Metadata { get; init; } = true;
+}

@@ -1,0 +1,159 @@
+using System.Text.Json.Serialization;
+
+namespace DiffusionClip;
+
+/// <summary>What ran: enough to repeat the run and to judge its outcome.</summary>
+public sealed record RunReport
+{
+    /// <summary>Version of the record; 1.</summary>
+    public int SchemaVersion { get; init; } = 1;
+
+    /// <summary>The program and its version.</summary>
+    public required string Software { get; init; }
+
+    /// <summary>The normalized request.</summary>
+    public required ImageRequest Request { get; init; }
+
+    /// <summary>How the request was executed.</summary>
+    public required ExecutionPlan Plan { get; init; }
+
+    /// <summary>The models that took part, with the hash of every file that was read.</summary>
+    public required IReadOnlyList<ModelReport> Models { get; init; }
+
+    /// <summary>What the tokenizers made of the texts.</summary>
+    public required IReadOnlyList<TextReport> Texts { get; init; }
+
+    /// <summary>Time per stage.</summary>
+    public required IReadOnlyList<StageReport> Stages { get; init; }
+
+    /// <summary>Every candidate, the ranked ones best first.</summary>
+    public required IReadOnlyList<CandidateReport> Candidates { get; init; }
+
+    /// <summary>How scores came about; null without a scorer.</summary>
+    public ScoreRecord? Scoring { get; init; }
+
+    /// <summary>What the reader should know, e.g. why a provider was not used.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Whether the run was finished early by its caller.</summary>
+    public bool FinishedEarly { get; init; }
+
+    /// <summary>When the run began.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>How long it took, in seconds.</summary>
+    public required double Seconds { get; init; }
+}
+
+/// <summary>How a request is executed. Equal plan and machine: equal bits; otherwise equal within tolerance.</summary>
+public sealed record ExecutionPlan
+{
+    /// <summary>Execution provider: <c>cpu</c>, <c>dml</c> or <c>cuda</c>.</summary>
+    public required string Provider { get; init; }
+
+    /// <summary>Rows of one UNet run: 1 with split guidance, 2 with batched guidance of one candidate, more with several candidates.</summary>
+    public required int RowsPerRun { get; init; }
+
+    /// <summary>Whether the two halves of guidance share a run.</summary>
+    public required bool BatchedGuidance { get; init; }
+
+    /// <summary>Threads of the process-wide pool.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>The runtime and its version, e.g. <c>ONNX Runtime 1.31.1</c>.</summary>
+    public required string Runtime { get; init; }
+}
+
+/// <summary>A model that took part.</summary>
+public sealed record ModelReport
+{
+    /// <summary>What it did: <c>generator</c> or <c>scorer</c>.</summary>
+    public required string Role { get; init; }
+
+    /// <summary>Its id.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>SHA-256 over the sorted list of its files and their hashes.</summary>
+    public required string Sha256 { get; init; }
+
+    /// <summary>SHA-256 of every file that was read, by path in the folder.</summary>
+    public required IReadOnlyDictionary<string, string> Files { get; init; }
+}
+
+/// <summary>What a tokenizer made of a text.</summary>
+public sealed record TextReport
+{
+    /// <summary>What the text is for: <c>prompt</c>, <c>negative</c> or <c>score</c>.</summary>
+    public required string Role { get; init; }
+
+    /// <summary>The text as tokenized.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>Tokens read, without start, end and padding.</summary>
+    public required int Tokens { get; init; }
+
+    /// <summary>Tokens beyond the limit, not read.</summary>
+    public required int TokensDropped { get; init; }
+}
+
+/// <summary>Time spent at a stop of the road.</summary>
+public sealed record StageReport
+{
+    /// <summary>The stage.</summary>
+    public required Stage Stage { get; init; }
+
+    /// <summary>Whether for finished pictures or for a checkpoint.</summary>
+    public required ScoringPhase Cause { get; init; }
+
+    /// <summary>How often it ran.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>Seconds in all.</summary>
+    public required double Seconds { get; init; }
+}
+
+/// <summary>One candidate's way and outcome.</summary>
+public sealed record CandidateReport
+{
+    /// <summary>Number of the candidate.</summary>
+    public required int Index { get; init; }
+
+    /// <summary>Seed of its root.</summary>
+    [JsonConverter(typeof(SeedJsonConverter))]
+    public required ulong? Seed { get; init; }
+
+    /// <summary>Forks on the way from the root: the fork keys, oldest first; empty for a root.</summary>
+    public IReadOnlyList<int> Lineage { get; init; } = [];
+
+    /// <summary>1 is the best; null without a score.</summary>
+    public int? Rank { get; init; }
+
+    /// <summary>Its score; null if it has none.</summary>
+    public double? Score { get; init; }
+
+    /// <summary>Distance to the next score; null for the last.</summary>
+    public double? Margin { get; init; }
+
+    /// <summary>Whether the strategy kept it.</summary>
+    public bool Kept { get; init; }
+
+    /// <summary>Evaluations done.</summary>
+    public int Evaluations { get; init; }
+
+    /// <summary>Scores at checkpoints on the way.</summary>
+    public IReadOnlyList<CheckpointScore> Checkpoints { get; init; } = [];
+
+    /// <summary>Why it stopped before its end; null if it did not.</summary>
+    public string? Stopped { get; init; }
+
+    /// <summary>Why it failed; null if it did not.</summary>
+    public string? Failure { get; init; }
+
+    /// <summary>Name of its file, once written.</summary>
+    public string? File { get; init; }
+}
+
+/// <summary>A score on the way.</summary>
+/// <param name="Evaluation">After which evaluation.</param>
+/// <param name="Score">The score; null if there was none.</param>
+public sealed record CheckpointScore(int Evaluation, double? Score);
