@@ -149,6 +149,9 @@ public sealed record CandidateReport
     /// <summary>Why it failed; null if it did not.</summary>
     public string? Failure { get; init; }
 
+    /// <summary>Why it has a picture but no score; null if it has one or scoring was not asked for.</summary>
+    public string? ScoringFailure { get; init; }
+
     /// <summary>Name of its file, once written.</summary>
     public string? File { get; init; }
 }
