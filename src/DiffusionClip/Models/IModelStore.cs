@@ -1,0 +1,104 @@
+using DiffusionClip.Conditioning;
+using DiffusionClip.Decoding;
+using DiffusionClip.Denoising;
+using DiffusionClip.Scoring;
+
+namespace DiffusionClip.Models;
+
+/// <summary>
+/// Makes models runnable and keeps them: the seam between the road and a runtime. Leases are reference counted; a model is
+/// evicted only when nobody leases it. Thread-safe; concurrent leases of one model load it once.
+/// </summary>
+public interface IModelStore : IDisposable
+{
+    /// <summary>The runtime and its version, e.g. <c>ONNX Runtime 1.31.1</c>: <see cref="ExecutionPlan.Runtime"/>.</summary>
+    string Runtime { get; }
+
+    /// <summary>Threads of the process-wide pool: <see cref="ExecutionPlan.Threads"/>.</summary>
+    int Threads { get; }
+
+    /// <summary>Leases a generator: text encoders, denoiser and decoder are loaded (in parallel) when the task completes.</summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="provider">Execution provider: <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>; null: the configured one.</param>
+    /// <param name="cancellationToken">Stops waiting; a load that others wait for goes on.</param>
+    /// <exception cref="ModelFolderException">The folder's graphs are damaged, do not fit together, cannot be mapped to their roles, or a file's hash is not the declared one.</exception>
+    /// <exception cref="ExecutionProviderException">The provider was asked for by name and is not available.</exception>
+    /// <exception cref="ObjectDisposedException">The store is disposed.</exception>
+    Task<GeneratorLease> LeaseGeneratorAsync(DiffusionFolder folder, string? provider, CancellationToken cancellationToken);
+
+    /// <summary>Leases a CLIP model: both towers are loaded when the task completes.</summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="provider">Execution provider: <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>; null: the configured one.</param>
+    /// <param name="cancellationToken">Stops waiting; a load that others wait for goes on.</param>
+    /// <inheritdoc cref="LeaseGeneratorAsync" path="/exception"/>
+    Task<ClipLease> LeaseScorerAsync(ClipFolder folder, string? provider, CancellationToken cancellationToken);
+}
+
+/// <summary>A loaded model on loan. Disposing gives it back; what it exposes belongs to the store and is not disposed by its user.</summary>
+public abstract class ModelLease : IDisposable
+{
+    /// <summary>Which execution provider runs it, and why not a better one.</summary>
+    public abstract ProviderInUse Provider { get; }
+
+    /// <summary>Precision that its weights are computed with: <c>float32</c>, <c>float16</c> or <c>int8</c>.</summary>
+    public abstract string Precision { get; }
+
+    /// <summary>
+    /// The hash of every file of the folder as it was when the model was loaded. Computed beside the loading of the sessions: await it
+    /// where the report is made. Where the folder declares hashes, it has completed, and they agreed, before the lease was handed out.
+    /// </summary>
+    public abstract Task<ModelHashes> Hashes { get; }
+
+    /// <summary>Gives the model back. Further calls do nothing.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Gives the model back; called any number of times.</summary>
+    protected abstract void Dispose(bool disposing);
+}
+
+/// <summary>A generator on loan.</summary>
+public abstract class GeneratorLease : ModelLease
+{
+    /// <summary>The folder it was loaded from: sizes, scaling factors, scheduler, tokenizers.</summary>
+    public abstract DiffusionFolder Folder { get; }
+
+    /// <summary>The UNet.</summary>
+    public abstract IDenoiser Denoiser { get; }
+
+    /// <summary>The text encoders, in the order of <see cref="DiffusionFolder.TextEncoders"/>; at least one.</summary>
+    public abstract IReadOnlyList<ITextEncoder> TextEncoders { get; }
+
+    /// <summary>The full decoder; its factors are those of <see cref="DiffusionFolder.Decoder"/>.</summary>
+    public abstract ILatentDecoder LatentDecoder { get; }
+
+    /// <summary>
+    /// The decoder for glimpses: the small one where the folder has one, else the full one; its factors are those of
+    /// <see cref="DiffusionFolder.PreviewDecoder"/>. Loaded on first use, which therefore blocks and may throw <see cref="ModelFolderException"/>.
+    /// </summary>
+    public abstract ILatentDecoder PreviewDecoder { get; }
+
+    /// <summary>The encoder; null if the folder has none. Loaded on first use, which therefore blocks and may throw <see cref="ModelFolderException"/>.</summary>
+    public abstract ILatentEncoder? LatentEncoder { get; }
+}
+
+/// <summary>A CLIP model on loan.</summary>
+public abstract class ClipLease : ModelLease
+{
+    /// <summary>The folder it was loaded from: preprocessing, token limit, tokenizer.</summary>
+    public abstract ClipFolder Folder { get; }
+
+    /// <summary>The text tower.</summary>
+    public abstract IClipTextEncoder TextEncoder { get; }
+
+    /// <summary>The image tower.</summary>
+    public abstract IClipImageEncoder ImageEncoder { get; }
+}
+
+/// <summary>The execution provider that runs a model.</summary>
+/// <param name="Name"><c>cpu</c>, <c>dml</c> or <c>cuda</c>.</param>
+/// <param name="FallbackReason">Why <c>auto</c> did not take a faster one, for the report's warnings; null if it did or was not asked.</param>
+public sealed record ProviderInUse(string Name, string? FallbackReason = null);

@@ -1,0 +1,168 @@
+namespace DiffusionClip.Models;
+
+/// <summary>The models in the configured folders. Reads the folders anew at every call; thread-safe.</summary>
+public sealed class ModelCatalog
+{
+    /// <summary>Creates a catalogue.</summary>
+    /// <param name="roots">Folders whose subfolders are models; the first that has an id wins. Folders that do not exist are passed over.</param>
+    public ModelCatalog(IEnumerable<string> roots) => Roots = [.. roots.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal)];
+
+    /// <summary>Absolute paths of the folders whose subfolders are models.</summary>
+    public IReadOnlyList<string> Roots { get; }
+
+    /// <summary>Every model of the roots, in the order of roots and names; a damaged one is listed with its problem.</summary>
+    public IReadOnlyList<ModelEntry> List() => [.. Folders().Select(ModelEntry.Of)];
+
+    /// <summary>Finds a model by path, id or folder name, in this order.</summary>
+    /// <param name="name">A path (it has a separator, or is <c>.</c>), an id or a folder's name.</param>
+    /// <exception cref="ModelFolderException">There is no such model (the message lists those there are), or it is damaged.</exception>
+    public ModelFolder Resolve(string name) => ModelFolder.Open(Find(name));
+
+    /// <summary>Finds a generator.</summary>
+    /// <inheritdoc cref="Resolve"/>
+    public DiffusionFolder ResolveGenerator(string name) => DiffusionFolder.Open(Find(name, ModelKind.Diffusion));
+
+    /// <summary>Finds a CLIP.</summary>
+    /// <inheritdoc cref="Resolve"/>
+    public ClipFolder ResolveScorer(string name) => ClipFolder.Open(Find(name, ModelKind.Clip));
+
+    /// <summary>The CLIP that goes with a generator: looked for beside the generator's folder, then in the roots.</summary>
+    /// <returns>Null if the generator does not name one.</returns>
+    /// <exception cref="ModelFolderException">The generator names one that is not there, or it is damaged.</exception>
+    public ClipFolder? ScorerOf(DiffusionFolder generator)
+    {
+        if (generator.Scorer is not { } name)
+        {
+            return null;
+        }
+
+        string[] roots = Path.GetDirectoryName(generator.Path) is { } beside ? [beside, .. Roots] : [.. Roots];
+        return Find(name, roots, ModelKind.Clip) is { } path
+            ? ClipFolder.Open(path)
+            : throw new ModelFolderException(
+                Path.Combine(generator.Path, ModelManifest.FileName),
+                $"scorer '{name}' is not there; looked in {string.Join(", ", roots.Distinct(StringComparer.Ordinal))}; add the folder, name another scorer, or none");
+    }
+
+    /// <summary>Hashes every file of a model and compares with what its folder declares. Blocks while it reads.</summary>
+    /// <param name="folder">The model.</param>
+    /// <param name="cancellationToken">Stops between blocks.</param>
+    /// <returns>A row per file, in ordinal order of the paths.</returns>
+    public static IReadOnlyList<FileVerification> Verify(ModelFolder folder, CancellationToken cancellationToken = default)
+    {
+        var rows = new List<FileVerification>();
+        foreach (string file in folder.Files)
+        {
+            string? expected = folder.Manifest?.Files.GetValueOrDefault(file);
+            string path = folder.PathOf(file);
+            string? actual = File.Exists(path) ? ModelHashes.OfFile(path, cancellationToken) : null;
+            rows.Add(new(file, expected, actual, actual is null
+                ? FileState.Missing
+                : expected is null ? FileState.Undeclared : expected == actual ? FileState.Ok : FileState.Different));
+        }
+
+        return rows;
+    }
+
+    private string Find(string name, ModelKind? kind = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (name is "." or ".." || name.AsSpan().IndexOfAny('/', '\\') >= 0 || Path.IsPathRooted(name))
+        {
+            return name;
+        }
+
+        if (Find(name, Roots, kind) is { } found)
+        {
+            return found;
+        }
+
+        if (ModelFolder.LooksLikeModel(name))
+        {
+            return name;
+        }
+
+        string[] known = [.. List().Where(entry => kind is null || entry.Kind == kind).Select(entry => entry.Id)];
+        throw new ModelFolderException(name, known.Length > 0
+            ? $"no such model; there are {string.Join(", ", known)} in {string.Join(", ", Roots)}; or give a folder's path"
+            : $"no such model; {(Roots.Count > 0 ? string.Join(", ", Roots) : "no folder")} holds none; or give a folder's path");
+    }
+
+    private static string? Find(string name, IReadOnlyList<string> roots, ModelKind? kind)
+    {
+        var entries = roots.SelectMany(Folders).Select(ModelEntry.Of).ToList();
+        ModelEntry? Match(Func<ModelEntry, string> of) =>
+            entries.Find(entry => of(entry) == name && entry.Kind == kind) ?? entries.Find(entry => of(entry) == name)
+            ?? entries.Find(entry => string.Equals(of(entry), name, StringComparison.OrdinalIgnoreCase));
+        return (Match(entry => entry.Id) ?? Match(entry => Path.GetFileName(entry.Path)))?.Path;
+    }
+
+    private IEnumerable<string> Folders() => Roots.SelectMany(Folders);
+
+    private static IEnumerable<string> Folders(string root) => Directory.Exists(root)
+        ? Directory.EnumerateDirectories(root).Where(ModelFolder.LooksLikeModel).Order(StringComparer.Ordinal)
+        : [];
+}
+
+/// <summary>A model of the catalogue.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Path">Absolute path of its folder.</param>
+public sealed record ModelEntry(string Id, string Path)
+{
+    /// <summary>What it holds; null if the folder is too damaged to say.</summary>
+    public ModelKind? Kind { get; init; }
+
+    /// <summary>Licence of the weights, if the folder says it.</summary>
+    public string? License { get; init; }
+
+    /// <summary>Bytes of all its files.</summary>
+    public long Size { get; init; }
+
+    /// <summary>The CLIP that goes with it, if it is a generator and says so.</summary>
+    public string? Scorer { get; init; }
+
+    /// <summary>Why it cannot be used; null if nothing is known against it.</summary>
+    public string? Problem { get; init; }
+
+    internal static ModelEntry Of(string path)
+    {
+        try
+        {
+            ModelFolder folder = ModelFolder.Open(path);
+            return new(folder.Id, folder.Path)
+            {
+                Kind = folder.Kind,
+                License = folder.License,
+                Size = folder.Files.Select(folder.PathOf).Where(File.Exists).Sum(file => new FileInfo(file).Length),
+                Scorer = (folder as DiffusionFolder)?.Scorer,
+            };
+        }
+        catch (ModelFolderException exception)
+        {
+            return new(System.IO.Path.GetFileName(path), path) { Problem = exception.Message };
+        }
+    }
+}
+
+/// <summary>Whether a file is what its folder declares.</summary>
+public enum FileState
+{
+    /// <summary>The hashes agree.</summary>
+    Ok,
+
+    /// <summary>The hashes differ: damaged, or another version.</summary>
+    Different,
+
+    /// <summary>The file is not there.</summary>
+    Missing,
+
+    /// <summary>The folder declares no hash for it.</summary>
+    Undeclared,
+}
+
+/// <summary>A file's hash beside the declared one.</summary>
+/// <param name="File">Path in the folder.</param>
+/// <param name="Expected">The declared SHA-256; null if there is none.</param>
+/// <param name="Actual">The file's SHA-256; null if it is missing.</param>
+/// <param name="State">What follows.</param>
+public sealed record FileVerification(string File, string? Expected, string? Actual, FileState State);

@@ -1,0 +1,315 @@
+namespace DiffusionClip.Models;
+
+/// <summary>
+/// What an ONNX file says of itself without a runtime (field numbers of onnx.proto): files of external data, operator domains, precision.
+/// Reads kilobytes: weights are skipped.
+/// </summary>
+internal sealed class OnnxGraphFile
+{
+    // Domains whose operators ONNX Runtime brings along; any other needs a library that the model names, which is never loaded.
+    private static readonly HashSet<string> KnownDomains = new(StringComparer.Ordinal)
+    {
+        "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc",
+        "com.microsoft.experimental", "com.microsoft.dml", "com.ms.internal.nhwc", "org.pytorch.aten", "pkg.onnxscript.torch_lib",
+    };
+
+    private readonly string _path;
+    private readonly HashSet<string> _external = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _domains = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _functionDomains = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _halfWeights = new(StringComparer.Ordinal);
+    private bool _halfComputed;
+    private bool _quantized;
+
+    private OnnxGraphFile(string path) => _path = path;
+
+    /// <summary>Files beside the graph that hold weights, by path relative to the graph's folder, with <c>/</c>.</summary>
+    public IReadOnlyCollection<string> ExternalData => _external;
+
+    /// <summary><c>float32</c>, <c>float16</c> (weights not merely stored so and cast), or <c>int8</c>.</summary>
+    public string Precision => _quantized ? "int8" : _halfComputed ? "float16" : "float32";
+
+    /// <summary>Reads a graph's structure and checks what it refers to.</summary>
+    /// <param name="path">The graph.</param>
+    /// <param name="folder">The model's folder, which external data must not leave.</param>
+    /// <exception cref="ModelFolderException">Not a graph, cut off, with foreign operators, or with external data that is missing or leads out of the folder.</exception>
+    public static OnnxGraphFile Read(string path, string folder)
+    {
+        ModelFile.CheckGraph(path);
+        var file = new OnnxGraphFile(path);
+        try
+        {
+            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 14);
+            file.ReadModel(new ProtobufCursor(stream));
+        }
+        catch (EndOfStreamException exception)
+        {
+            throw new ModelFolderException(path, "cut off or damaged: a part of the graph reaches beyond the end of the file; download it again", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFolderException(path, $"cannot be read ({exception.Message})", exception);
+        }
+
+        file.CheckDomains();
+        foreach (string data in file._external)
+        {
+            file.CheckExternal(data, folder);
+        }
+
+        return file;
+    }
+
+    private void ReadModel(ProtobufCursor model)
+    {
+        bool graph = false;
+        while (model.Next(out int field))
+        {
+            switch (field)
+            {
+                case 7:
+                    ReadGraph(model.Message());
+                    graph = true;
+                    break;
+                case 25:
+                    ReadFunction(model.Message());
+                    break;
+                default:
+                    model.Skip();
+                    break;
+            }
+        }
+
+        if (!graph)
+        {
+            throw new ModelFolderException(_path, "holds no graph; expected an ONNX model");
+        }
+    }
+
+    private void ReadFunction(ProtobufCursor function)
+    {
+        while (function.Next(out int field))
+        {
+            switch (field)
+            {
+                case 7:
+                    ReadNode(function.Message());
+                    break;
+                case 10:
+                    _functionDomains.Add(function.Text());
+                    break;
+                default:
+                    function.Skip();
+                    break;
+            }
+        }
+    }
+
+    private void ReadGraph(ProtobufCursor graph)
+    {
+        // Nodes are written before the weights they use, so who uses half-precision weights is known only afterwards.
+        var uses = new List<string>();
+        while (graph.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1:
+                    ReadNode(graph.Message(), uses);
+                    break;
+                case 5:
+                    ReadTensor(graph.Message());
+                    break;
+                default:
+                    graph.Skip();
+                    break;
+            }
+        }
+
+        _halfComputed |= _halfWeights.Count > 0 && uses.Any(_halfWeights.Contains);
+    }
+
+    private void ReadNode(ProtobufCursor node, List<string>? uses = null)
+    {
+        var inputs = new List<string>();
+        string operation = "", domain = "";
+        while (node.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1:
+                    inputs.Add(node.Text());
+                    break;
+                case 4:
+                    operation = node.Text();
+                    break;
+                case 5:
+                    ReadAttribute(node.Message());
+                    break;
+                case 7:
+                    domain = node.Text();
+                    break;
+                default:
+                    node.Skip();
+                    break;
+            }
+        }
+
+        _domains.Add(domain);
+        if (operation == "EPContext")
+        {
+            // Its attribute may name a compiled binary for the provider to load.
+            throw new ModelFolderException(_path, "holds an EPContext node, which names a compiled binary; expected a plain ONNX graph");
+        }
+
+        if (operation != "Cast")
+        {
+            uses?.AddRange(inputs);
+        }
+
+        _quantized |= operation.Contains("Quantize", StringComparison.Ordinal) || operation.EndsWith("Integer", StringComparison.Ordinal) || operation.StartsWith("QLinear", StringComparison.Ordinal) || operation == "MatMulNBits";
+    }
+
+    private void ReadAttribute(ProtobufCursor attribute)
+    {
+        while (attribute.Next(out int field))
+        {
+            switch (field)
+            {
+                case 5 or 10:
+                    ReadTensor(attribute.Message());
+                    break;
+                case 6 or 11:
+                    ReadGraph(attribute.Message());
+                    break;
+                default:
+                    attribute.Skip();
+                    break;
+            }
+        }
+    }
+
+    private void ReadTensor(ProtobufCursor tensor)
+    {
+        const ulong float16 = 10, bfloat16 = 16;
+        string name = "";
+        ulong type = 0;
+        while (tensor.Next(out int field))
+        {
+            switch (field)
+            {
+                case 2:
+                    type = tensor.Number();
+                    break;
+                case 8:
+                    name = tensor.Text();
+                    break;
+                case 13:
+                    ReadExternalEntry(tensor.Message());
+                    break;
+                default:
+                    tensor.Skip();
+                    break;
+            }
+        }
+
+        if (type is float16 or bfloat16 && name.Length > 0)
+        {
+            _halfWeights.Add(name);
+        }
+    }
+
+    private void ReadExternalEntry(ProtobufCursor entry)
+    {
+        string key = "", value = "";
+        while (entry.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1:
+                    key = entry.Text();
+                    break;
+                case 2:
+                    value = entry.Text();
+                    break;
+                default:
+                    entry.Skip();
+                    break;
+            }
+        }
+
+        if (key == "location")
+        {
+            _external.Add(value);
+        }
+    }
+
+    private void CheckDomains()
+    {
+        foreach (string domain in _domains)
+        {
+            if (!KnownDomains.Contains(domain) && !_functionDomains.Contains(domain))
+            {
+                throw new ModelFolderException(_path, $"uses operators of the domain '{domain}', which no library here brings; expected standard ONNX operators");
+            }
+        }
+    }
+
+    private void CheckExternal(string data, string folder)
+    {
+        if (data.Length == 0 || Path.IsPathRooted(data) || data.Contains('\\', StringComparison.Ordinal) || data.Contains(':', StringComparison.Ordinal) || data.Split('/').Contains(".."))
+        {
+            throw new ModelFolderException(_path, $"its external data '{Printable(data)}' leads out of the folder; refused");
+        }
+
+        string path = Path.Combine(Path.GetDirectoryName(_path)!, data);
+        var file = new FileInfo(path);
+        if (!file.Exists)
+        {
+            throw new ModelFolderException(path, $"missing; {Path.GetFileName(_path)} keeps its weights there");
+        }
+
+        if ((file.Attributes & FileAttributes.Device) != 0)
+        {
+            throw new ModelFolderException(path, "not a regular file; refused");
+        }
+
+        string target = Canonical(path), root = Canonical(folder);
+        if (!target.StartsWith(root + Path.DirectorySeparatorChar, StringComparison.Ordinal) && !IsHubBlob(target, root))
+        {
+            throw new ModelFolderException(path, "a link that leads out of the folder; refused");
+        }
+    }
+
+    // The Hugging Face cache keeps files as models--org--name/blobs/<hash> and links to them from …/snapshots/<revision>/.
+    private static bool IsHubBlob(string target, string root)
+    {
+        for (string? folder = Path.GetDirectoryName(root); folder is not null; folder = Path.GetDirectoryName(folder))
+        {
+            if (Path.GetFileName(folder) == "snapshots" && Path.GetDirectoryName(folder) is { } repository)
+            {
+                return Path.GetFileName(repository).StartsWith("models--", StringComparison.Ordinal)
+                    && Path.GetDirectoryName(target) == Path.Combine(repository, "blobs");
+            }
+        }
+
+        return false;
+    }
+
+    // Resolves the links of every part of a path.
+    private static string Canonical(string path)
+    {
+        string full = Path.GetFullPath(path);
+        string resolved = Path.GetPathRoot(full)!;
+        foreach (string part in full[resolved.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))
+        {
+            string next = Path.Combine(resolved, part);
+            FileSystemInfo info = Directory.Exists(next) ? new DirectoryInfo(next) : new FileInfo(next);
+            FileSystemInfo? target = info.LinkTarget is null ? null : info.ResolveLinkTarget(returnFinalTarget: true);
+            resolved = target is null ? next : Canonical(target.FullName);
+        }
+
+        return resolved;
+    }
+
+    private static string Printable(string text) => new([.. text.Take(80).Select(c => char.IsControl(c) ? '\uFFFD' : c)]);
+}
