@@ -276,7 +276,7 @@ public sealed class ImagePipeline
     private static async Task<ModelReport> ModelOf(string role, ModelFolder folder, ModelLease lease)
     {
         ModelHashes hashes = await lease.Hashes.ConfigureAwait(false);
-        return new ModelReport { Role = role, Id = folder.Id, Sha256 = hashes.Sha256, Files = hashes.Files };
+        return new ModelReport { Role = role, Id = folder.Id, Sha256 = hashes.Identity, Files = hashes.Files };
     }
 
     private sealed record Resolved(ImageRequest Request, DiffusionFolder Folder, IModelFamily Family, ISearchStrategy Strategy, ScorerChoice Scorer);

@@ -1,7 +1,7 @@
 namespace DiffusionClip;
 
 /// <summary>What the host configures of the road; the section <c>DiffusionClip</c> of the configuration.</summary>
-public sealed class PipelineOptions
+public class PipelineOptions
 {
     /// <summary>The generator used where a request names none.</summary>
     public string DefaultModel { get; set; } = "emoji-sd";

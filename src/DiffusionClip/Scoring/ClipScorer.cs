@@ -33,11 +33,15 @@ public sealed class ClipScorer : IImageScorer
     /// <summary>The hashes of the model's files.</summary>
     public Task<ModelHashes> Hashes => _lease.Hashes;
 
+    /// <summary>Waits until the model's hashes are known, which every <see cref="Record"/> names.</summary>
+    public async ValueTask ReadyAsync(CancellationToken cancellationToken) =>
+        _hashes ??= await _lease.Hashes.WaitAsync(cancellationToken).ConfigureAwait(false);
+
     /// <inheritdoc/>
     public async ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        _hashes ??= await _lease.Hashes.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await ReadyAsync(cancellationToken).ConfigureAwait(false);
         var texts = new TextEmbedding[batch.Texts.Count];
         for (int i = 0; i < texts.Length; i++)
         {
@@ -88,7 +92,7 @@ public sealed class ClipScorer : IImageScorer
             Version = Descriptor.Version,
             Scale = Descriptor.Scale,
             Model = _lease.Folder.Id,
-            Sha256 = _hashes?.Sha256,
+            Sha256 = _hashes?.Identity,
             Preprocessing = Embedder.Preprocessing.ToString(),
             Text = text,
             TokensDropped = embedding.TokensDropped,
