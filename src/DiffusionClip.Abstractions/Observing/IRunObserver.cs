@@ -6,7 +6,8 @@ namespace DiffusionClip;
 /// <param name="Abort">Frees everything and throws <see cref="OperationCanceledException"/>, also inside a running evaluation.</param>
 /// <param name="Finish">Starts nothing more and returns the best so far.</param>
 /// <param name="Observer">Told what happens, on the thread that does it.</param>
-public sealed record RunControl(CancellationToken Abort = default, CancellationToken Finish = default, IRunObserver? Observer = null);
+/// <param name="Plan">A plan to follow, to repeat an earlier run bit for bit; null: chosen from the configuration.</param>
+public sealed record RunControl(CancellationToken Abort = default, CancellationToken Finish = default, IRunObserver? Observer = null, ExecutionPlan? Plan = null);
 
 /// <summary>Told what happens in a run. Must not block; what it throws ends the run.</summary>
 public interface IRunObserver

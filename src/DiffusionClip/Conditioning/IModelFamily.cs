@@ -1,0 +1,37 @@
+using DiffusionClip.Denoising;
+using DiffusionClip.Models;
+using DiffusionClip.Tokenization;
+
+namespace DiffusionClip.Conditioning;
+
+/// <summary>What differs between families of models: how text conditions them and which latents they denoise.</summary>
+public interface IModelFamily
+{
+    /// <summary>Short name, e.g. <c>stable-diffusion</c>.</summary>
+    string Name { get; }
+
+    /// <summary>Whether a folder is of this family.</summary>
+    bool Matches(DiffusionFolder folder);
+
+    /// <summary>Tokenizes the prompts.</summary>
+    /// <param name="folder">The model's folder: token limits.</param>
+    /// <param name="tokenizers">Its tokenizers, in the order of its text encoders.</param>
+    /// <param name="prompt">The prompts.</param>
+    PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt);
+
+    /// <summary>Encodes the prompts.</summary>
+    /// <param name="plan">The tokens.</param>
+    /// <param name="encoders">The folder's text encoders, in its order.</param>
+    /// <param name="guided">Whether guidance needs the negative side.</param>
+    /// <param name="cancellationToken">Ends a running evaluation.</param>
+    ConditioningSchedule Encode(PromptPlan plan, IReadOnlyList<ITextEncoder> encoders, bool guided, CancellationToken cancellationToken);
+
+    /// <summary>The latents of a picture.</summary>
+    LatentShape Shape(DiffusionFolder folder, int width, int height);
+}
+
+/// <summary>The tokens of a prompt and of what guidance leads away from.</summary>
+/// <param name="Positive">The prompt's tokens, one entry per text encoder.</param>
+/// <param name="Negative">The negative prompt's, likewise.</param>
+/// <param name="Texts">What the report says of them.</param>
+public sealed record PromptPlan(IReadOnlyList<TokenizedText> Positive, IReadOnlyList<TokenizedText> Negative, IReadOnlyList<TextReport> Texts);

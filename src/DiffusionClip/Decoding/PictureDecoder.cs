@@ -1,0 +1,34 @@
+using System.Buffers;
+using System.Numerics.Tensors;
+using DiffusionClip.Denoising;
+using DiffusionClip.Imaging;
+using DiffusionClip.Models;
+
+namespace DiffusionClip.Decoding;
+
+/// <summary>From latents to pixels: undoes the scaling (latents / scaling_factor + shift_factor, as diffusers does), decodes, rounds to 8 bits.</summary>
+internal sealed class PictureDecoder(ILatentDecoder decoder, AutoencoderFolder folder, LatentShape shape)
+{
+    /// <summary>Decodes one sample; says what is wrong with a picture that cannot be right.</summary>
+    public RgbImage Decode(ReadOnlySpan<float> latents, CancellationToken cancellationToken, out string? failure)
+    {
+        int width = shape.Width * folder.SpatialScale;
+        int height = shape.Height * folder.SpatialScale;
+        float[] scaled = ArrayPool<float>.Shared.Rent(shape.Length);
+        float[] planar = ArrayPool<float>.Shared.Rent(3 * width * height);
+        try
+        {
+            Span<float> input = scaled.AsSpan(0, shape.Length);
+            Span<float> output = planar.AsSpan(0, 3 * width * height);
+            TensorPrimitives.Divide(latents, folder.ScalingFactor, input);
+            TensorPrimitives.Add(input, folder.ShiftFactor, input);
+            decoder.Decode(input, shape, output, cancellationToken);
+            return PixelConversion.ToImage(output, width, height, out failure);
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(scaled);
+            ArrayPool<float>.Shared.Return(planar);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using System.Numerics.Tensors;
+using DiffusionClip.Denoising;
+using DiffusionClip.Noise;
+
+namespace DiffusionClip.Origins;
+
+/// <summary>Text to image: pure noise, scaled to the scheduler's first level.</summary>
+public sealed class TextOrigin : ILatentOrigin, IOriginState
+{
+    /// <summary>The only one: it holds nothing.</summary>
+    public static TextOrigin Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<float> ExtraChannels => [];
+
+    /// <inheritdoc/>
+    public IOriginState Start(NoiseSource noise, IScheduler scheduler, Span<float> sample)
+    {
+        ArgumentNullException.ThrowIfNull(noise);
+        ArgumentNullException.ThrowIfNull(scheduler);
+        noise.Fill(sample);
+        TensorPrimitives.Multiply(sample, scheduler.InitNoiseSigma, sample);
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public void AfterStep(int evaluation, Span<float> sample)
+    {
+    }
+}

@@ -1,0 +1,169 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace DiffusionClip.Reporting;
+
+/// <summary>
+/// A new folder for one run's results. It is reserved before the run under a hidden name, so that an output that cannot be
+/// written is known at once, and gets its final name when everything is in it: a folder with that name is whole.
+/// </summary>
+public sealed class RunFolder : IDisposable
+{
+    /// <summary>Name of the report in a run's folder.</summary>
+    public const string ReportName = "report.json";
+
+    /// <summary>Name of the overview in a run's folder.</summary>
+    public const string ContactSheetName = "contact-sheet.png";
+
+    private readonly string _parent;
+    private readonly string _name;
+    private string? _partial;
+
+    private RunFolder(string parent, string name, string partial)
+    {
+        _parent = parent;
+        _name = name;
+        _partial = partial;
+    }
+
+    /// <summary>Reserves a folder.</summary>
+    /// <param name="parent">Where runs are written; created if missing.</param>
+    /// <param name="name">The name wanted; one that is taken gets a number.</param>
+    /// <exception cref="InvalidRequestException">The parent cannot be written.</exception>
+    public static RunFolder Create(string parent, string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        try
+        {
+            string full = Path.GetFullPath(parent);
+            string partial = Path.Combine(full, $".{name}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial");
+            Directory.CreateDirectory(partial);
+            string probe = Path.Combine(partial, ReportName);
+            File.WriteAllBytes(probe, []);
+            File.Delete(probe);
+            return new RunFolder(full, name, partial);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new InvalidRequestException("output", parent, $"it has to be a folder that can be written ({exception.Message})");
+        }
+    }
+
+    /// <summary>Writes pictures, contact sheet and report, and gives the folder its name.</summary>
+    /// <param name="ranked">What to write.</param>
+    /// <param name="encoder">Makes the files.</param>
+    /// <param name="contactSheet">The overview.</param>
+    /// <returns>The folder's path, and the report with the names of the files.</returns>
+    public (string Path, RunReport Report) Commit(RankedImages ranked, PictureEncoder encoder, RgbImage contactSheet)
+    {
+        ArgumentNullException.ThrowIfNull(ranked);
+        ArgumentNullException.ThrowIfNull(encoder);
+        ObjectDisposedException.ThrowIf(_partial is null, this);
+        var files = new Dictionary<int, string>();
+        foreach (RankedImage image in ranked.Images.Where(image => image.Candidate.Kept))
+        {
+            files.Add(image.Candidate.Index, FileName(image, files.Count + 1));
+        }
+
+        RunReport report = ranked.Report with
+        {
+            Candidates = [.. ranked.Report.Candidates.Select(candidate => candidate with { File = files.GetValueOrDefault(candidate.Index) })],
+        };
+        foreach (RankedImage image in ranked.Images)
+        {
+            if (files.TryGetValue(image.Candidate.Index, out string? file))
+            {
+                RankedImage named = image with { Candidate = image.Candidate with { File = file } };
+                Write(file, encoder.Encode(named, report));
+            }
+        }
+
+        Write(ContactSheetName, encoder.EncodePlain(contactSheet));
+        Write(ReportName, JsonSerializer.SerializeToUtf8Bytes(report, DiffusionClipJson.Indented));
+        return (Publish(), report);
+    }
+
+    /// <summary>Removes what was not committed.</summary>
+    public void Dispose()
+    {
+        if (_partial is null)
+        {
+            return;
+        }
+
+        try
+        {
+            Directory.Delete(_partial, recursive: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The run's own error matters more than a hidden folder left behind.
+        }
+
+        _partial = null;
+    }
+
+    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, at most 48 characters.</summary>
+    public static string Slug(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var slug = new StringBuilder();
+        foreach (Rune rune in text.Normalize(NormalizationForm.FormKC).EnumerateRunes())
+        {
+            if (Rune.IsLetterOrDigit(rune))
+            {
+                slug.Append(Rune.ToLowerInvariant(rune));
+            }
+            else if (slug.Length > 0 && slug[^1] != '-')
+            {
+                slug.Append('-');
+            }
+
+            if (slug.Length >= 48)
+            {
+                break;
+            }
+        }
+
+        string name = slug.ToString().Trim('-');
+        return name.Length > 0 ? name : "untitled";
+    }
+
+    private static string FileName(RankedImage image, int position)
+    {
+        string score = image.Score is { } value ? string.Create(CultureInfo.InvariantCulture, $"_score-{value:0.0000}") : "";
+        string fork = image.Candidate.Lineage.Count > 0 ? string.Create(CultureInfo.InvariantCulture, $"_candidate-{image.Candidate.Index}") : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{position:00}_seed-{image.Seed}{fork}{score}.png");
+    }
+
+    private void Write(string name, ReadOnlySpan<byte> content)
+    {
+        using var file = new FileStream(Path.Combine(_partial!, name), FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        file.Write(content);
+        file.Flush(flushToDisk: true);
+    }
+
+    private string Publish()
+    {
+        for (int number = 1; ; number++)
+        {
+            string path = Path.Combine(_parent, number == 1 ? _name : string.Create(CultureInfo.InvariantCulture, $"{_name}-{number}"));
+            if (Path.Exists(path))
+            {
+                continue;
+            }
+
+            try
+            {
+                Directory.Move(_partial!, path);
+                _partial = null;
+                return path;
+            }
+            catch (IOException) when (Path.Exists(path))
+            {
+                // Somebody else was faster with this name.
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using System.Numerics.Tensors;
+using DiffusionClip.Models;
+using DiffusionClip.Tokenization;
+
+namespace DiffusionClip.Scoring;
+
+/// <summary>
+/// The two towers of a CLIP model as unit vectors (Radford et al. 2021, section 2.3): text and picture in one space,
+/// normalised whether or not the graph does it. Thread-safe.
+/// </summary>
+public sealed class ClipEmbedder
+{
+    private const int MaxCachedTexts = 4096;
+
+    private readonly ClipLease _lease;
+    private readonly ClipTokenizer _tokenizer;
+    private readonly ConcurrentDictionary<string, TextEmbedding> _texts = new(StringComparer.Ordinal);
+
+    /// <summary>Embeds with a leased model; the lease stays the caller's.</summary>
+    public ClipEmbedder(ClipLease lease, TokenizerCache tokenizers)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        ArgumentNullException.ThrowIfNull(tokenizers);
+        _lease = lease;
+        _tokenizer = tokenizers.Get(lease.Folder.TokenizerPath);
+        Preprocessing = lease.Folder.Preprocessing;
+    }
+
+    /// <summary>How pictures are prepared.</summary>
+    public ClipPreprocessing Preprocessing { get; }
+
+    /// <summary>Embeds a text: truncated to the model's limit, its end token kept.</summary>
+    public TextEmbedding EmbedText(string text, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (_texts.TryGetValue(text, out TextEmbedding? cached))
+        {
+            return cached;
+        }
+
+        TokenizedText tokens = _tokenizer.Tokenize(text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
+        float[] embeds = _lease.TextEncoder.Encode(tokens.Ids.Span, cancellationToken).ToArray();
+        Normalize(embeds, embeds.Length);
+        var embedding = new TextEmbedding(embeds, tokens.Count, tokens.Dropped);
+        if (_texts.Count < MaxCachedTexts)
+        {
+            _texts.TryAdd(text, embedding);
+        }
+
+        return embedding;
+    }
+
+    /// <summary>Embeds pictures as one batch.</summary>
+    /// <param name="images">The pictures, of any sizes.</param>
+    /// <param name="cancellationToken">Ends a running evaluation.</param>
+    /// <returns>Unit vectors [pictures, width].</returns>
+    public float[] EmbedImages(IReadOnlyList<RgbImage> images, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        int length = Preprocessing.Length;
+        float[] pixels = System.Buffers.ArrayPool<float>.Shared.Rent(images.Count * length);
+        try
+        {
+            for (int i = 0; i < images.Count; i++)
+            {
+                Preprocessing.Apply(images[i], pixels.AsSpan(i * length, length));
+            }
+
+            return EmbedPixels(pixels.AsSpan(0, images.Count * length), images.Count, cancellationToken);
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<float>.Shared.Return(pixels);
+        }
+    }
+
+    /// <summary>Embeds pictures that are prepared already.</summary>
+    /// <param name="pixelValues">[rows, 3, height, width] as <see cref="Preprocessing"/> writes them.</param>
+    /// <param name="rows">Pictures.</param>
+    /// <param name="cancellationToken">Ends a running evaluation.</param>
+    /// <returns>Unit vectors [rows, width].</returns>
+    public float[] EmbedPixels(ReadOnlySpan<float> pixelValues, int rows, CancellationToken cancellationToken)
+    {
+        float[] embeds = _lease.ImageEncoder.Encode(pixelValues, rows, Preprocessing.Height, Preprocessing.Width, cancellationToken).ToArray();
+        Normalize(embeds, embeds.Length / rows);
+        return embeds;
+    }
+
+    // A vector that is not finite or zero stays as it is: its cosine is then not finite, which the caller reports.
+    private static void Normalize(Span<float> vectors, int width)
+    {
+        for (int start = 0; start < vectors.Length; start += width)
+        {
+            Span<float> vector = vectors.Slice(start, width);
+            TensorPrimitives.Divide(vector, TensorPrimitives.Norm<float>(vector), vector);
+        }
+    }
+}
+
+/// <summary>A text in CLIP's space.</summary>
+/// <param name="Embeds">Its unit vector.</param>
+/// <param name="Tokens">Tokens read, without start, end and padding.</param>
+/// <param name="TokensDropped">Tokens beyond the limit, not read.</param>
+public sealed record TextEmbedding(ReadOnlyMemory<float> Embeds, int Tokens, int TokensDropped);

@@ -1,0 +1,106 @@
+using System.Numerics.Tensors;
+using DiffusionClip.Models;
+using DiffusionClip.Tokenization;
+
+namespace DiffusionClip.Scoring;
+
+/// <summary>
+/// Scores by the cosine between a picture's and a text's CLIP embeddings (CLIPScore without its factor, Hessel et al. 2021,
+/// section 3). -1 to 1; two CLIP models' cosines do not compare.
+/// </summary>
+public sealed class ClipScorer : IImageScorer
+{
+    private readonly ClipLease _lease;
+    private ModelHashes? _hashes;
+
+    /// <summary>Scores with a leased model, which is given back on disposal.</summary>
+    public ClipScorer(ClipLease lease, TokenizerCache tokenizers)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        _lease = lease;
+        Embedder = new ClipEmbedder(lease, tokenizers);
+    }
+
+    /// <inheritdoc/>
+    public ScorerDescriptor Descriptor { get; } = new("clip", "1", ScoreScale.Cosine);
+
+    /// <summary>The towers.</summary>
+    public ClipEmbedder Embedder { get; }
+
+    /// <summary>The model's folder.</summary>
+    public ClipFolder Folder => _lease.Folder;
+
+    /// <summary>The hashes of the model's files.</summary>
+    public Task<ModelHashes> Hashes => _lease.Hashes;
+
+    /// <summary>Waits until the model's hashes are known, which every <see cref="Record"/> names.</summary>
+    public async ValueTask ReadyAsync(CancellationToken cancellationToken) =>
+        _hashes ??= await _lease.Hashes.WaitAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        await ReadyAsync(cancellationToken).ConfigureAwait(false);
+        var texts = new TextEmbedding[batch.Texts.Count];
+        for (int i = 0; i < texts.Length; i++)
+        {
+            texts[i] = Embedder.EmbedText(batch.Texts[i], cancellationToken);
+        }
+
+        ScoreRecord[] records = [.. texts.Select((text, i) => Record(batch.Texts[i], text))];
+        if (batch.Images.Count == 0)
+        {
+            return new ScoringResult([], records);
+        }
+
+        float[] embeds = Embedder.EmbedImages(batch.Images, cancellationToken);
+        int width = embeds.Length / batch.Images.Count;
+        var outcomes = new ImageOutcome[batch.Images.Count];
+        for (int i = 0; i < outcomes.Length; i++)
+        {
+            outcomes[i] = Outcome(embeds.AsMemory(i * width, width), texts);
+        }
+
+        return new ScoringResult(outcomes, records);
+    }
+
+    /// <summary>Compares a picture's unit vector with texts.</summary>
+    public static ImageOutcome Outcome(ReadOnlyMemory<float> imageEmbeds, IReadOnlyList<TextEmbedding> texts)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        float[] scores = new float[texts.Count];
+        for (int i = 0; i < scores.Length; i++)
+        {
+            scores[i] = TensorPrimitives.Dot(imageEmbeds.Span, texts[i].Embeds.Span);
+            if (!float.IsFinite(scores[i]))
+            {
+                return new ImageOutcome(default, default, "the CLIP model's output is not finite");
+            }
+        }
+
+        return new ImageOutcome(scores, imageEmbeds);
+    }
+
+    /// <summary>How a score against a text comes about.</summary>
+    public ScoreRecord Record(string text, TextEmbedding embedding)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        return new ScoreRecord
+        {
+            Scorer = Descriptor.Name,
+            Version = Descriptor.Version,
+            Scale = Descriptor.Scale,
+            Model = _lease.Folder.Id,
+            Sha256 = _hashes?.Identity,
+            Preprocessing = Embedder.Preprocessing.Description,
+            Text = text,
+            TokensDropped = embedding.TokensDropped,
+            Precision = _lease.Precision,
+            Provider = _lease.Provider.Name,
+        };
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _lease.Dispose();
+}
