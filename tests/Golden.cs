@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace DiffusionClip;
 
@@ -33,10 +34,11 @@ internal static class Golden
         return Array.Find(places, Path.Exists);
     }
 
-    /// <summary>Reads a table.</summary>
+    /// <summary>Reads a table; NaN and infinities, which Python writes bare, come as texts.</summary>
     public static JsonElement Read(params string[] parts)
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(PathOf(parts)));
+        string json = Regex.Replace(File.ReadAllText(PathOf(parts)), @"(?<=[:,\[]\s*)(NaN|-?Infinity)(?=\s*[,\]}])", "\"$1\"", RegexOptions.CultureInvariant);
+        using JsonDocument document = JsonDocument.Parse(json);
         return document.RootElement.Clone();
     }
 

@@ -45,8 +45,8 @@ public sealed class ModelFolderTests
         Assert.Equal(77, folder.TokenLimit);
         Assert.Equal(192, folder.EmbedDim);
         Assert.Equal(31.70988f, folder.LogitScale!.Value, 4);
-        Assert.Equal((ClipResize.Shortest, 64, 64, 64, true, 3), (folder.Preprocessing.Resize, folder.Preprocessing.ResizeTo, folder.Preprocessing.Height, folder.Preprocessing.Width, folder.Preprocessing.CenterCrop, folder.Preprocessing.Resample));
-        Assert.Equal([0.5f, 0.5f, 0.5f], folder.Preprocessing.Mean);
+        Assert.Equal((64, 64), (folder.Preprocessing.Height, folder.Preprocessing.Width));
+        Assert.Equal([0.5, 0.5, 0.5], folder.Preprocessing.Mean);
         Assert.Equal(folder.Manifest!.Files.Keys.Order(StringComparer.Ordinal), folder.Files);
     }
 
@@ -72,7 +72,6 @@ public sealed class ModelFolderTests
 
         ClipFolder immich = ClipFolder.Open(Golden.PathOf("tiny-models", "clip-tiny-random-textual-visual"));
         Assert.Equal(("textual/model.onnx", "visual/model.onnx", 24, 48, 77), (immich.TextGraph, immich.ImageGraph, immich.EmbedDim, immich.Preprocessing.Width, immich.TokenLimit));
-        Assert.Equal((ClipResize.Shortest, 48, 3), (immich.Preprocessing.Resize, immich.Preprocessing.ResizeTo, immich.Preprocessing.Resample));
         Assert.EndsWith("textual", immich.TokenizerPath, StringComparison.Ordinal);
         Assert.Contains("visual/preprocess_cfg.json", immich.Files);
     }
@@ -96,31 +95,6 @@ public sealed class ModelFolderTests
         File.Move(copy.PathOf("visual/model.onnx"), copy.PathOf("visual.onnx"));
         ClipFolder folder = ClipFolder.Open(copy.Path);
         Assert.Equal(("textual.onnx", "visual.onnx"), (folder.TextGraph, folder.ImageGraph));
-    }
-
-    [Theory]
-    [InlineData("""{"size": 224, "crop_size": 224, "image_mean": [0,0,0], "image_std": [1,1,1], "do_center_crop": true}""", ClipResize.Shortest, 224, 224, 224)]
-    [InlineData("""{"size": {"height": 96, "width": 64}, "image_mean": [0,0,0], "image_std": [1,1,1]}""", ClipResize.Squash, 96, 96, 64)]
-    [InlineData("""{"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 192}, "image_mean": [0,0,0], "image_std": [1,1,1]}""", ClipResize.Shortest, 256, 224, 192)]
-    [InlineData("""{"size": [224, 224], "mean": [0,0,0], "std": [1,1,1], "resize_mode": "squash", "interpolation": "bilinear"}""", ClipResize.Squash, 224, 224, 224)]
-    [InlineData("""{"size": 224, "mean": [0,0,0], "std": [1,1,1], "resize_mode": "longest"}""", ClipResize.Longest, 224, 224, 224)]
-    public void Preprocessing_is_read_as_it_is_written(string json, ClipResize resize, int to, int height, int width)
-    {
-        ClipPreprocessing read = ClipPreprocessing.Read(new ConfigFile("p.json", JsonDocument.Parse(json).RootElement), 224);
-        Assert.Equal((resize, to, height, width), (read.Resize, read.ResizeTo, read.Height, read.Width));
-    }
-
-    [Theory]
-    [InlineData("""{"size": 224, "crop_size": 224, "image_mean": [0,0], "image_std": [1,1,1]}""", "image_mean")]
-    [InlineData("""{"size": 224, "crop_size": 224, "image_mean": [0,0,0], "image_std": [1,0,1]}""", "image_std")]
-    [InlineData("""{"size": 0, "crop_size": 0, "image_mean": [0,0,0], "image_std": [1,1,1]}""", "size is 0")]
-    [InlineData("""{"size": "large", "image_mean": [0,0,0], "image_std": [1,1,1]}""", "size is \"large\"")]
-    [InlineData("""{"size": [224, 224], "mean": [0,0,0], "std": [1,1,1], "resize_mode": "stretch"}""", "resize_mode is \"stretch\"")]
-    public void Wrong_preprocessing_is_named(string json, string problem)
-    {
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => ClipPreprocessing.Read(new ConfigFile("p.json", JsonDocument.Parse(json).RootElement), 224));
-        Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
-        Assert.StartsWith("p.json: ", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -175,7 +149,6 @@ public sealed class ModelFolderTests
     [InlineData("onnx/vision_model.onnx")]
     [InlineData("onnx/text_model.onnx")]
     [InlineData("config.json")]
-    [InlineData("preprocessor_config.json")]
     public void A_missing_half_of_a_CLIP_is_named(string file)
     {
         using ModelCopy copy = new(Clip);
