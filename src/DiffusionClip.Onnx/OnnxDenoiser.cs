@@ -93,7 +93,7 @@ internal sealed class DenoiserPorts
 {
     public DenoiserPorts(OnnxSession session)
     {
-        var map = new PortMap(session, "a denoiser");
+        var map = new PortMap(session, "a denoiser", "sample, timestep, encoder_hidden_states, and at most timestep_cond, text_embeds, time_ids");
         Sample = map.Input("sample", port => port is { Rank: 4, IsReal: true }, "latent_sample", "x");
         Conditioning = map.Input("encoder_hidden_states", port => port is { Rank: 3, IsReal: true }, "context", "text_embeddings");
         Timestep = map.Input("timestep", port => port.Rank <= 1 && (port.IsReal || port.IsInteger), "timesteps", "t");
