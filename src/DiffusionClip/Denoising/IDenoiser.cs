@@ -51,6 +51,12 @@ public sealed record DenoiserDescriptor(int InChannels, int OutChannels, int Cro
 
     /// <summary>Number of size conditions (<c>time_ids</c>); 0 if there are none.</summary>
     public int TimeIds { get; init; }
+
+    /// <summary>Rows of latents the graph takes, if it takes no other number; else null.</summary>
+    public int? FixedHeight { get; init; }
+
+    /// <summary>Columns of latents the graph takes, if it takes no other number; else null.</summary>
+    public int? FixedWidth { get; init; }
 }
 
 /// <summary>Shape of one sample.</summary>

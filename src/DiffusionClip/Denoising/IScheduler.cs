@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising;
@@ -17,7 +18,10 @@ public interface IScheduler
     /// <summary>The timestep of each evaluation, as the model is given it.</summary>
     ReadOnlySpan<float> Timesteps { get; }
 
-    /// <summary>(alpha, sigma) before each evaluation and after the last: sample = alpha·x0·scale + sigma·noise·scale, with the scale of the scheduler's own samples.</summary>
+    /// <summary>
+    /// (alpha, sigma) before each evaluation and after the last: sample = alpha·x0 + sigma·noise, in the scheduler's own sample space.
+    /// The k-diffusion style has alpha = 1, the variance-preserving one alpha² + sigma² = 1, flows alpha + sigma = 1.
+    /// </summary>
     ReadOnlySpan<SignalNoise> Levels { get; }
 
     /// <summary>How the model's output is to be read.</summary>
@@ -60,15 +64,20 @@ public readonly record struct SignalNoise(float Alpha, float Sigma);
 public enum PredictionType
 {
     /// <summary>The noise (Ho et al. 2020).</summary>
+    [JsonStringEnumMemberName("epsilon")]
     Epsilon,
 
     /// <summary>The velocity alpha·noise - sigma·x0 (Salimans and Ho 2022).</summary>
+    [JsonStringEnumMemberName("v_prediction")]
     VPrediction,
 
     /// <summary>The clean sample.</summary>
+    [JsonStringEnumMemberName("sample")]
+    [OptionAlias("original_sample")]
     Sample,
 
     /// <summary>The flow noise - x0 (Lipman et al. 2022).</summary>
+    [JsonStringEnumMemberName("flow_prediction")]
     Flow,
 }
 

@@ -3,6 +3,7 @@ namespace DiffusionClip.Models;
 /// <summary>A folder that holds a model, as its files describe it. Immutable, needs no runtime; the graphs themselves are not loaded.</summary>
 public abstract class ModelFolder
 {
+    private readonly Lazy<IReadOnlyDictionary<string, OnnxGraphFile>> _graphFiles;
     private readonly Lazy<IReadOnlyList<string>> _files;
 
     private protected ModelFolder(string path, ModelKind kind, ModelManifest? manifest)
@@ -16,7 +17,10 @@ public abstract class ModelFolder
         }
 
         Id = manifest?.Id ?? System.IO.Path.GetFileName(path);
-        _files = new(ListFiles);
+
+        // A failure is not remembered: the file may be mended.
+        _graphFiles = new(() => Graphs.ToDictionary(graph => graph, graph => OnnxGraphFile.Read(PathOf(graph), Path)), LazyThreadSafetyMode.PublicationOnly);
+        _files = new(ListFiles, LazyThreadSafetyMode.PublicationOnly);
     }
 
     /// <summary>Absolute path of the folder.</summary>
@@ -40,6 +44,10 @@ public abstract class ModelFolder
     /// </summary>
     /// <exception cref="ModelFolderException">A graph is damaged, or its external data leads out of the folder.</exception>
     public IReadOnlyList<string> Files => _files.Value;
+
+    /// <summary>Precision that the weights are computed with: <c>float32</c>, <c>float16</c> or <c>int8</c>.</summary>
+    /// <exception cref="ModelFolderException">A graph is damaged, or its external data leads out of the folder.</exception>
+    public string Precision => _graphFiles.Value.Values.Select(graph => graph.Precision).MinBy(precision => precision switch { "int8" => 0, "float16" => 1, _ => 2 })!;
 
     /// <summary>The graphs that can be loaded, by path in the folder.</summary>
     internal abstract IEnumerable<string> Graphs { get; }
@@ -113,11 +121,11 @@ public abstract class ModelFolder
     {
         var files = new SortedSet<string>(StringComparer.Ordinal);
         files.UnionWith(Configurations);
-        foreach (string graph in Graphs)
+        foreach ((string graph, OnnxGraphFile file) in _graphFiles.Value)
         {
             files.Add(graph);
-            string folder = graph.Contains('/', StringComparison.Ordinal) ? graph[..(graph.LastIndexOf('/') + 1)] : "";
-            files.UnionWith(OnnxGraphFile.Read(PathOf(graph), Path).ExternalData.Select(data => folder + data));
+            string folder = graph[..(graph.LastIndexOf('/') + 1)];
+            files.UnionWith(file.ExternalData.Select(data => folder + data));
         }
 
         files.UnionWith(Manifest?.Files.Keys ?? []);

@@ -1,0 +1,220 @@
+using System.Globalization;
+using DiffusionClip.Models;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace DiffusionClip.Onnx;
+
+/// <summary>The model store on ONNX Runtime.</summary>
+public sealed partial class OnnxModelStore : IModelStore
+{
+    private readonly OnnxOptions _options;
+    private readonly OnnxEnvironment _environment;
+    private readonly ILogger _logger;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ModelKey, Entry> _entries = [];
+    private long _clock;
+    private bool _disposed;
+
+    /// <summary>Creates a store, and with the first one the runtime environment of the process.</summary>
+    /// <param name="options">How models are run; copied.</param>
+    /// <param name="logger">Where loading and evicting is logged; null: nowhere.</param>
+    /// <exception cref="InvalidRequestException">An option is out of range.</exception>
+    public OnnxModelStore(OnnxOptions options, ILogger<OnnxModelStore>? logger = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _options = new() { Provider = ExecutionProviders.Parse(options.Provider), Threads = options.Threads, Spinning = options.Spinning, KeepLoaded = options.KeepLoaded };
+        _logger = logger ?? NullLogger<OnnxModelStore>.Instance;
+        _environment = OnnxEnvironment.Get(_options, _logger);
+    }
+
+    /// <inheritdoc/>
+    public string Runtime => $"ONNX Runtime {_environment.Version}";
+
+    /// <inheritdoc/>
+    public int Threads => _environment.Threads;
+
+    /// <summary>How many models are loaded or loading now.</summary>
+    public int Loaded
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _entries.Count;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<GeneratorLease> LeaseGeneratorAsync(DiffusionFolder folder, string? provider, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        (Entry entry, LoadedModel model) = await LeaseAsync(folder, provider, chosen => LoadedGenerator.LoadAsync(folder, chosen, _environment), cancellationToken).ConfigureAwait(false);
+        return new OnnxGeneratorLease((LoadedGenerator)model, () => Return(entry));
+    }
+
+    /// <inheritdoc/>
+    public async Task<ClipLease> LeaseScorerAsync(ClipFolder folder, string? provider, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        (Entry entry, LoadedModel model) = await LeaseAsync(folder, provider, chosen => LoadedClip.LoadAsync(folder, chosen, _environment), cancellationToken).ConfigureAwait(false);
+        return new OnnxClipLease((LoadedClip)model, () => Return(entry));
+    }
+
+    /// <summary>Frees every model that nobody leases; the others are freed when their last lease is given back.</summary>
+    public void Dispose()
+    {
+        List<Entry> idle;
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            idle = [.. _entries.Values.Where(entry => entry.Leases == 0)];
+            idle.ForEach(entry => _entries.Remove(entry.Key));
+        }
+
+        idle.ForEach(Free);
+    }
+
+    private async Task<(Entry Entry, LoadedModel Model)> LeaseAsync(
+        ModelFolder folder, string? provider, Func<ProviderInUse, Task<LoadedModel>> load, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        ProviderInUse chosen = Choose(provider);
+        var key = new ModelKey(folder.Path, Revision(folder), chosen.Name);
+        Entry? entry;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (!_entries.TryGetValue(key, out entry))
+            {
+                entry = new(key);
+                _entries.Add(key, entry);
+
+                // Off this thread: sessions load synchronously, for seconds if the model is large.
+                entry.Model = Task.Run(() => LoadAsync(folder, chosen, load), CancellationToken.None);
+            }
+
+            entry.Leases++;
+        }
+
+        try
+        {
+            return (entry, await entry.Model.WaitAsync(cancellationToken).ConfigureAwait(false));
+        }
+        catch
+        {
+            Return(entry);
+            throw;
+        }
+    }
+
+    private async Task<LoadedModel> LoadAsync(ModelFolder folder, ProviderInUse chosen, Func<ProviderInUse, Task<LoadedModel>> load)
+    {
+        long started = System.Diagnostics.Stopwatch.GetTimestamp();
+        LoadedModel model = await load(chosen).ConfigureAwait(false);
+        ModelLoaded(_logger, folder.Id, chosen.Name, System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds);
+        return model;
+    }
+
+    private ProviderInUse Choose(string? provider) => ExecutionProviders.Choose(
+        provider ?? _options.Provider,
+        candidate =>
+        {
+            using var _ = OnnxSession.CreateOptions(candidate, _environment);
+        },
+        ExecutionProviders.Available());
+
+    private void Return(Entry entry)
+    {
+        List<Entry> evicted = [];
+        lock (_gate)
+        {
+            entry.LastUsed = ++_clock;
+            if (--entry.Leases > 0)
+            {
+                return;
+            }
+
+            bool failed = entry.Model.IsFaulted || entry.Model.IsCanceled;
+            if (_disposed || failed)
+            {
+                // A failed load is forgotten: the folder may be mended before the next try.
+                if (_entries.GetValueOrDefault(entry.Key) == entry)
+                {
+                    _entries.Remove(entry.Key);
+                }
+
+                evicted.Add(entry);
+            }
+            else
+            {
+                evicted.AddRange(_entries.Values.Where(candidate => candidate.Leases == 0).OrderByDescending(candidate => candidate.LastUsed).Skip(_options.KeepLoaded));
+                evicted.ForEach(candidate => _entries.Remove(candidate.Key));
+            }
+        }
+
+        evicted.ForEach(Free);
+    }
+
+    private void Free(Entry entry)
+    {
+        // A load that nobody waits for any more ends later; a failed one has nothing to free.
+        _ = entry.Model.ContinueWith(
+            loaded =>
+            {
+                if (loaded.IsCompletedSuccessfully)
+                {
+                    loaded.GetAwaiter().GetResult().Dispose();
+                    ModelFreed(_logger, Path.GetFileName(entry.Key.Path));
+                }
+                else
+                {
+                    _ = loaded.Exception;
+                }
+            },
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+    }
+
+    // A model replaced on disk is another model; whoever leased the old one keeps it.
+    private static string Revision(ModelFolder folder)
+    {
+        var revision = new System.Text.StringBuilder();
+        foreach (string file in folder.Files)
+        {
+            string path = folder.PathOf(file);
+            FileSystemInfo info = new FileInfo(path);
+            info = info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
+            revision.Append(CultureInfo.InvariantCulture, $"{file}|{(info as FileInfo is { Exists: true } known ? known.Length : -1)}|{info.LastWriteTimeUtc.Ticks}\n");
+        }
+
+        return revision.ToString();
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Model {Id} loaded on {Provider} in {Seconds:F2} s")]
+    private static partial void ModelLoaded(ILogger logger, string id, string provider, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Model {Id} freed")]
+    private static partial void ModelFreed(ILogger logger, string id);
+
+    private sealed record ModelKey(string Path, string Revision, string Provider);
+
+    private sealed class Entry(ModelKey key)
+    {
+        public ModelKey Key { get; } = key;
+
+        public Task<LoadedModel> Model { get; set; } = null!;
+
+        public int Leases { get; set; }
+
+        public long LastUsed { get; set; }
+    }
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+
+namespace DiffusionClip.Denoising;
+
+/// <summary>Options of the schedulers of distilled consistency models, whose steps are a choice among those that they were distilled on.</summary>
+internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
+{
+    /// <summary>Sets the defaults that these models were trained with.</summary>
+    protected ConsistencySchedulerConfig()
+    {
+        BetaStart = 0.00085;
+        BetaEnd = 0.012;
+        BetaSchedule = BetaSchedule.ScaledLinear;
+    }
+
+    /// <summary>Steps of the schedule that the model was distilled on.</summary>
+    public int OriginalInferenceSteps { get; init; } = 50;
+
+    /// <summary>Whether the predicted x0 is clipped.</summary>
+    public bool ClipSample { get; init; }
+
+    /// <summary>Bound of that clip.</summary>
+    public double ClipSampleRange { get; init; } = 1;
+
+    /// <summary>Whether a step below the first training step ends on the clean sample.</summary>
+    public bool SetAlphaToOne { get; init; } = true;
+
+    /// <summary>Kept for files that have it; the distilled schedule has no offset.</summary>
+    public int StepsOffset { get; init; }
+
+    /// <summary>Whether x0 is thresholded dynamically.</summary>
+    public bool Thresholding { get; init; }
+
+    /// <summary>Quantile of dynamic thresholding.</summary>
+    public double DynamicThresholdingRatio { get; init; } = 0.995;
+
+    /// <summary>Upper bound of the threshold.</summary>
+    public double SampleMaxValue { get; init; } = 1;
+
+    /// <summary>Kept for files that have it; the distilled schedule has its own spacing.</summary>
+    public TimestepSpacing TimestepSpacing { get; init; } = TimestepSpacing.Leading;
+
+    /// <summary>Factor of timesteps in the boundary condition.</summary>
+    public double TimestepScaling { get; init; } = 10;
+
+    /// <summary>Whether betas are rescaled to a terminal SNR of zero.</summary>
+    public bool RescaleBetasZeroSnr { get; init; }
+
+    /// <summary>What is done to x0 out of range.</summary>
+    protected OriginalSampleLimit Limit => new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, ClipSample ? ClipSampleRange : null);
+
+    /// <summary>The timesteps: evenly chosen among those of distillation, or those given.</summary>
+    protected int[] DistilledTimesteps(ScheduleRequest request, int steps)
+    {
+        int original = request.OriginalInferenceSteps ?? OriginalInferenceSteps;
+        OptionCheck.Within("original_inference_steps", original, 1, NumTrainTimesteps);
+        OptionCheck.Within("original_strength", request.OriginalStrength, 0, 1);
+        if (request.Timesteps is { } custom)
+        {
+            int[] given = [.. custom.Select(t => TimestepIndex.Of(t, NumTrainTimesteps))];
+            for (int i = 1; i < given.Length; i++)
+            {
+                if (given[i] >= given[i - 1])
+                {
+                    throw OptionCheck.Invalid("timesteps", string.Join(", ", given), "they must descend");
+                }
+            }
+
+            return given[(given.Length - Math.Min((int)(given.Length * request.OriginalStrength), given.Length))..];
+        }
+
+        int ratio = NumTrainTimesteps / original;
+        int[] distilled = [.. Enumerable.Range(1, (int)(original * request.OriginalStrength)).Select(i => (i * ratio) - 1).Reverse()];
+        if (steps > distilled.Length)
+        {
+            throw OptionCheck.Invalid("num_inference_steps", steps.ToString(CultureInfo.InvariantCulture),
+                FormattableString.Invariant($"1 to {distilled.Length} are possible: the model was distilled on {original} steps (original_inference_steps)"));
+        }
+
+        return [.. Torch.Linspace(0.0, distilled.Length, steps, endpoint: false).Select(position => distilled[(int)Math.Floor(position)])];
+    }
+}

@@ -1,0 +1,78 @@
+using System.Globalization;
+
+namespace DiffusionClip.Denoising;
+
+/// <summary>Options of the solvers in lambda: the DPM family, DEIS, UniPC and SA-Solver. Their samples preserve variance, or are flows.</summary>
+internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
+{
+    /// <summary>Whether x0 is thresholded dynamically.</summary>
+    public bool Thresholding { get; init; }
+
+    /// <summary>Quantile of dynamic thresholding.</summary>
+    public double DynamicThresholdingRatio { get; init; } = 0.995;
+
+    /// <summary>Upper bound of the threshold.</summary>
+    public double SampleMaxValue { get; init; } = 1;
+
+    /// <summary>Whether the last steps of short runs use lower orders.</summary>
+    public bool LowerOrderFinal { get; init; } = true;
+
+    /// <summary>Whether sigmas are those of a flow.</summary>
+    public bool UseFlowSigmas { get; init; }
+
+    /// <summary>Shift of flow sigmas.</summary>
+    public double FlowShift { get; init; } = 1;
+
+    /// <summary>What is done to x0 out of range.</summary>
+    protected OriginalSampleLimit Limit => new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, null);
+
+    /// <summary>The shift of flow sigmas in this run.</summary>
+    protected static double Shift(ScheduleRequest request, bool useDynamicShifting, double flowShift)
+    {
+        if (request.Mu is not { } mu)
+        {
+            return flowShift;
+        }
+
+        return useDynamicShifting
+            ? Math.Exp(mu)
+            : throw OptionCheck.Invalid("mu", mu.ToString("R", CultureInfo.InvariantCulture), "set use_dynamic_shifting, or leave mu out");
+    }
+
+    /// <summary>Signal and noise of a sigma: of a flow (1 - sigma, sigma), else of unit variance.</summary>
+    protected SignalNoise Level(float sigma)
+    {
+        if (UseFlowSigmas)
+        {
+            return new(1 - sigma, sigma);
+        }
+
+        float alpha = 1 / MathF.Sqrt((sigma * sigma) + 1);
+        return new(alpha, sigma * alpha);
+    }
+
+    /// <summary>Sigmas of a flow, evenly spread and shifted.</summary>
+    protected double[] FlowSigmas(int steps, double shift)
+    {
+        double[] alphas = Torch.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1);
+        return [.. alphas.Skip(1).Reverse().Select(a => SigmaSchedule.Shift(1 - a, shift))];
+    }
+
+    /// <summary>Training steps whose lambda is not clipped.</summary>
+    protected static int LastTimestep(NoiseSchedule schedule, double lambdaMinClipped)
+    {
+        int last = schedule.Length;
+        for (int t = schedule.Length - 1; t >= 0; t--)
+        {
+            float a = schedule.AlphasCumprod[t];
+            if (!(MathF.Log(MathF.Sqrt(a)) - MathF.Log(MathF.Sqrt(1 - a)) < lambdaMinClipped))
+            {
+                break;
+            }
+
+            last--;
+        }
+
+        return last;
+    }
+}

@@ -1,0 +1,74 @@
+using System.Text.Json;
+
+namespace DiffusionClip.Hosting;
+
+public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
+{
+    public static TheoryData<string, ImageRequest> Unusable => new()
+    {
+        { "width", Sampling(s => s with { Width = 0 }) },
+        { "width", Sampling(s => s with { Width = -8 }) },
+        { "width", Sampling(s => s with { Width = 7 }) },
+        { "width", Sampling(s => s with { Width = 1_000_000_000 }) },
+        { "height", Sampling(s => s with { Height = 129 }) },
+        { "num_inference_steps", Sampling(s => s with { NumInferenceSteps = 0 }) },
+        { "num_inference_steps", Sampling(s => s with { NumInferenceSteps = 1_000_000 }) },
+        { "guidance_scale", Sampling(s => s with { GuidanceScale = float.NaN }) },
+        { "guidance_scale", Sampling(s => s with { GuidanceScale = -1 }) },
+        { "guidance_scale", Sampling(s => s with { GuidanceScale = float.PositiveInfinity }) },
+        { "guidance_rescale", Sampling(s => s with { GuidanceRescale = 1.5f }) },
+        { "eta", Sampling(s => s with { Eta = -0.1f }) },
+        { "scheduler", Sampling(s => s with { Scheduler = "Eulr" }) },
+        { "use_karras_sigma", Sampling(s => s with { SchedulerOptions = new Dictionary<string, JsonElement> { ["use_karras_sigma"] = JsonSerializer.SerializeToElement(true) } }) },
+        { "candidates", Search(s => s with { Candidates = 0 }) },
+        { "candidates", Search(s => s with { Candidates = 100_000 }) },
+        { "keep", Search(s => s with { Candidates = 2, Keep = 3 }) },
+        { "strategy", Search(s => s with { Strategy = "magic" }) },
+        { "prompt", ImageRequest.For(new string('a', 1 << 20)) },
+        { "prompt", ImageRequest.For("half \ud83e a fox") },
+        { "negative_prompt", new() { Prompt = new() { Negative = "\udd8a" } } },
+        { "schema_version", new() { SchemaVersion = 99 } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Unusable), DisableDiscoveryEnumeration = true)]
+    public async Task What_cannot_be_used_is_named(string field, ImageRequest request)
+    {
+        InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(() => host.Pipeline.GenerateAsync(request));
+        Assert.Equal(field, exception.Field);
+        Assert.DoesNotContain('\n', exception.Message);
+        Assert.InRange(exception.Message.Length, 20, 1200);
+    }
+
+    [Fact]
+    public void Normalizing_twice_changes_nothing()
+    {
+        ImageRequest once = host.Pipeline.Normalize(ImageRequest.For("two (cats:1.2)"));
+        Assert.Equal(once, host.Pipeline.Normalize(once));
+        Assert.Equal("two cats", once.Search.ScoreText);
+        Assert.NotNull(once.Sampling.Seed);
+        Assert.Equal((128, 128), (once.Sampling.Width, once.Sampling.Height));
+        Assert.Equal(20, once.Sampling.NumInferenceSteps);
+    }
+
+    [Fact]
+    public void A_request_survives_JSON()
+    {
+        ImageRequest request = host.Pipeline.Normalize(Sampling(s => s with { Seed = ulong.MaxValue, Noise = NoiseKind.Philox }));
+        string json = JsonSerializer.Serialize(request, DiffusionClipJson.Compact);
+        Assert.Equal(request, JsonSerializer.Deserialize<ImageRequest>(json, DiffusionClipJson.Compact));
+        Assert.Contains("\"noise\":\"philox\"", json, StringComparison.Ordinal);
+        Assert.Contains("\"num_inference_steps\":20", json, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_unknown_model_names_those_there_are()
+    {
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => host.Pipeline.Normalize(new() { Model = new() { Id = "no-such-model" } }));
+        Assert.Contains("emoji-sd", exception.Message, StringComparison.Ordinal);
+    }
+
+    private static ImageRequest Sampling(Func<SamplingRequest, SamplingRequest> change) => ImageRequest.For("a cat") with { Sampling = change(new()) };
+
+    private static ImageRequest Search(Func<SearchRequest, SearchRequest> change) => ImageRequest.For("a cat") with { Search = change(new()) };
+}

@@ -1,0 +1,187 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace DiffusionClip.Denoising;
+
+/// <summary>Full runs of diffusers' schedulers under a toy model, to 1e-5 of each run's largest value.</summary>
+public sealed class GoldenSchedulersTests(ITestOutputHelper output)
+{
+    private const double Tolerance = 1e-5;
+
+    [Fact]
+    public void GoldenRuns()
+    {
+        JsonElement table = SchedulerConfigJson.Parse(File.ReadAllBytes(Golden.PathOf("golden", "schedulers.json")));
+        float[] sample = Floats(table.GetProperty("sample"));
+        float[][] noise = [.. table.GetProperty("noise").EnumerateArray().Select(Floats)];
+        var failures = new List<string>();
+        var later = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        int total = 0;
+        int passed = 0;
+        (double Deviation, int Case) worst = (0, -1);
+        foreach (JsonElement run in table.GetProperty("cases").EnumerateArray())
+        {
+            int index = total++;
+            string scheduler = run.GetProperty("scheduler").GetString()!;
+            if (!SchedulerCatalog.All.Any(d => d.ClassName == scheduler))
+            {
+                later[scheduler] = later.GetValueOrDefault(scheduler) + 1;
+                continue;
+            }
+
+            double deviation;
+            string? problem;
+            try
+            {
+                (deviation, problem) = Compare(run, sample, noise);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                (deviation, problem) = (double.PositiveInfinity, e.GetType().Name + ": " + e.Message + e.StackTrace?.Split('\n')[0]);
+            }
+
+            if (deviation > worst.Deviation)
+            {
+                worst = (deviation, index);
+            }
+
+            if (problem is null)
+            {
+                passed++;
+            }
+            else
+            {
+                failures.Add($"case {index} {scheduler}: {problem} {run.GetProperty("given")}");
+            }
+        }
+
+        string later_ = later.Count == 0 ? "" : "; later: " + string.Join(", ", later.Select(l => $"{l.Key} {l.Value}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"schedulers {passed}/{total}, worst {worst.Deviation:0.0e+0}, case {worst.Case}{later_}"));
+        Assert.True(failures.Count == 0, string.Join('\n', failures.Take(40)));
+    }
+
+    /// <summary>The table holds each configuration twice: as given and with every default filled in. Both have to be the same to us.</summary>
+    [Fact]
+    public void GoldenDefaults()
+    {
+        JsonElement table = SchedulerConfigJson.Parse(File.ReadAllBytes(Golden.PathOf("golden", "schedulers.json")));
+        int read = 0;
+        foreach (JsonElement run in table.GetProperty("cases").EnumerateArray())
+        {
+            string scheduler = run.GetProperty("scheduler").GetString()!;
+            if (!SchedulerCatalog.All.Any(d => d.ClassName == scheduler))
+            {
+                continue;
+            }
+
+            SchedulerConfig full = SchedulerCatalog.Configure(run.GetProperty("config"), scheduler, null);
+            SchedulerConfig given = SchedulerCatalog.Configure(run.GetProperty("given"), scheduler, null);
+            foreach (string option in SchedulerOptions.Of(full.GetType()).Keys)
+            {
+                object? expected = SchedulerOptions.Get(full, option);
+                object? actual = SchedulerOptions.Get(given, option);
+                Assert.True(
+                    expected is System.Collections.IEnumerable list and not string ? list.Cast<object>().SequenceEqual((actual as System.Collections.IEnumerable)?.Cast<object>() ?? []) : Equals(expected, actual),
+                    $"{scheduler}.{option}: {expected} filled in, {actual} by default");
+            }
+
+            read++;
+        }
+
+        Assert.True(read > 0);
+    }
+
+    private static (double Deviation, string? Problem) Compare(JsonElement run, float[] start, float[][] noise)
+    {
+        SchedulerConfig config = SchedulerCatalog.Configure(run.GetProperty("config"), run.GetProperty("scheduler").GetString(), null);
+        ScheduleRequest request = SchedulerRuns.Request(run);
+        IScheduler scheduler = config.Build(request);
+        double worst = 0;
+        string? problem = null;
+
+        float[] timesteps = Floats(run.GetProperty("timesteps"));
+        Check("timesteps", timesteps, scheduler.Timesteps);
+        CheckOne("init_noise_sigma", run.GetProperty("init_noise_sigma").GetDouble(), scheduler.InitNoiseSigma);
+        if (run.TryGetProperty("sigmas", out JsonElement sigmas) && sigmas.ValueKind == JsonValueKind.Array)
+        {
+            Check("sigmas", Floats(sigmas), ((SchedulerPlan)scheduler).Sigmas);
+        }
+
+        var source = new ReplayedNoise(noise);
+        float[] sample = [.. start];
+        if (request.BeginIndex is not null)
+        {
+            scheduler.AddNoise(start, noise[100], scheduler.FirstEvaluation, sample);
+        }
+        else
+        {
+            for (int i = 0; i < sample.Length; i++)
+            {
+                sample[i] *= scheduler.InitNoiseSigma;
+            }
+        }
+
+        SchedulerState state = scheduler.CreateState(sample.Length);
+        var scaled = new float[sample.Length];
+        var modelOutput = new float[sample.Length];
+        JsonElement[] steps = [.. run.GetProperty("steps").EnumerateArray()];
+        if (steps.Length != scheduler.Evaluations - scheduler.FirstEvaluation)
+        {
+            return (double.PositiveInfinity, $"{scheduler.Evaluations - scheduler.FirstEvaluation} evaluations, {steps.Length} expected");
+        }
+
+        for (int e = scheduler.FirstEvaluation; e < scheduler.Evaluations; e++)
+        {
+            scheduler.ScaleModelInput(sample, e, scaled);
+            SchedulerRuns.ToyModel(run.GetProperty("model").GetString()!, scaled, scheduler.Timesteps[e], modelOutput);
+            scheduler.Step(modelOutput, e, sample, state, source);
+            double[] expected = [.. steps[e - scheduler.FirstEvaluation].EnumerateArray().Select(v => v.GetDouble())];
+            double sum = sample.Sum(v => Math.Abs((double)v));
+            double largest = sample.Max(v => Math.Abs((double)v));
+            Relative($"step {e} sum", Math.Abs(sum - expected[0]), Math.Abs(expected[0]));
+            Relative($"step {e} [0]", Math.Abs(sample[0] - expected[1]), largest);
+            Relative($"step {e} [101]", Math.Abs(sample[101] - expected[2]), largest);
+        }
+
+        Check("final", Floats(run.GetProperty("final")), sample);
+        if (source.Draws != run.GetProperty("noise_draws").GetInt32())
+        {
+            problem ??= $"{source.Draws} draws, {run.GetProperty("noise_draws").GetInt32()} expected";
+        }
+
+        return (worst, problem);
+
+        void Check(string what, float[] expected, ReadOnlySpan<float> actual)
+        {
+            if (expected.Length != actual.Length)
+            {
+                problem ??= $"{what}: {actual.Length} values, {expected.Length} expected";
+                return;
+            }
+
+            double scale = expected.Length == 0 ? 1 : expected.Max(v => Math.Abs((double)v));
+            for (int i = 0; i < expected.Length; i++)
+            {
+                Relative($"{what}[{i}] = {actual[i]}, {expected[i]} expected", Math.Abs((double)actual[i] - expected[i]), scale);
+            }
+        }
+
+        void CheckOne(string what, double expected, double actual) => Relative($"{what} = {actual}, {expected} expected", Math.Abs(expected - actual), Math.Abs(expected));
+
+        void Relative(string what, double difference, double scale)
+        {
+            double deviation = difference / Math.Max(scale, 1e-12);
+            if (!(deviation <= worst))
+            {
+                worst = double.IsNaN(deviation) ? double.PositiveInfinity : deviation;
+            }
+
+            if (!(deviation <= Tolerance))
+            {
+                problem ??= string.Create(CultureInfo.InvariantCulture, $"{what}: off by {deviation:0.0e+0}");
+            }
+        }
+    }
+
+    private static float[] Floats(JsonElement list) => [.. list.EnumerateArray().Select(v => v.GetSingle())];
+}
