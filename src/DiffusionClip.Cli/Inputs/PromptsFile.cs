@@ -28,6 +28,8 @@ internal static class PromptsFile
         ["negative"] = "negative_prompt", ["steps"] = "num_inference_steps", ["cfg_scale"] = "guidance_scale", ["cfg_rescale"] = "guidance_rescale", ["sampler"] = "scheduler",
     };
 
+    private static readonly JsonSerializerOptions Strict = new(DiffusionClipJson.Compact) { RespectNullableAnnotations = true, AllowDuplicateProperties = false };
+
     /// <summary>Reads all lines.</summary>
     /// <param name="path">The file, UTF-8.</param>
     /// <param name="defaults">What a line does not say.</param>
@@ -77,7 +79,9 @@ internal static class PromptsFile
         }
         catch (JsonException exception)
         {
-            throw new InvalidRequestException(where, line, $"it is no JSON that can be used: {exception.Message}");
+            // The reader's own place in the line says nothing: fields were moved before it saw them.
+            string reason = exception.Message.Split(" Path: ")[0].Split(" LineNumber: ")[0].TrimEnd('.');
+            throw new InvalidRequestException(where, exception.Path is { Length: > 2 } path ? path[2..] : line, $"it is no JSON that can be used: {reason}");
         }
         catch (InvalidOperationException exception)
         {
@@ -144,7 +148,7 @@ internal static class PromptsFile
             Merge(below, above, writer, depth: 0);
         }
 
-        return JsonSerializer.Deserialize<ImageRequest>(buffer.ToArray(), DiffusionClipJson.Compact) ?? defaults;
+        return JsonSerializer.Deserialize<ImageRequest>(buffer.ToArray(), Strict) ?? defaults;
     }
 
     private static void Merge(JsonElement below, JsonElement above, Utf8JsonWriter writer, int depth)
