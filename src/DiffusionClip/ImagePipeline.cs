@@ -3,7 +3,6 @@ using System.Reflection;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
-using DiffusionClip.Denoising.Schedulers;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
@@ -115,8 +114,8 @@ public sealed class ImagePipeline
             conditioning = family.Encode(prompt, generator.TextEncoders, guidance.IsActive, abort);
         }
 
-        IScheduler scheduler = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions)
-            .Build(new ScheduleRequest { NumInferenceSteps = sampling.NumInferenceSteps!.Value, Eta = sampling.Eta });
+        SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
+        IScheduler scheduler = schedulerConfig.Build(new ScheduleRequest { NumInferenceSteps = sampling.NumInferenceSteps!.Value, Eta = sampling.Eta });
         LatentShape shape = family.Shape(folder, sampling.Width!.Value, sampling.Height!.Value);
         ExecutionPlan plan = Plan(generator, guidance.IsActive, control.Plan, warnings);
         var decoder = new PictureDecoder(generator.LatentDecoder, folder.Decoder, shape);
@@ -145,6 +144,7 @@ public sealed class ImagePipeline
                 Software = Software,
                 Request = request,
                 Plan = plan,
+                Sampler = SchedulerCatalog.Label(schedulerConfig),
                 Models = models,
                 Texts = prompt.Texts,
                 Stages = clock.Report(),

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using DiffusionClip.Conditioning.Prompts;
-using DiffusionClip.Denoising.Schedulers;
+using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Scoring;
 
@@ -21,14 +21,17 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int width = Size("width", sampling.Width ?? folder.Defaults.Width, folder);
         int height = Size("height", sampling.Height ?? folder.Defaults.Height, folder);
 
-        // Configuring checks the scheduler's name and options before anything is loaded.
-        SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
+        // Building checks the scheduler's name, options and number of steps before anything is loaded.
+        int steps = sampling.NumInferenceSteps ?? folder.Defaults.NumInferenceSteps;
+        SchedulerConfig scheduler = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
+        scheduler.Build(new ScheduleRequest { NumInferenceSteps = steps, Eta = sampling.Eta });
         return request with
         {
             Model = request.Model with { Id = folder.Id, Provider = request.Model.Provider ?? options.Provider },
             Sampling = sampling with
             {
-                NumInferenceSteps = sampling.NumInferenceSteps ?? folder.Defaults.NumInferenceSteps,
+                Scheduler = sampling.Scheduler ?? scheduler.ClassName,
+                NumInferenceSteps = steps,
                 GuidanceScale = sampling.GuidanceScale ?? folder.Defaults.GuidanceScale,
                 GuidanceRescale = sampling.GuidanceRescale ?? 0,
                 Seed = sampling.Seed ?? (uint)RandomNumberGenerator.GetInt32(int.MaxValue),

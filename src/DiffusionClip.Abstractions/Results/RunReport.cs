@@ -17,6 +17,9 @@ public sealed record RunReport
     /// <summary>How the request was executed.</summary>
     public required ExecutionPlan Plan { get; init; }
 
+    /// <summary>The scheduler that ran.</summary>
+    public required SamplerReport Sampler { get; init; }
+
     /// <summary>The models that took part, with the hash of every file that was read.</summary>
     public required IReadOnlyList<ModelReport> Models { get; init; }
 
@@ -63,6 +66,12 @@ public sealed record ExecutionPlan
     /// <summary>The runtime and its version, e.g. <c>ONNX Runtime 1.31.1</c>.</summary>
     public required string Runtime { get; init; }
 }
+
+/// <summary>A scheduler, in diffusers' words and in A1111's.</summary>
+/// <param name="Scheduler">The class in diffusers, e.g. <c>DPMSolverMultistepScheduler</c>.</param>
+/// <param name="Label">A1111's sampler, e.g. <c>DPM++ 2M</c>.</param>
+/// <param name="ScheduleType">A1111's schedule type, e.g. <c>Karras</c>; null where its automatic choice is the same.</param>
+public sealed record SamplerReport(string Scheduler, string Label, string? ScheduleType);
 
 /// <summary>A model that took part.</summary>
 public sealed record ModelReport

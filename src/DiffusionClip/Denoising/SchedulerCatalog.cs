@@ -16,11 +16,6 @@ public sealed record SchedulerDescriptor(string Label, string ClassName, IReadOn
 /// <param name="Options">Options that the name implies; a value of null means: turn it off where the class has it.</param>
 public sealed record ResolvedScheduler(string ClassName, IReadOnlyDictionary<string, JsonElement> Options);
 
-/// <summary>Sampler and schedule type as A1111 writes them into a picture.</summary>
-/// <param name="Sampler">The label.</param>
-/// <param name="ScheduleType">The schedule type; null where A1111's automatic choice is the same.</param>
-public sealed record SamplerLabel(string Sampler, string? ScheduleType);
-
 /// <summary>All schedulers by all their names; and the way from a folder's configuration, a name and options to a <see cref="SchedulerConfig"/>.</summary>
 public static class SchedulerCatalog
 {
@@ -217,7 +212,7 @@ public static class SchedulerCatalog
     }
 
     /// <summary>What A1111 would call a configuration.</summary>
-    public static SamplerLabel Label(SchedulerConfig config)
+    public static SamplerReport Label(SchedulerConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
         IReadOnlyDictionary<string, System.Reflection.PropertyInfo> options = SchedulerOptions.Of(config.GetType());
@@ -235,7 +230,7 @@ public static class SchedulerCatalog
                 : null;
         }
 
-        return new(descriptor.Label, type);
+        return new(config.ClassName, descriptor.Label, type);
 
         bool Is(string option, object value) => options.ContainsKey(option) && Equals(SchedulerOptions.Get(config, option), value);
         static string? Text(object? value) => value is JsonElement e

@@ -1,7 +1,4 @@
-using System.Globalization;
-using DiffusionClip.Denoising.Schedulers;
 using DiffusionClip.Imaging;
-using DiffusionClip.Models;
 using DiffusionClip.Reporting.Metadata;
 
 namespace DiffusionClip.Reporting;
@@ -16,7 +13,7 @@ public sealed class PictureEncoder(IImageCodec codec)
         ArgumentNullException.ThrowIfNull(report);
         byte[] png = codec.EncodePng(image.Image);
         return report.Request.Output.Metadata
-            ? PngTextWriter.SetTexts(png, Texts(image, report))
+            ? PngTextWriter.SetTexts(png, InfotextWriter.Texts(PictureRecord.For(image.Candidate, report), report.Sampler))
             : png;
     }
 

@@ -24,7 +24,7 @@ public sealed class ClipEmbedder
         ArgumentNullException.ThrowIfNull(tokenizers);
         _lease = lease;
         _tokenizer = tokenizers.Get(lease.Folder.TokenizerPath);
-        Preprocessing = ClipPreprocessing.Load(lease.Folder);
+        Preprocessing = lease.Folder.Preprocessing;
     }
 
     /// <summary>How pictures are prepared.</summary>
@@ -58,7 +58,7 @@ public sealed class ClipEmbedder
     public float[] EmbedImages(IReadOnlyList<RgbImage> images, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(images);
-        int length = Preprocessing.OutputLength;
+        int length = Preprocessing.Length;
         float[] pixels = System.Buffers.ArrayPool<float>.Shared.Rent(images.Count * length);
         try
         {

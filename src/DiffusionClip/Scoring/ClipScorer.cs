@@ -93,7 +93,7 @@ public sealed class ClipScorer : IImageScorer
             Scale = Descriptor.Scale,
             Model = _lease.Folder.Id,
             Sha256 = _hashes?.Identity,
-            Preprocessing = Embedder.Preprocessing.ToString(),
+            Preprocessing = Embedder.Preprocessing.Description,
             Text = text,
             TokensDropped = embedding.TokensDropped,
             Precision = _lease.Precision,

@@ -100,7 +100,7 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
             }
 
             RgbImage image = codec.Decode(file, limits);
-            float[] pixels = new float[scorer.Embedder.Preprocessing.OutputLength];
+            float[] pixels = new float[scorer.Embedder.Preprocessing.Length];
             scorer.Embedder.Preprocessing.Apply(image, pixels);
             return new Prepared(item, hash, texts, default, pixels, null);
         }
@@ -112,7 +112,7 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
 
     private List<ScoredItem> Encode(List<Prepared> pending, CancellationToken cancellationToken)
     {
-        int length = scorer.Embedder.Preprocessing.OutputLength;
+        int length = scorer.Embedder.Preprocessing.Length;
         List<Prepared> fresh = [.. pending.Where(item => item.Pixels is not null).DistinctBy(item => item.Hash)];
         var encoded = new Dictionary<string, ReadOnlyMemory<float>>(StringComparer.Ordinal);
         if (fresh.Count > 0)

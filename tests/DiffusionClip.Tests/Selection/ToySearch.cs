@@ -1,7 +1,6 @@
 using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
-using DiffusionClip.Denoising.Schedulers;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 using DiffusionClip.Testing;

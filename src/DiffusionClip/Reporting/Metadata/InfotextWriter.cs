@@ -1,0 +1,78 @@
+using System.Globalization;
+
+namespace DiffusionClip.Reporting.Metadata;
+
+/// <summary>Says in A1111's words what our record says in ours, so that other programs can read, sort and repeat it.</summary>
+public static class InfotextWriter
+{
+    /// <summary>Key of the score; browsers of pictures sort by it.</summary>
+    public const string ScoreKey = "Score";
+
+    /// <summary>Key of the scorer's model.</summary>
+    public const string ScoreModelKey = "Score model";
+
+    private const int ShortHash = 10;
+
+    /// <summary>The text of a picture. Keys stand in A1111's order, since some readers go by position.</summary>
+    /// <param name="record">Our record.</param>
+    /// <param name="sampler">The scheduler in A1111's words; null: from the request's scheduler, if that is set.</param>
+    public static Infotext For(PictureRecord record, SamplerLabel? sampler = null)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ImageRequest request = record.Request;
+        SamplingRequest sampling = request.Sampling;
+        sampler ??= sampling.Scheduler is { } scheduler ? SamplerLabel.Of(scheduler, sampling.SchedulerOptions) : null;
+        ModelReport? generator = record.Models.FirstOrDefault(model => model.Role == "generator");
+        List<InfotextField> fields = [];
+        void Add(string key, string? value)
+        {
+            if (!string.IsNullOrEmpty(value))
+            {
+                fields.Add(new(key, value));
+            }
+        }
+
+        Add("Steps", Text(sampling.NumInferenceSteps));
+        Add("Sampler", sampler?.Sampler);
+        Add("Schedule type", sampler?.ScheduleType);
+        Add("CFG scale", Text(sampling.GuidanceScale));
+        Add("Seed", Text(record.Candidate.Seed ?? sampling.Seed));
+        Add("Size", sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
+        Add("Model hash", generator?.Sha256 is { Length: > 0 } hash ? hash[..Math.Min(ShortHash, hash.Length)] : null);
+        Add("Model", FolderName(generator?.Id ?? request.Model.Id));
+        Add("CFG rescale", sampling.GuidanceRescale is > 0 ? Text(sampling.GuidanceRescale) : null);
+        Add("Eta", Text(sampling.Eta));
+        Add("RNG", sampling.Noise switch
+        {
+            NoiseKind.Cpu => "CPU",
+            NoiseKind.Philox => "NV", // A1111's own name for Philox computed elsewhere
+            _ => null,
+        });
+        Add(ScoreKey, record.Candidate.Score is { } score ? ScoreText(score) : null);
+        Add(ScoreModelKey, record.Candidate.Score is null ? null : FolderName(record.Scoring?.Model));
+        Add("Version", record.Software);
+        return new()
+        {
+            Prompt = request.Prompt.Text,
+            NegativePrompt = request.Prompt.Negative.Length == 0 ? null : request.Prompt.Negative,
+            Fields = fields,
+        };
+    }
+
+    /// <summary>The texts of a picture in the order in which they are written: <c>parameters</c>, then our own.</summary>
+    /// <param name="record">Our record.</param>
+    /// <param name="sampler">The scheduler in A1111's words; null: from the request's scheduler, if that is set.</param>
+    public static IReadOnlyList<KeyValuePair<string, string>> Texts(PictureRecord record, SamplerLabel? sampler = null) =>
+    [
+        new("parameters", For(record, sampler).ToString()),
+        new(PictureRecordJson.Keyword, PictureRecordJson.Write(record)),
+    ];
+
+    /// <summary>A score with up to six decimals.</summary>
+    internal static string ScoreText(double score) => score.ToString("0.0#####", CultureInfo.InvariantCulture);
+
+    /// <summary>An id without the folders above it, should it be a path.</summary>
+    internal static string? FolderName(string? id) => id?.TrimEnd('/', '\\') is { } trimmed ? trimmed[(trimmed.AsSpan().LastIndexOfAny('/', '\\') + 1)..] : null;
+
+    private static string? Text(IFormattable? value) => value?.ToString(null, CultureInfo.InvariantCulture);
+}

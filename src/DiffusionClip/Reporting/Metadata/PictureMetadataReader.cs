@@ -1,0 +1,188 @@
+using System.Globalization;
+using DiffusionClip.Imaging;
+
+namespace DiffusionClip.Reporting.Metadata;
+
+/// <summary>What reads the parts of files other than PNG.</summary>
+public sealed record PictureFileSources
+{
+    /// <summary>Kind (<c>jpeg</c>, <c>webp</c> …), width and height from a file's header; null if it is no picture.</summary>
+    public required Func<ReadOnlyMemory<byte>, (string FileType, int Width, int Height)?> Header { get; init; }
+
+    /// <summary>The bytes of a file's EXIF UserComment, the encoding's name included, and the byte order of its EXIF; null if there is none.</summary>
+    public required Func<ReadOnlyMemory<byte>, (ReadOnlyMemory<byte> Bytes, bool? BigEndian)?> UserComment { get; init; }
+}
+
+/// <summary>
+/// Reads what picture files say about how they were made. Our own record comes first; where it is absent, damaged or too
+/// new, what other programs wrote is read, and a note says so. Never throws on what a file holds.
+/// </summary>
+public static class PictureMetadataReader
+{
+    private const string UserCommentKeyword = "UserComment";
+
+    /// <summary>Reads a whole file in memory.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="sources">What reads files other than PNG; null: those are not read.</param>
+    public static PictureInspection Read(ReadOnlyMemory<byte> file, PictureFileSources? sources = null)
+    {
+        PngTextContent png = PngTextReader.Read(file);
+        return png.Readable ? Inspect(png) : InspectOther(file, sources);
+    }
+
+    /// <summary>Reads a file from a stream's beginning. A PNG file that can be sought is read with bounded memory, any other is held whole.</summary>
+    /// <param name="stream">The file; left open.</param>
+    /// <param name="sources">What reads files other than PNG; null: those are not read.</param>
+    /// <param name="limits">The largest file that is held whole; null: the default ones.</param>
+    /// <exception cref="ImageFormatException">The file would have to be held whole and is beyond the limits.</exception>
+    public static PictureInspection Read(Stream stream, PictureFileSources? sources = null, ImageLimits? limits = null)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        long most = Math.Min((limits ?? ImageLimits.Default).MaxFileBytes, Array.MaxLength);
+        if (stream.CanSeek)
+        {
+            long start = stream.Position;
+            PngTextContent png = PngTextReader.Read(stream);
+            if (png.Readable)
+            {
+                return Inspect(png);
+            }
+
+            stream.Position = start;
+        }
+
+        using var whole = new MemoryStream();
+        byte[] block = new byte[64 << 10];
+        for (int read; (read = stream.Read(block)) > 0;)
+        {
+            if (whole.Length + read > most)
+            {
+                throw new ImageFormatException(string.Create(CultureInfo.InvariantCulture, $"The file is larger than the {most} bytes allowed."));
+            }
+
+            whole.Write(block, 0, read);
+        }
+
+        return Read(whole.GetBuffer().AsMemory(0, (int)whole.Length), sources);
+    }
+
+    private static PictureInspection Inspect(PngTextContent png)
+    {
+        List<string> notes = [];
+        foreach (PngText text in png.Texts)
+        {
+            if (text.TextIfUtf8 is not null)
+            {
+                notes.Add($"{text.Keyword}: holds UTF-8 in a chunk that should be Latin-1; read as UTF-8.");
+            }
+        }
+
+        return Inspect([.. png.Texts.Select(text => new PictureText(text.Keyword, text.Meant))], notes) with
+        {
+            Readable = true,
+            FileType = "png",
+            Width = png.Width,
+            Height = png.Height,
+            Problems = png.Problems,
+        };
+    }
+
+    private static PictureInspection InspectOther(ReadOnlyMemory<byte> file, PictureFileSources? sources)
+    {
+        if (sources?.Header(file) is not { } header)
+        {
+            return Inspect([], ["The file is no picture of a kind that is known here."]) with
+            {
+                Problems = [new(PngTextProblemKind.NotPng, null, 0)],
+            };
+        }
+
+        List<PictureText> texts = [];
+        if (sources.UserComment(file) is { } comment)
+        {
+            texts.Add(new(UserCommentKeyword, ExifUserComment.Decode(comment.Bytes.Span, comment.BigEndian)));
+        }
+
+        return Inspect(texts, []) with { Readable = true, FileType = header.FileType, Width = header.Width, Height = header.Height };
+    }
+
+    private static PictureInspection Inspect(List<PictureText> texts, List<string> notes)
+    {
+        string? First(string keyword) => texts.Find(text => text.Keyword == keyword)?.Text;
+        PictureRecord? record = null;
+        if (First(PictureRecordJson.Keyword) is { } written)
+        {
+            record = PictureRecordJson.ReadRecord(written, out string? problem);
+            if (problem is not null)
+            {
+                notes.Add(problem);
+            }
+        }
+
+        PictureScore? score = null;
+        if (First(PictureRecordJson.ScoreKeyword) is { } scored)
+        {
+            score = PictureRecordJson.ReadScore(scored, out string? problem);
+            if (problem is not null)
+            {
+                notes.Add(problem);
+            }
+        }
+
+        PictureMetadata foreign = PictureMetadataFormats.Read(texts.Select(text =>
+            KeyValuePair.Create(text.Keyword == UserCommentKeyword ? "parameters" : text.Keyword, text.Text)));
+        if (record is null)
+        {
+            notes.AddRange(foreign.Notes ?? []);
+        }
+
+        return new()
+        {
+            Readable = false,
+            Metadata = (record is null ? foreign : Describe(record)) with { Notes = null },
+            Record = record,
+            Score = score,
+            Foreign = record is not null && foreign.Format is not null ? foreign with { Notes = null } : null,
+            Texts = texts,
+            Problems = [],
+            Notes = notes,
+        };
+    }
+
+    /// <summary>Our record in the words of the record for all programs.</summary>
+    private static PictureMetadata Describe(PictureRecord record)
+    {
+        ImageRequest request = record.Request;
+        SamplingRequest sampling = request.Sampling;
+        ModelReport? generator = record.Models.FirstOrDefault(model => model.Role == "generator");
+        OrderedDictionary<string, string> extras = [];
+        if (record.Candidate.Score is { } score)
+        {
+            extras["score"] = score.ToString("R", CultureInfo.InvariantCulture);
+        }
+
+        if (record.Candidate.Rank is { } rank)
+        {
+            extras["rank"] = rank.ToString(CultureInfo.InvariantCulture);
+        }
+
+        return new()
+        {
+            Format = "diffusionclip",
+            Prompt = request.Prompt.Text,
+            NegativePrompt = request.Prompt.Negative,
+            Steps = sampling.NumInferenceSteps,
+            Sampler = sampling.Scheduler,
+            // By way of decimal digits: 7.5f is 7.5, and 0.1f is not 0.10000000149.
+            CfgScale = sampling.GuidanceScale is { } scale ? double.Parse(scale.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null,
+            Seed = (record.Candidate.Seed ?? sampling.Seed)?.ToString(CultureInfo.InvariantCulture),
+            Width = sampling.Width,
+            Height = sampling.Height,
+            Model = generator?.Id ?? request.Model.Id,
+            ModelHash = generator?.Sha256,
+            Rng = sampling.Noise?.ToString().ToLowerInvariant(),
+            Version = record.Software,
+            Extras = extras.Count == 0 ? null : extras,
+        };
+    }
+}
