@@ -12,6 +12,22 @@ public sealed class DiffusionClipOptions : PipelineOptions
     /// <summary>Folder that runs are written to; relative to the working folder.</summary>
     public string Output { get; set; } = "output";
 
+    /// <summary>The runtime.</summary>
+    public RuntimeOptions Runtime { get; set; } = new();
+
     /// <summary>Folder that embeddings are kept in between runs; null: the user's cache folder.</summary>
     public string? CacheFolder { get; set; }
+}
+
+/// <summary>The runtime: one for the whole process, so the first host decides.</summary>
+public sealed class RuntimeOptions
+{
+    /// <summary>Threads of the pool that all sessions share, 1 to 1024; null: one a physical core.</summary>
+    public int? Threads { get; set; }
+
+    /// <summary>Whether idle threads spin for a moment instead of sleeping at once: faster alone, slower beside other work.</summary>
+    public bool Spinning { get; set; } = true;
+
+    /// <summary>Models nobody uses that stay loaded, 0 to 1000; the longest unused goes first.</summary>
+    public int KeepLoaded { get; set; } = 4;
 }

@@ -31,6 +31,13 @@ public static class DiffusionClipServiceCollectionExtensions
         services.AddSingleton(ContentRoot.Catalog(options, contentRoot));
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<TokenizerCache>();
+        services.AddSingleton(new OnnxOptions
+        {
+            Provider = options.Provider,
+            Threads = options.Runtime.Threads,
+            Spinning = options.Runtime.Spinning,
+            KeepLoaded = options.Runtime.KeepLoaded,
+        });
         services.AddSingleton<IModelStore, OnnxModelStore>();
         services.AddSingleton<IImageCodec, SkiaImageCodec>();
         services.AddSingleton<ScorerSource>();

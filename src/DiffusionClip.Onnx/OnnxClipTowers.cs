@@ -66,7 +66,7 @@ internal sealed class OnnxClipImageEncoder : IClipImageEncoder
             ClipPreprocessing preprocessing = folder.Preprocessing;
             if ((_pixels.Fixed(2) ?? preprocessing.Height) != preprocessing.Height || (_pixels.Fixed(3) ?? preprocessing.Width) != preprocessing.Width)
             {
-                throw new ModelFolderException(session.Path, $"takes pictures of {_pixels.Fixed(3)}x{_pixels.Fixed(2)}, but {preprocessing.ConfigPath} prepares {preprocessing.Width}x{preprocessing.Height}; expected graph and configuration of one model");
+                throw new ModelFolderException(session.Path, $"takes pictures of {_pixels.Fixed(3)}x{_pixels.Fixed(2)}, but {preprocessing.Source} prepares {preprocessing.Width}x{preprocessing.Height}; expected graph and configuration of one model");
             }
         }
         catch

@@ -25,7 +25,7 @@ public static class ScorerConformance
             ReadOnlySpan<float> a = together.Images[i].ScoresPerText.Span, b = alone.Images[0].ScoresPerText.Span;
             for (int j = 0; j < texts.Length; j++)
             {
-                Require(MathF.Abs(a[j] - b[j]) <= tolerance, $"picture {i} scores {b[j]:R} alone and {a[j]:R} in a batch; at most {tolerance:R} apart");
+                Require(MathF.Abs(a[j] - b[j]) <= tolerance, FormattableString.Invariant($"picture {i} scores {b[j]:R} alone and {a[j]:R} in a batch; at most {tolerance:R} apart"));
             }
         }
 
@@ -61,8 +61,8 @@ public static class ScorerConformance
             foreach (float score in outcome.ScoresPerText.Span)
             {
                 Require(float.IsFinite(score), "scores are finite");
-                Require(scorer.Descriptor.Scale != ScoreScale.Cosine || MathF.Abs(score) <= 1.0001f, $"a cosine lies in -1 to 1, not at {score:R}");
-                Require(scorer.Descriptor.Scale != ScoreScale.Probability || score is >= 0 and <= 1, $"a probability lies in 0 to 1, not at {score:R}");
+                Require(scorer.Descriptor.Scale != ScoreScale.Cosine || MathF.Abs(score) <= 1.0001f, FormattableString.Invariant($"a cosine lies in -1 to 1, not at {score:R}"));
+                Require(scorer.Descriptor.Scale != ScoreScale.Probability || score is >= 0 and <= 1, FormattableString.Invariant($"a probability lies in 0 to 1, not at {score:R}"));
             }
         }
 
@@ -84,14 +84,6 @@ public static class ScorerConformance
         }
 
         return new RgbImage(width, height, pixels);
-    }
-
-    private static void Require(bool condition, FormattableString rule)
-    {
-        if (!condition)
-        {
-            throw new ScorerConformanceException(FormattableString.Invariant(rule));
-        }
     }
 
     private static void Require(bool condition, string rule)

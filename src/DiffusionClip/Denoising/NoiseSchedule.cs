@@ -36,6 +36,12 @@ internal sealed class NoiseSchedule
         }
 
         Sigmas = Array.ConvertAll(AlphasCumprod, a => MathF.Sqrt((1 - a) / a));
+        if (finiteTerminal)
+        {
+            // The root of 2^24 - 1 lies a hair below the middle of two floats; the reference's root rounds up.
+            Sigmas[^1] = 4096;
+        }
+
         LogSigmas = Array.ConvertAll(Sigmas, MathF.Log);
     }
 

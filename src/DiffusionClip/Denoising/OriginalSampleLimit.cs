@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 
 namespace DiffusionClip.Denoising;
 
@@ -48,20 +47,12 @@ internal readonly record struct OriginalSampleLimit(double? ThresholdingRatio, d
         return scratch[below] + ((rank - below) * (scratch[above] - scratch[below]));
     }
 
-    private static void Clip(Span<float> x0, float bound)
-    {
-        ref float p = ref MemoryMarshal.GetReference(x0);
-        var high = new Vector<float>(bound);
-        Vector<float> low = -high;
-        int i = 0;
-        for (; i <= x0.Length - Vector<float>.Count; i += Vector<float>.Count)
-        {
-            Vector.Min(Vector.Max(Vector.LoadUnsafe(ref p, (nuint)i), low), high).StoreUnsafe(ref p, (nuint)i);
-        }
+    private static void Clip(Span<float> x0, float bound) => Elementwise.Apply(x0, x0, new Clamp(bound));
 
-        for (; i < x0.Length; i++)
-        {
-            x0[i] = Math.Min(Math.Max(x0[i], -bound), bound);
-        }
+    private readonly struct Clamp(float bound) : IUnaryKernel
+    {
+        private readonly float _bound = bound;
+
+        public Vector<float> Invoke(Vector<float> x) => Vector.Min(Vector.Max(x, new Vector<float>(-_bound)), new Vector<float>(_bound));
     }
 }

@@ -1,79 +1,104 @@
+using System.Numerics;
+
 namespace DiffusionClip.Denoising;
 
 /// <summary>
-/// The ways a model's output says what x0 is, once for all schedulers: x0 = x·<see cref="X0Coefficients.Sample"/> + output·<see cref="X0Coefficients.Output"/>.
+/// How a model's output says what x0 and the noise are, once for all schedulers: an equation in sample and output that belongs to one level.
+/// Levels are of unit variance (alpha² + sigma² = 1), of exploding variance (alpha = 1) or of a flow (alpha + sigma = 1).
 /// </summary>
-internal static class Parameterization
+internal readonly struct Parameterization : IBinaryKernel
 {
-    /// <summary>
-    /// The factors of sample and output that give x0 at a level. With s² = alpha² + sigma²:
+    private readonly Form _form;
+    private readonly float _a;
+    private readonly float _b;
+
+    private Parameterization(Form form, float a = 0, float b = 0)
+    {
+        _form = form;
+        _a = a;
+        _b = b;
+    }
+
+    private enum Form
+    {
+        /// <summary>out.</summary>
+        Output,
+
+        /// <summary>x - a·out.</summary>
+        Difference,
+
+        /// <summary>(x - a·out)/b.</summary>
+        Quotient,
+
+        /// <summary>a·x + b·out.</summary>
+        Sum,
+
+        /// <summary>a·out + x/b.</summary>
+        Exploding,
+    }
+
+    /// <summary>The clean sample. With s² = alpha² + sigma²:
     /// epsilon (Ho et al. 2020, equation 15): (x - sigma·out)/alpha; v (Salimans and Ho 2022, appendix D): alpha/s²·x - sigma/s·out;
-    /// sample: out; flow (Lipman et al. 2022): (x - sigma·out)/(alpha + sigma).
-    /// </summary>
-    public static X0Coefficients Original(PredictionType type, SignalNoise level)
+    /// sample: out; flow (Lipman et al. 2022): (x - sigma·out)/(alpha + sigma).</summary>
+    public static Parameterization Original(PredictionType type, SignalNoise level)
     {
         (float alpha, float sigma) = (level.Alpha, level.Sigma);
-        switch (type)
+        return type switch
         {
-            case PredictionType.Epsilon:
-                return new(1 / alpha, -sigma / alpha);
-            case PredictionType.VPrediction:
-                // Samples of unit variance need no division, and at the ends it would cost bits.
-                double norm = IsVariancePreserving(level) ? 1 : ((double)alpha * alpha) + ((double)sigma * sigma);
-                return new((float)(alpha / norm), (float)(-sigma / Math.Sqrt(norm)));
-            case PredictionType.Sample:
-                return new(0, 1);
-            case PredictionType.Flow:
-                float sum = alpha + sigma;
-                return new(1 / sum, -sigma / sum);
-            default:
-                throw new ArgumentOutOfRangeException(nameof(type));
-        }
+            PredictionType.Epsilon => alpha == 1 ? new(Form.Difference, sigma) : new(Form.Quotient, sigma, alpha),
+            PredictionType.VPrediction => IsExploding(level)
+                ? new(Form.Exploding, -sigma / MathF.Sqrt((sigma * sigma) + 1), (sigma * sigma) + 1)
+                : new(Form.Sum, alpha, -sigma),
+            PredictionType.Sample => new(Form.Output),
+            PredictionType.Flow => new(Form.Difference, sigma),
+            _ => throw new ArgumentOutOfRangeException(nameof(type)),
+        };
     }
 
-    /// <summary>
-    /// The factors that give the noise: epsilon: out; v: alpha·out + sigma/… ·x on unit variance; sample: (x - alpha·out)/sigma; flow: x0 + out.
-    /// </summary>
-    public static X0Coefficients Noise(PredictionType type, SignalNoise level)
+    /// <summary>The noise. Epsilon: out; v: alpha·out + sigma·x on unit variance; sample: (x - alpha·out)/sigma; flow: x + alpha·out.</summary>
+    public static Parameterization Noise(PredictionType type, SignalNoise level)
     {
         (float alpha, float sigma) = (level.Alpha, level.Sigma);
-        switch (type)
+        return type switch
         {
-            case PredictionType.Epsilon:
-                return new(0, 1);
-            case PredictionType.VPrediction:
-                double norm = IsVariancePreserving(level) ? 1 : ((double)alpha * alpha) + ((double)sigma * sigma);
-                return new((float)(sigma / norm), (float)(alpha / Math.Sqrt(norm)));
-            case PredictionType.Sample:
-                return new(1 / sigma, -alpha / sigma);
-            case PredictionType.Flow:
-                float sum = alpha + sigma;
-                return new(1 / sum, alpha / sum);
-            default:
-                throw new ArgumentOutOfRangeException(nameof(type));
-        }
+            PredictionType.Epsilon => new(Form.Output),
+            PredictionType.VPrediction => IsExploding(level)
+                ? new(Form.Sum, sigma / ((sigma * sigma) + 1), 1 / MathF.Sqrt((sigma * sigma) + 1))
+                : new(Form.Sum, sigma, alpha),
+            PredictionType.Sample => new(Form.Quotient, alpha, sigma),
+            PredictionType.Flow => new(Form.Difference, -alpha),
+            _ => throw new ArgumentOutOfRangeException(nameof(type)),
+        };
     }
 
-    private static bool IsVariancePreserving(SignalNoise level) =>
-        Math.Abs(((double)level.Alpha * level.Alpha) + ((double)level.Sigma * level.Sigma) - 1) < 1e-5;
-}
+    /// <summary>x - sigma·out, whatever the level's alpha.</summary>
+    public static Parameterization Difference(float sigma) => new(Form.Difference, sigma);
 
-/// <summary>value = Sample·x + Output·out.</summary>
-/// <param name="Sample">Factor of the sample.</param>
-/// <param name="Output">Factor of the model's output.</param>
-internal readonly record struct X0Coefficients(float Sample, float Output)
-{
-    /// <summary>Writes the value.</summary>
+    /// <summary>a·x + b·out.</summary>
+    public static Parameterization Sum(float a, float b) => new(Form.Sum, a, b);
+
+    /// <inheritdoc/>
+    public Vector<float> Invoke(Vector<float> x, Vector<float> y) => _form switch
+    {
+        Form.Output => y,
+        Form.Difference => x - (y * _a),
+        Form.Quotient => (x - (y * _a)) / new Vector<float>(_b),
+        Form.Sum => (x * _a) + (y * _b),
+        _ => (y * _a) + (x / new Vector<float>(_b)),
+    };
+
+    /// <summary>Writes the value for every sample and output.</summary>
     public void Write(Span<float> destination, ReadOnlySpan<float> sample, ReadOnlySpan<float> output)
     {
-        if (Sample == 0)
+        if (_form == Form.Output)
         {
-            // The sample may be infinite or enormous where only the output counts.
-            LinearCombination.Write(destination, Output, output);
+            output.CopyTo(destination);
         }
         else
         {
-            LinearCombination.Write(destination, Sample, sample, Output, output);
+            Elementwise.Apply(destination, sample, output, this);
         }
     }
+
+    private static bool IsExploding(SignalNoise level) => level.Alpha == 1 && level.Sigma > 0;
 }

@@ -120,7 +120,7 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
     public virtual void PredictOriginal(ReadOnlySpan<float> modelOutput, ReadOnlySpan<float> sample, int evaluation, Span<float> destination)
     {
         CheckEvaluation(evaluation);
-        OriginalCoefficients(evaluation).Write(destination, sample, modelOutput);
+        Original(evaluation).Write(destination, sample, modelOutput);
         if (Layout.Limit.IsActive)
         {
             float[] scratch = ArrayPool<float>.Shared.Rent(destination.Length);
@@ -133,12 +133,12 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
     protected abstract void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise);
 
     /// <summary>How x0 follows from the sample before an evaluation and the model's output there.</summary>
-    protected virtual X0Coefficients OriginalCoefficients(int evaluation) => Parameterization.Original(Layout.PredictionType, Layout.Levels[evaluation]);
+    protected virtual Parameterization Original(int evaluation) => Parameterization.Original(Layout.PredictionType, Layout.Levels[evaluation]);
 
     /// <summary>Writes x0, limited; uses the scratch vectors of limiting when there is a limit.</summary>
     protected void WriteOriginal(Span<float> destination, ReadOnlySpan<float> modelOutput, ReadOnlySpan<float> sample, int evaluation, SchedulerMemory memory)
     {
-        OriginalCoefficients(evaluation).Write(destination, sample, modelOutput);
+        Original(evaluation).Write(destination, sample, modelOutput);
         if (Layout.Limit.IsActive)
         {
             Layout.Limit.Apply(destination, memory.Scratch(LimitScratch + 1));

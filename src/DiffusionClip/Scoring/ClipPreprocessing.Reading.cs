@@ -10,6 +10,18 @@ public sealed partial class ClipPreprocessing
 
     private static readonly double[] HalfTriple = [0.5, 0.5, 0.5];
 
+    private static readonly (string Name, Func<JsonElement, string, ClipPreprocessing> Read)[] _readers =
+    [
+        ("preprocessor_config.json", FromPreprocessorConfig),
+        ("processor_config.json", (root, path) => FromPreprocessorConfig(Nested(root, "image_processor", path), path)),
+        ("preprocess_cfg.json", FromPreprocessCfg),
+        ("visual/preprocess_cfg.json", FromPreprocessCfg),
+        ("open_clip_config.json", (root, path) => FromPreprocessCfg(Nested(root, "preprocess_cfg", path), path)),
+    ];
+
+    /// <summary>The files that may hold the settings, by path in the folder; the first that exists counts.</summary>
+    public static IEnumerable<string> FileNames => _readers.Select(reader => reader.Name);
+
     /// <summary>
     /// Reads the settings of a model: <c>preprocessor_config.json</c> or the image part of <c>processor_config.json</c> (transformers),
     /// <c>preprocess_cfg.json</c> (open_clip; also in <c>visual/</c>) or <c>open_clip_config.json</c>; without any of them
@@ -21,27 +33,16 @@ public sealed partial class ClipPreprocessing
     public static ClipPreprocessing ReadFolder(string folder, int? imageSize)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        foreach ((string name, Func<JsonElement, string, ClipPreprocessing> read) in Readers())
+        foreach ((string name, Func<JsonElement, string, ClipPreprocessing> read) in _readers)
         {
             string path = Path.Combine(folder, name);
-            if (!File.Exists(path))
+            if (File.Exists(path))
             {
-                continue;
+                return Parse(path, root => read(root, path));
             }
-
-            return Parse(path, root => read(root, path));
         }
 
         return Default(imageSize ?? 224);
-
-        static (string, Func<JsonElement, string, ClipPreprocessing>)[] Readers() =>
-        [
-            ("preprocessor_config.json", FromPreprocessorConfig),
-            ("processor_config.json", (root, path) => FromPreprocessorConfig(Nested(root, "image_processor", path), path)),
-            ("preprocess_cfg.json", FromPreprocessCfg),
-            (Path.Combine("visual", "preprocess_cfg.json"), FromPreprocessCfg),
-            ("open_clip_config.json", (root, path) => FromPreprocessCfg(Nested(root, "preprocess_cfg", path), path)),
-        ];
     }
 
     /// <summary>Reads the settings of a transformers image processor (CLIPImageProcessor, SiglipImageProcessor, ViTImageProcessor and their older names).</summary>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising.Schedulers;
@@ -82,27 +83,25 @@ internal sealed class DdimScheduler(PlanLayout layout, SignalNoise[] targets, fl
         SignalNoise to = targets[evaluation];
         float deviation = eta * Deviation(from, to);
         float direction = MathF.Sqrt(Math.Max((to.Sigma * to.Sigma) - (deviation * deviation), 0));
-        X0Coefficients epsilon = Parameterization.Noise(Layout.PredictionType, from);
         if (Layout.Limit.IsActive)
         {
             Span<float> x0 = memory.Scratch(LimitScratch);
+            Span<float> epsilon = memory.Scratch(LimitScratch + 1);
             WriteOriginal(x0, modelOutput, sample, evaluation, memory);
             if (useClippedModelOutput)
             {
-                LinearCombination.Write(sample, direction / from.Sigma, sample, to.Alpha - (direction * from.Alpha / from.Sigma), x0);
+                LinearCombination.Write(epsilon, 1 / from.Sigma, sample, -from.Alpha / from.Sigma, x0);
             }
             else
             {
-                LinearCombination.Write(sample, direction * epsilon.Sample, sample, direction * epsilon.Output, modelOutput, to.Alpha, x0);
+                Parameterization.Noise(Layout.PredictionType, from).Write(epsilon, sample, modelOutput);
             }
+
+            LinearCombination.Write(sample, to.Alpha, x0, direction, epsilon);
         }
         else
         {
-            X0Coefficients x0 = OriginalCoefficients(evaluation);
-            LinearCombination.Write(
-                sample,
-                (to.Alpha * x0.Sample) + (direction * epsilon.Sample), sample,
-                (to.Alpha * x0.Output) + (direction * epsilon.Output), modelOutput);
+            Elementwise.Apply(sample, sample, modelOutput, new Move(Original(evaluation), Parameterization.Noise(Layout.PredictionType, from), to.Alpha, direction));
         }
 
         if (eta > 0)
@@ -118,5 +117,16 @@ internal sealed class DdimScheduler(PlanLayout layout, SignalNoise[] targets, fl
         float alphaFrom = from.Alpha * from.Alpha;
         float alphaTo = to.Alpha * to.Alpha;
         return MathF.Sqrt((1 - alphaTo) / (1 - alphaFrom) * (1 - (alphaFrom / alphaTo)));
+    }
+
+    // Equation 12 without its noise: the predicted x0 and the direction towards x_t.
+    private readonly struct Move(Parameterization original, Parameterization epsilon, float alpha, float direction) : IBinaryKernel
+    {
+        private readonly Parameterization _original = original;
+        private readonly Parameterization _epsilon = epsilon;
+        private readonly float _alpha = alpha;
+        private readonly float _direction = direction;
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> y) => (_original.Invoke(x, y) * _alpha) + (_epsilon.Invoke(x, y) * _direction);
     }
 }

@@ -144,8 +144,8 @@ internal sealed class DpmSolverMultistepScheduler(PlanLayout layout, DpmSolverMu
     }
 
     /// <inheritdoc/>
-    protected override X0Coefficients OriginalCoefficients(int evaluation) =>
-        Layout.PredictionType == PredictionType.Flow ? new(1, -Layout.Sigmas[evaluation]) : base.OriginalCoefficients(evaluation);
+    protected override Parameterization Original(int evaluation) =>
+        Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 
     // Short runs end at lower orders, where the last steps in lambda are long.
     private int Order(int evaluation, int steps)

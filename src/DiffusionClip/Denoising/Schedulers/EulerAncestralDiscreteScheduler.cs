@@ -50,11 +50,7 @@ internal sealed class EulerAncestralDiscreteScheduler(PlanLayout layout) : Sigma
         float from = Layout.Levels[evaluation].Sigma;
         float to = Layout.Levels[evaluation + 1].Sigma;
         (float down, float up) = Ancestral.Split(from, to);
-        X0Coefficients original = OriginalCoefficients(evaluation);
-        X0Coefficients derivative = Derivative(original, from);
-        float step = down - from;
         noise.Fill(memory.Noise);
-        LinearCombination.Write(
-            sample, (float)(1 + ((1.0 - original.Sample) / from * step)), sample, derivative.Output * step, modelOutput, up, memory.Noise);
+        Elementwise.Apply(sample, sample, modelOutput, memory.Noise, new AncestralStep(Original(evaluation), from, down - from, up));
     }
 }

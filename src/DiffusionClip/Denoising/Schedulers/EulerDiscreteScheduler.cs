@@ -103,11 +103,7 @@ internal sealed class EulerDiscreteScheduler(PlanLayout layout, Churn churn) : S
         float sigma = Layout.Levels[evaluation].Sigma;
         float raised = churn.Apply(sample, sigma, memory, noise);
         // v is read at the level before churn, epsilon at the level after it: so the reference.
-        X0Coefficients original = Layout.PredictionType == PredictionType.Epsilon
-            ? new(1, -raised)
-            : Parameterization.Original(Layout.PredictionType, new(1, sigma));
-        X0Coefficients derivative = Derivative(original, raised);
-        float step = Layout.Levels[evaluation + 1].Sigma - raised;
-        LinearCombination.Write(sample, (float)(1 + ((1.0 - original.Sample) / raised * step)), sample, derivative.Output * step, modelOutput);
+        Parameterization original = Parameterization.Original(Layout.PredictionType, new(1, Layout.PredictionType == PredictionType.Epsilon ? raised : sigma));
+        Elementwise.Apply(sample, sample, modelOutput, new EulerStep(original, raised, Layout.Levels[evaluation + 1].Sigma - raised));
     }
 }

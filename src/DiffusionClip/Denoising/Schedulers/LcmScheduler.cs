@@ -46,7 +46,7 @@ internal sealed class LcmScheduler(PlanLayout layout, float timestepScaling) : S
     protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
     {
         Span<float> x0 = memory.Scratch(0);
-        OriginalCoefficients(evaluation).Write(x0, sample, modelOutput);
+        Original(evaluation).Write(x0, sample, modelOutput);
         if (Layout.Limit.IsActive)
         {
             Layout.Limit.Apply(x0, memory.Scratch(LimitScratch));

@@ -185,7 +185,14 @@ internal sealed class PndmScheduler(PlanLayout layout, float[] alphas, float fin
         float denominator = (alpha * MathF.Sqrt(1 - target)) + MathF.Sqrt(alpha * beta * target);
         float ofNoise = -(target - alpha) / denominator;
         float ofSample = MathF.Sqrt(target / alpha);
-        X0Coefficients epsilon = Parameterization.Noise(Layout.PredictionType, new(MathF.Sqrt(alpha), MathF.Sqrt(beta)));
-        LinearCombination.Write(destination, ofSample + (ofNoise * epsilon.Sample), sample, ofNoise * epsilon.Output, output);
+        if (Layout.PredictionType == PredictionType.Epsilon)
+        {
+            LinearCombination.Write(destination, ofSample, sample, ofNoise, output);
+        }
+        else
+        {
+            // The noise is alpha·v + sigma·x; put in, two terms are left.
+            LinearCombination.Write(destination, ofSample + (ofNoise * MathF.Sqrt(beta)), sample, ofNoise * MathF.Sqrt(alpha), output);
+        }
     }
 }

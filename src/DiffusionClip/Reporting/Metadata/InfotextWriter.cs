@@ -15,13 +15,13 @@ public static class InfotextWriter
 
     /// <summary>The text of a picture. Keys stand in A1111's order, since some readers go by position.</summary>
     /// <param name="record">Our record.</param>
-    /// <param name="sampler">The scheduler in A1111's words; null: from the request's scheduler, if that is set.</param>
-    public static Infotext For(PictureRecord record, SamplerLabel? sampler = null)
+    /// <param name="sampler">The scheduler in A1111's words.</param>
+    public static Infotext For(PictureRecord record, SamplerReport sampler)
     {
         ArgumentNullException.ThrowIfNull(record);
         ImageRequest request = record.Request;
         SamplingRequest sampling = request.Sampling;
-        sampler ??= sampling.Scheduler is { } scheduler ? SamplerLabel.Of(scheduler, sampling.SchedulerOptions) : null;
+        ArgumentNullException.ThrowIfNull(sampler);
         ModelReport? generator = record.Models.FirstOrDefault(model => model.Role == "generator");
         List<InfotextField> fields = [];
         void Add(string key, string? value)
@@ -33,8 +33,8 @@ public static class InfotextWriter
         }
 
         Add("Steps", Text(sampling.NumInferenceSteps));
-        Add("Sampler", sampler?.Sampler);
-        Add("Schedule type", sampler?.ScheduleType);
+        Add("Sampler", sampler.Label);
+        Add("Schedule type", sampler.ScheduleType);
         Add("CFG scale", Text(sampling.GuidanceScale));
         Add("Seed", Text(record.Candidate.Seed ?? sampling.Seed));
         Add("Size", sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
@@ -61,8 +61,8 @@ public static class InfotextWriter
 
     /// <summary>The texts of a picture in the order in which they are written: <c>parameters</c>, then our own.</summary>
     /// <param name="record">Our record.</param>
-    /// <param name="sampler">The scheduler in A1111's words; null: from the request's scheduler, if that is set.</param>
-    public static IReadOnlyList<KeyValuePair<string, string>> Texts(PictureRecord record, SamplerLabel? sampler = null) =>
+    /// <param name="sampler">The scheduler in A1111's words.</param>
+    public static IReadOnlyList<KeyValuePair<string, string>> Texts(PictureRecord record, SamplerReport sampler) =>
     [
         new("parameters", For(record, sampler).ToString()),
         new(PictureRecordJson.Keyword, PictureRecordJson.Write(record)),

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using DiffusionClip.Imaging;
 
 namespace DiffusionClip.Reporting.Metadata;
@@ -8,7 +7,7 @@ public sealed class InfotextWriterTests
     [Fact]
     public void Keys_stand_in_A1111s_order()
     {
-        string text = InfotextWriter.For(PictureRecords.For("a fox", "a dog")).ToString();
+        string text = InfotextWriter.For(PictureRecords.For("a fox", "a dog"), PictureRecords.Sampler).ToString();
         Assert.Equal(
             "a fox\nNegative prompt: a dog\n"
             + "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.1, Seed: 6, Size: 128x96, Model hash: aaaaaaaaaa, Model: emoji-sd, RNG: CPU, "
@@ -18,25 +17,11 @@ public sealed class InfotextWriterTests
     [Fact]
     public void Other_readers_see_what_ran()
     {
-        PictureMetadata read = PictureMetadataFormats.Read([new("parameters", InfotextWriter.For(PictureRecords.For("a fox", seed: ulong.MaxValue - 1)).ToString())]);
+        PictureMetadata read = PictureMetadataFormats.Read([new("parameters", InfotextWriter.For(PictureRecords.For("a fox", seed: ulong.MaxValue - 1), PictureRecords.Sampler).ToString())]);
         Assert.Equal(("a1111", "a fox", null, 20, "DPM++ 2M", "Karras"), (read.Format, read.Prompt, read.NegativePrompt, read.Steps, read.Sampler, read.Scheduler));
         Assert.Equal((7.1, "18446744073709551615", 128, 96, "emoji-sd", "CPU"), (read.CfgScale, read.Seed, read.Width, read.Height, read.Model, read.Rng));
         Assert.Equal("0.289123", read.Extras!["Score"]);
     }
-
-    [Theory]
-    [InlineData("EulerDiscreteScheduler", "{}", "Euler", null)]
-    [InlineData("EulerDiscreteScheduler", """{"use_karras_sigmas":true}""", "Euler", "Karras")]
-    [InlineData("EulerDiscreteScheduler", """{"timestep_spacing":"trailing"}""", "Euler", "SGM Uniform")]
-    [InlineData("EulerAncestralDiscreteScheduler", """{"timestep_spacing":"linspace"}""", "Euler a", null)]
-    [InlineData("DPMSolverMultistepScheduler", "{}", "DPM++ 2M", "Uniform")]
-    [InlineData("DPMSolverMultistepScheduler", """{"use_karras_sigmas":true,"algorithm_type":"dpmsolver++"}""", "DPM++ 2M", "Karras")]
-    [InlineData("DPMSolverMultistepScheduler", """{"use_exponential_sigmas":true,"algorithm_type":"sde-dpmsolver++","solver_order":3}""", "DPM++ 3M SDE", "Exponential")]
-    [InlineData("LCMScheduler", """{"timestep_spacing":"trailing"}""", "LCM", null)]
-    [InlineData("DPM++ 2M Karras", "{}", "DPM++ 2M", "Karras")]
-    [InlineData("SomebodysScheduler", "{}", "SomebodysScheduler", null)]
-    public void Schedulers_have_A1111s_labels(string scheduler, string options, string sampler, string? scheduleType) =>
-        Assert.Equal(new SamplerLabel(sampler, scheduleType), SamplerLabel.Of(scheduler, JsonSerializer.Deserialize<Dictionary<string, JsonElement>>(options)));
 
     [Fact]
     public void A_score_joins_the_parameters_of_a_picture_of_another_program()
@@ -69,7 +54,7 @@ public sealed class InfotextWriterTests
     [Fact]
     public void A_score_leaves_our_record_as_it_is()
     {
-        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("a fox")));
+        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("a fox"), PictureRecords.Sampler));
         PictureInspection inspection = PictureMetadataReader.Read(PictureScoreWriter.Write(file, Score(0.5)));
         Assert.Equal(PictureRecords.For("a fox").Candidate.Score, inspection.Record!.Candidate.Score);
         Assert.Equal(0.5, inspection.Score!.Score);

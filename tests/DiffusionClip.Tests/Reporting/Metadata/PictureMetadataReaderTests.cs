@@ -11,7 +11,7 @@ public sealed class PictureMetadataReaderTests
     [Fact]
     public void The_inspection_as_JSON_names_what_was_found()
     {
-        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("a fox")));
+        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("a fox"), PictureRecords.Sampler));
         using JsonDocument json = JsonDocument.Parse(PictureMetadataReader.Read(new MemoryStream(file)).ToJson());
         JsonElement root = json.RootElement;
         Assert.Equal(("png", 2, 3), (root.GetProperty("file_type").GetString(), root.GetProperty("width").GetInt32(), root.GetProperty("height").GetInt32()));
@@ -70,7 +70,7 @@ public sealed class PictureMetadataReaderTests
             foreach (string culture in (string[])["", "de-DE", "tr-TR", "ar-SA"])
             {
                 CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo(culture);
-                string json = PictureMetadataReader.Read(PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("I i ı İ", "x")))).ToJson();
+                string json = PictureMetadataReader.Read(PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("I i ı İ", "x"), PictureRecords.Sampler))).ToJson();
                 Assert.Equal(first ??= json, json);
             }
         }

@@ -22,7 +22,7 @@ public sealed class PictureRecordJsonTests
         Gen.Select(Text, Text, Gen.OneOf(Gen.ULong, Gen.OneOf(0UL, 9007199254740993UL, ulong.MaxValue))).Sample((prompt, negative, seed) =>
         {
             PictureRecord record = PictureRecords.For(prompt, negative, seed);
-            byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(record));
+            byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(record, PictureRecords.Sampler));
             PictureInspection inspection = PictureMetadataReader.Read(file);
             Assert.Equal(record.Request.Prompt, inspection.Record!.Request.Prompt);
             Assert.Equal(record.Candidate.Seed, inspection.Record.Candidate.Seed);
@@ -62,7 +62,7 @@ public sealed class PictureRecordJsonTests
     {
         PictureRecord record = PictureRecords.For("a fox");
         string text = Change(PictureRecordJson.Write(record), path, value);
-        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), [new("parameters", InfotextWriter.For(record).ToString()), new(PictureRecordJson.Keyword, text)]);
+        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), [new("parameters", InfotextWriter.For(record, PictureRecords.Sampler).ToString()), new(PictureRecordJson.Keyword, text)]);
         PictureInspection inspection = PictureMetadataReader.Read(file);
         Assert.Null(inspection.Record);
         Assert.Contains(message, Assert.Single(inspection.Notes), StringComparison.Ordinal);

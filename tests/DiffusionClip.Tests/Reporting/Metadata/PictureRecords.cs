@@ -5,6 +5,8 @@ namespace DiffusionClip.Reporting.Metadata;
 /// <summary>Records for tests.</summary>
 internal static class PictureRecords
 {
+    public static SamplerReport Sampler { get; } = new("DPMSolverMultistepScheduler", "DPM++ 2M", "Karras");
+
     public static PictureRecord For(string prompt, string negative = "", ulong seed = 5) => new()
     {
         Software = "DiffusionClip 0.1.0",
