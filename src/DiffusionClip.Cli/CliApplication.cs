@@ -95,9 +95,9 @@ internal static class CliApplication
         root.Add(SamplersVerb.Create(Context));
         root.Add(Set);
         root.Add(Verbose);
-        root.SetAction(_ =>
+        root.SetAction(result =>
         {
-            new HelpBuilder(Math.Min(terminal.Width, HelpText.MaxWidth)).Write(root, terminal.Out);
+            new HelpText(terminal.Width).Invoke(result);
             return ExitCodes.Usage;
         });
         foreach (Option option in root.Options)

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using CsvHelper;
-using CsvHelper.Configuration;
 
 namespace DiffusionClip.Cli.Inputs;
 
@@ -100,26 +99,21 @@ internal static class PairsFile
     {
         using (reader)
         {
-            using var csv = new CsvReader(reader, new CsvConfiguration(CultureInfo.InvariantCulture) { MissingFieldFound = null, BadDataFound = null, DetectDelimiter = false });
-            if (!csv.Read() || !csv.ReadHeader() || csv.HeaderRecord is not { } headings)
-            {
-                throw new InvalidRequestException("--pairs", path, "it is empty; its first line names the columns image and text");
-            }
-
-            int image = Column(headings, ImageNames, path), text = Column(headings, TextNames, path);
+            using CsvReader csv = CsvReader.Create(reader, new CsvReaderOptions { TrackLineNumbers = true, MissingField = CsvMissingFieldHandling.ReturnEmpty }, leaveOpen: true);
+            csv.ReadHeader();
+            int image = Column(csv, ImageNames, path), text = Column(csv, TextNames, path);
             while (csv.Read())
             {
-                yield return Make(string.Create(CultureInfo.InvariantCulture, $"{path}:{csv.Parser.RawRow}"), folder, csv.GetField(image), csv.GetField(text));
+                yield return Make(string.Create(CultureInfo.InvariantCulture, $"{path}:{csv.LineNumber}"), folder, csv.GetString(image), csv.FieldCount > text ? csv.GetString(text) : null);
             }
         }
     }
 
-    private static int Column(string[] headings, string[] names, string path)
+    private static int Column(CsvReader csv, string[] names, string path)
     {
         foreach (string name in names)
         {
-            int column = Array.FindIndex(headings, heading => string.Equals(heading?.Trim(), name, StringComparison.OrdinalIgnoreCase));
-            if (column >= 0)
+            if (csv.TryGetFieldIndex(name, out int column))
             {
                 return column;
             }

@@ -105,7 +105,7 @@ internal static class PictureFiles
         return [.. files.Distinct(StringComparer.Ordinal)];
     }
 
-    private static void Match(string folder, ReadOnlySpan<string> segments, List<string> files)
+    private static void Match(string folder, ArraySegment<string> segments, List<string> files)
     {
         string at = folder.Length == 0 ? "." : folder;
         if (!Directory.Exists(at))
@@ -117,9 +117,9 @@ internal static class PictureFiles
         if (segment == "**")
         {
             // Any number of folders, also none; links are not followed, they may lead back.
-            if (segments.Length == 1)
+            if (segments.Count == 1)
             {
-                segments = ["**", "*"];
+                segments = new string[] { "**", "*" };
             }
 
             Match(folder, segments[1..], files);
@@ -131,7 +131,7 @@ internal static class PictureFiles
             return;
         }
 
-        bool last = segments.Length == 1;
+        bool last = segments.Count == 1;
         foreach (string name in Names(at, folders: !last))
         {
             if (FileSystemName.MatchesSimpleExpression(segment, name, IgnoreCase) && (name[0] != '.' || segment[0] == '.'))

@@ -9,7 +9,7 @@ namespace DiffusionClip.Cli.Output;
 internal sealed class HelpText(int width) : SynchronousCommandLineAction
 {
     /// <summary>Wider lines are hard to read.</summary>
-    public const int MaxWidth = 110;
+    private const int MaxWidth = 110;
 
     private static readonly Dictionary<Command, string[]> Examples = [];
 
@@ -24,7 +24,7 @@ internal sealed class HelpText(int width) : SynchronousCommandLineAction
     {
         Command command = parseResult.CommandResult.Command;
         TextWriter output = parseResult.InvocationConfiguration.Output;
-        new HelpBuilder(Math.Min(width, MaxWidth)).Write(command, output);
+        new HelpAction { MaxWidth = Math.Min(width, MaxWidth) }.Invoke(parseResult);
         if (Examples.TryGetValue(command, out string[]? examples))
         {
             output.WriteLine("Examples:");

@@ -43,31 +43,27 @@ internal abstract class ScoreWriter : IDisposable
 
         public Csv(TextWriter output)
         {
-            _csv = new CsvWriter(output, CultureInfo.InvariantCulture, leaveOpen: true);
-            foreach (string heading in new[] { "image", "text", "score", "error", "content_sha256", "scorer", "version", "model", "model_sha256", "preprocessing", "tokens_dropped", "precision", "provider" })
-            {
-                _csv.WriteField(heading);
-            }
-
-            _csv.NextRecord();
+            // A spreadsheet would run a text that looks like a formula; numbers keep their minus sign.
+            _csv = CsvWriter.Create(output, new CsvWriterOptions { Injection = CsvInjection.Escape, NewLine = "\n" }, leaveOpen: true);
+            _csv.WriteHeader((string[])["image", "text", "score", "error", "content_sha256", "scorer", "version", "model", "model_sha256", "preprocessing", "tokens_dropped", "precision", "provider"]);
         }
 
         public override void Write(ScoreRow row)
         {
-            Text(row.Image);
-            Text(row.Text);
-            _csv.WriteField(row.Score?.ToString("R", CultureInfo.InvariantCulture));
-            Text(row.Error);
-            Text(row.ContentSha256);
-            Text(row.Scoring?.Scorer);
-            Text(row.Scoring?.Version);
-            Text(row.Scoring?.Model);
-            Text(row.Scoring?.Sha256);
-            Text(row.Scoring?.Preprocessing);
-            _csv.WriteField(row.Scoring?.TokensDropped.ToString(CultureInfo.InvariantCulture));
-            Text(row.Scoring?.Precision);
-            Text(row.Scoring?.Provider);
-            _csv.NextRecord();
+            _csv.WriteField(row.Image);
+            _csv.WriteField(row.Text);
+            _csv.WriteField(row.Score, "R");
+            _csv.WriteField(row.Error);
+            _csv.WriteField(row.ContentSha256);
+            _csv.WriteField(row.Scoring?.Scorer);
+            _csv.WriteField(row.Scoring?.Version);
+            _csv.WriteField(row.Scoring?.Model);
+            _csv.WriteField(row.Scoring?.Sha256);
+            _csv.WriteField(row.Scoring?.Preprocessing);
+            _csv.WriteField(row.Scoring?.TokensDropped);
+            _csv.WriteField(row.Scoring?.Precision);
+            _csv.WriteField(row.Scoring?.Provider);
+            _csv.EndRecord();
         }
 
         public override void Dispose()
@@ -75,8 +71,5 @@ internal abstract class ScoreWriter : IDisposable
             _csv.Flush();
             _csv.Dispose();
         }
-
-        // A spreadsheet would run a text that looks like a formula; numbers keep their minus sign.
-        private void Text(string? text) => _csv.WriteField(text is [('=' or '+' or '-' or '@' or '\t' or '\r' or '\n'), ..] ? $"'{text}" : text);
     }
 }
