@@ -50,7 +50,7 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         }
 
         interruption.Abort.ThrowIfCancellationRequested();
-        RgbImage overview = services.GetRequiredService<ContactSheet>().Draw(ranked);
+        RgbImage overview = ContactSheet.Compose(ranked, services.GetRequiredService<ITextRasterizer>());
         (string path, RunReport report) = folder.Commit(ranked, services.GetRequiredService<PictureEncoder>(), overview);
         foreach (string warning in Warnings(report))
         {
