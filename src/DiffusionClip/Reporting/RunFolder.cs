@@ -16,6 +16,8 @@ public sealed class RunFolder : IDisposable
     /// <summary>Name of the overview in a run's folder.</summary>
     public const string ContactSheetName = "contact-sheet.png";
 
+    private const int MaxSlug = 48;
+
     private readonly string _parent;
     private readonly string _name;
     private string? _partial;
@@ -104,7 +106,7 @@ public sealed class RunFolder : IDisposable
         _partial = null;
     }
 
-    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, at most 48 characters.</summary>
+    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, about 48 characters at most, whole words where that can be.</summary>
     public static string Slug(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -120,8 +122,10 @@ public sealed class RunFolder : IDisposable
                 slug.Append('-');
             }
 
-            if (slug.Length >= 48)
+            if (slug.Length > MaxSlug)
             {
+                int lastWord = slug.ToString().LastIndexOf('-');
+                slug.Length = lastWord > 0 ? lastWord : slug.Length;
                 break;
             }
         }
