@@ -43,7 +43,7 @@ internal static class CanonicalComposition
                 position = end;
             }
 
-            start = Math.Max(end, start + 1);
+            start = end > start ? end : start + (char.IsHighSurrogate(text[start]) ? 2 : 1);
         }
 
         return result?.Append(text, position, text.Length - position).ToString() ?? text;

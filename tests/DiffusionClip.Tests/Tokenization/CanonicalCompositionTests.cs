@@ -26,5 +26,12 @@ public sealed class CanonicalCompositionTests
     }
 
     [Fact]
+    public void PairsStayWholeInALongText()
+    {
+        string text = new StringBuilder().Insert(0, "😀 e\u0301 \U0001D165", 100).ToString();
+        Assert.Equal(text.Normalize(NormalizationForm.FormC), CanonicalComposition.Compose(text));
+    }
+
+    [Fact]
     public void NoncharactersPass() => Assert.Equal("é\uFFFEé\uFFFE\uFFFF", CanonicalComposition.Compose("e\u0301\uFFFEe\u0301\uFFFE\uFFFF"));
 }
