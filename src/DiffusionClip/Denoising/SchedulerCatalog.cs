@@ -27,11 +27,18 @@ public static class SchedulerCatalog
     private static readonly Func<SchedulerConfig>[] _classes =
     [
         () => new DdimConfig(),
+        () => new DdpmConfig(),
         () => new DpmSolverMultistepConfig(),
         () => new EulerAncestralDiscreteConfig(),
         () => new EulerDiscreteConfig(),
+        () => new HeunDiscreteConfig(),
+        () => new IpndmConfig(),
+        () => new Kdpm2AncestralDiscreteConfig(),
+        () => new Kdpm2DiscreteConfig(),
         () => new LcmConfig(),
+        () => new LmsDiscreteConfig(),
         () => new PndmConfig(),
+        () => new TcdConfig(),
     ];
 
     private static readonly FrozenDictionary<string, Func<SchedulerConfig>> _byClass =
