@@ -76,6 +76,10 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         return (timesteps, Array.ConvertAll(timesteps, t => Torch.Interpolate(t, schedule.Sigmas)));
     }
 
+    /// <summary>Sigmas with the final level of the solvers that cannot reach zero: the schedule's lowest, or the last once more where sigmas are not the training steps'.</summary>
+    protected float[] WithLastRepeated(NoiseSchedule schedule, double[] sigmas) =>
+        [.. sigmas.Select(s => (float)s), UsesConvertedSigmas || UseFlowSigmas ? (float)sigmas[^1] : schedule.Sigmas[0]];
+
     /// <summary>What the model is given: whole timesteps.</summary>
     protected static float[] WholeTimesteps(double[] timesteps) => Array.ConvertAll(timesteps, t => (float)Math.Truncate(t));
 

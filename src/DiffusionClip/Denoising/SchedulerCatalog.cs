@@ -28,9 +28,15 @@ public static class SchedulerCatalog
     [
         () => new DdimConfig(),
         () => new DdpmConfig(),
+        () => new DeisMultistepConfig(),
         () => new DpmSolverMultistepConfig(),
+        () => new DpmSolverSinglestepConfig(),
+        () => new EdmDpmSolverMultistepConfig(),
+        () => new EdmEulerConfig(),
         () => new EulerAncestralDiscreteConfig(),
         () => new EulerDiscreteConfig(),
+        () => new FlowMatchEulerDiscreteConfig(),
+        () => new FlowMatchHeunDiscreteConfig(),
         () => new HeunDiscreteConfig(),
         () => new IpndmConfig(),
         () => new Kdpm2AncestralDiscreteConfig(),
@@ -38,7 +44,9 @@ public static class SchedulerCatalog
         () => new LcmConfig(),
         () => new LmsDiscreteConfig(),
         () => new PndmConfig(),
+        () => new SASolverConfig(),
         () => new TcdConfig(),
+        () => new UniPCMultistepConfig(),
     ];
 
     private static readonly FrozenDictionary<string, Func<SchedulerConfig>> _byClass =
