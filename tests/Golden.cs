@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace DiffusionClip;
 
@@ -34,12 +33,25 @@ internal static class Golden
         return Array.Find(places, Path.Exists);
     }
 
-    /// <summary>Reads a table; NaN and infinities, which Python writes bare, come as texts.</summary>
+    /// <summary>Reads a table.</summary>
     public static JsonElement Read(params string[] parts)
     {
-        string json = Regex.Replace(File.ReadAllText(PathOf(parts)), @"(?<=[:,\[]\s*)(NaN|-?Infinity)(?=\s*[,\]}])", "\"$1\"", RegexOptions.CultureInvariant);
-        using JsonDocument document = JsonDocument.Parse(json);
-        return document.RootElement.Clone();
+        string text = File.ReadAllText(PathOf(parts));
+        try
+        {
+            return Parse(text);
+        }
+        catch (JsonException)
+        {
+            // Python writes infinities and NaN bare, which is no JSON; they are read as texts.
+            return Parse(System.Text.RegularExpressions.Regex.Replace(text, @"(?<=[:\[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])", "\"$1\""));
+        }
+
+        static JsonElement Parse(string text)
+        {
+            using JsonDocument document = JsonDocument.Parse(text);
+            return document.RootElement.Clone();
+        }
     }
 
     private static string FindRepository([CallerFilePath] string file = "")

@@ -107,7 +107,7 @@ public sealed class ImagePipeline
             prompt = family.Tokenize(folder, [.. folder.TextEncoders.Select(encoder => _tokenizers.Get(encoder.TokenizerPath))], request.Prompt);
         }
 
-        var guidance = new Guidance(sampling.GuidanceScale!.Value, sampling.GuidanceRescale!.Value);
+        var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, sampling.GuidanceRescale!.Value);
         ConditioningSchedule conditioning;
         using (clock.Measure(Stage.Conditioning))
         {

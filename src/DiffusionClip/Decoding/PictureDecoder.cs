@@ -23,7 +23,13 @@ internal sealed class PictureDecoder(ILatentDecoder decoder, AutoencoderFolder f
             TensorPrimitives.Divide(latents, folder.ScalingFactor, input);
             TensorPrimitives.Add(input, folder.ShiftFactor, input);
             decoder.Decode(input, shape, output, cancellationToken);
-            return PixelConversion.ToImage(output, width, height, out failure);
+            failure = PixelConversion.Inspect(output) switch
+            {
+                DecodedPixels.NotFinite => "the decoded picture holds values that are not finite",
+                DecodedPixels.Black => "the decoded picture is black",
+                _ => null,
+            };
+            return PixelConversion.ToImage(output, width, height);
         }
         finally
         {

@@ -4,6 +4,13 @@ using DiffusionClip.Selection;
 
 namespace DiffusionClip.Denoising;
 
+/// <summary>How strongly guidance leads, and how much of its output is rescaled.</summary>
+internal readonly record struct GuidanceSettings(float Scale, float Rescale)
+{
+    /// <summary>Whether the negative side has to be evaluated at all.</summary>
+    public bool IsActive => Scale > 1;
+}
+
 /// <summary>
 /// Runs groups of candidates through the denoiser: scale the input, evaluate, guide, step. All buffers are made once;
 /// an evaluation allocates nothing.
@@ -12,7 +19,7 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
 {
     private readonly IScheduler _scheduler;
     private readonly ConditioningSchedule _conditioning;
-    private readonly Guidance _guidance;
+    private readonly GuidanceSettings _guidance;
     private readonly IDenoiserBinding _binding;
     private readonly IDenoiserBinding? _negativeBinding;
     private readonly bool _batched;
@@ -31,7 +38,7 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         LatentShape shape,
         IScheduler scheduler,
         ConditioningSchedule conditioning,
-        Guidance guidance,
+        GuidanceSettings guidance,
         ExecutionPlan plan,
         IRunObserver? observer,
         Func<ReadOnlyMemory<float>, RgbImage> decodePreview,
@@ -179,7 +186,12 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         {
             ReadOnlySpan<float> positive = _batched ? _binding.ModelOutput((2 * row) + 1) : _binding.ModelOutput(row);
             ReadOnlySpan<float> negative = _batched ? _binding.ModelOutput(2 * row) : _negativeBinding!.ModelOutput(row);
-            _guidance.Combine(negative[.._shape.Length], positive[.._shape.Length], _guided);
+            Guidance.Combine(negative[.._shape.Length], positive[.._shape.Length], _guidance.Scale, _guided);
+            if (_guidance.Rescale > 0)
+            {
+                Guidance.Rescale(_guided, positive[.._shape.Length], _guidance.Rescale);
+            }
+
             output = _guided;
         }
 

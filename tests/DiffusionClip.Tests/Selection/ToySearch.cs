@@ -43,7 +43,7 @@ internal sealed class ToySearch
         var text = new TextConditioning(new float[1], 1);
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = RowsPerRun, BatchedGuidance = Batched, Threads = 1, Runtime = "toy" };
         using var denoising = new DenoisingLoop(
-            Denoiser, Shape, scheduler, new ConditioningSchedule(text, text), new Guidance(2, 0), plan, control.Observer, latents => Picture(latents.Span), control.Abort);
+            Denoiser, Shape, scheduler, new ConditioningSchedule(text, text), new GuidanceSettings(2, 0), plan, control.Observer, latents => Picture(latents.Span), control.Abort);
         int[] boundaries = [.. Enumerable.Range(1, scheduler.Evaluations).Where(scheduler.IsBoundary)];
         Loop = new SearchLoop(
             strategy,
