@@ -50,7 +50,7 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         }
 
         interruption.Abort.ThrowIfCancellationRequested();
-        RgbImage overview = services.GetRequiredService<ContactSheet>().Draw(ranked);
+        RgbImage overview = Overview(ranked);
         (string path, RunReport report) = folder.Commit(ranked, services.GetRequiredService<PictureEncoder>(), overview);
         foreach (string warning in Warnings(report))
         {
@@ -113,6 +113,20 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"score_text: the last {scoring.TokensDropped} tokens are beyond the scorer's limit and were not read");
         }
+    }
+
+    private RgbImage Overview(RankedImages ranked)
+    {
+        RunReport report = ranked.Report;
+        Dictionary<int, RgbImage> pictures = ranked.Images.ToDictionary(image => image.Candidate.Index, image => image.Image);
+        string scorer = report.Scoring is { } scoring ? $", scored by {scoring.Model ?? scoring.Scorer}" : ", not scored";
+        string subtitle = string.Create(
+            CultureInfo.InvariantCulture, $"{report.Request.Model.Id}, {report.Request.Sampling.NumInferenceSteps} steps, guidance {report.Request.Sampling.GuidanceScale}{scorer}; {report.Candidates.Count} candidates");
+        return ContactSheet.Compose(
+            report.Request.Prompt.Text,
+            subtitle,
+            [.. report.Candidates.Select(candidate => new ContactSheetCell(candidate, pictures.GetValueOrDefault(candidate.Index)))],
+            services.GetRequiredService<ITextRasterizer>());
     }
 
     private static string Title(string title, ImageRequest request)
