@@ -16,15 +16,15 @@ public sealed class RunFolder : IDisposable
     /// <summary>Name of the overview in a run's folder.</summary>
     public const string ContactSheetName = "contact-sheet.png";
 
-    private const int MaxSlug = 48;
-
     private readonly string _parent;
+    private readonly string? _firstCreated;
     private readonly string _name;
     private string? _partial;
 
-    private RunFolder(string parent, string name, string partial)
+    private RunFolder(string parent, string? firstCreated, string name, string partial)
     {
         _parent = parent;
+        _firstCreated = firstCreated;
         _name = name;
         _partial = partial;
     }
@@ -38,13 +38,14 @@ public sealed class RunFolder : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         try
         {
-            string full = Path.GetFullPath(parent);
+            string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(parent));
+            string? firstCreated = FirstMissing(full);
             string partial = Path.Combine(full, $".{name}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial");
             Directory.CreateDirectory(partial);
             string probe = Path.Combine(partial, ReportName);
             File.WriteAllBytes(probe, []);
             File.Delete(probe);
-            return new RunFolder(full, name, partial);
+            return new RunFolder(full, firstCreated, name, partial);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
@@ -86,7 +87,7 @@ public sealed class RunFolder : IDisposable
         return (Publish(), report);
     }
 
-    /// <summary>Removes what was not committed.</summary>
+    /// <summary>Removes what was not committed, also parents made for it that are empty.</summary>
     public void Dispose()
     {
         if (_partial is null)
@@ -97,6 +98,10 @@ public sealed class RunFolder : IDisposable
         try
         {
             Directory.Delete(_partial, recursive: true);
+            for (string? made = _firstCreated is null ? null : _parent; made is not null; made = made == _firstCreated ? null : Path.GetDirectoryName(made))
+            {
+                Directory.Delete(made);
+            }
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -106,10 +111,11 @@ public sealed class RunFolder : IDisposable
         _partial = null;
     }
 
-    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, about 48 characters at most, whole words where that can be.</summary>
+    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, at most 48 characters, whole words where one fits.</summary>
     public static string Slug(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        const int Longest = 48;
         var slug = new StringBuilder();
         foreach (Rune rune in text.Normalize(NormalizationForm.FormKC).EnumerateRunes())
         {
@@ -122,16 +128,34 @@ public sealed class RunFolder : IDisposable
                 slug.Append('-');
             }
 
-            if (slug.Length > MaxSlug)
+            if (slug.Length > Longest)
             {
-                int lastWord = slug.ToString().LastIndexOf('-');
-                slug.Length = lastWord > 0 ? lastWord : slug.Length;
                 break;
             }
         }
 
-        string name = slug.ToString().Trim('-');
+        string name = slug.ToString();
+        if (name.Length > Longest)
+        {
+            // The last word was cut, unless a hyphen says that it ended just there.
+            int hyphen = name.LastIndexOf('-');
+            int cut = hyphen > 0 ? hyphen : char.IsHighSurrogate(name[Longest - 1]) ? Longest - 1 : Longest;
+            name = name[..cut];
+        }
+
+        name = name.Trim('-');
         return name.Length > 0 ? name : "untitled";
+    }
+
+    private static string? FirstMissing(string path)
+    {
+        string? missing = null;
+        for (string? folder = path; folder is not null && !Path.Exists(folder); folder = Path.GetDirectoryName(folder))
+        {
+            missing = folder;
+        }
+
+        return missing;
     }
 
     private static string FileName(RankedImage image, int position)
