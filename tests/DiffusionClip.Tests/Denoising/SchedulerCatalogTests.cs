@@ -193,8 +193,11 @@ public sealed class SchedulerCatalogTests
     [InlineData("DDIM", "DDIM", null)]
     [InlineData("PLMS", "PLMS", null)]
     [InlineData("LMS Beta", "LMS", "Beta")]
-    public void LabelsReadBack(string name, string sampler, string? scheduleType) =>
-        Assert.Equal(new SamplerLabel(sampler, scheduleType), SchedulerCatalog.Label(SchedulerCatalog.Configure(default, name, null)));
+    public void LabelsReadBack(string name, string sampler, string? scheduleType)
+    {
+        SchedulerConfig config = SchedulerCatalog.Configure(default, name, null);
+        Assert.Equal(new SamplerReport(config.ClassName, sampler, scheduleType), SchedulerCatalog.Label(config));
+    }
 
     [Fact]
     public void FilesAsPythonWritesThemAreRead()
