@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace DiffusionClip;
 
@@ -26,10 +27,11 @@ internal static class Golden
         return Path.Exists(overridden) ? overridden : Path.Combine([Repository, "tests", "Golden", .. parts]);
     }
 
-    /// <summary>Reads a table.</summary>
+    /// <summary>Reads a table. Python writes bare Infinity and NaN, which become text.</summary>
     public static JsonElement Read(params string[] parts)
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(PathOf(parts)));
+        string json = Regex.Replace(File.ReadAllText(PathOf(parts)), @"(?<=[:\[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])", "\"$1\"");
+        using JsonDocument document = JsonDocument.Parse(json);
         return document.RootElement.Clone();
     }
 
