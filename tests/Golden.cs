@@ -34,10 +34,9 @@ internal static class Golden
         return Array.Find(places, Path.Exists);
     }
 
-    /// <summary>Reads a table. Python writes bare Infinity and NaN, which become text.</summary>
+    /// <summary>Reads a table.</summary>
     public static JsonElement Read(params string[] parts)
     {
-<<<<<<< HEAD
         string text = File.ReadAllText(PathOf(parts));
         try
         {
@@ -54,11 +53,6 @@ internal static class Golden
             using JsonDocument document = JsonDocument.Parse(text);
             return document.RootElement.Clone();
         }
-=======
-        string json = Regex.Replace(File.ReadAllText(PathOf(parts)), @"(?<=[:\[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])", "\"$1\"");
-        using JsonDocument document = JsonDocument.Parse(json);
-        return document.RootElement.Clone();
->>>>>>> sched
     }
 
     private static string FindRepository([CallerFilePath] string file = "")
