@@ -614,8 +614,28 @@ internal static class JpegIntegrity
             _count -= bits;
         }
 
+        // A code and the bits after it are 32 at most.
         private void Fill()
         {
+            if (_count >= 32)
+            {
+                return;
+            }
+
+            if (_at + 4 <= _file.Length)
+            {
+                uint four = BinaryPrimitives.ReadUInt32BigEndian(_file[_at..]);
+
+                // No byte is FF where no byte of the complement is zero.
+                if (((~four - 0x01010101u) & four & 0x80808080u) == 0)
+                {
+                    _buffer |= (ulong)four << (32 - _count);
+                    _count += 32;
+                    _at += 4;
+                    return;
+                }
+            }
+
             while (_count <= 56)
             {
                 if (_at >= _file.Length || AtMarker())
