@@ -45,7 +45,7 @@ public static class DiffusionClipServiceCollectionExtensions
         services.AddSingleton<DiffusionClip.ISearchStrategy, BestOfN>();
         services.AddSingleton<DiffusionClip.ImagePipeline>();
         services.AddSingleton<PictureEncoder>();
-//        services.AddSingleton<ContactSheet>();
+        services.AddSingleton<ITextRasterizer, SkiaTextRasterizer>();
         services.AddSingleton(new ImageLimits(options.Limits.ImagePixels, options.Limits.ImageBytes));
         return services;
     }

@@ -12,6 +12,8 @@ internal sealed class JsonTree
     private const int MaxDepth = 256;
     private const int MaxNodes = 1_000_000;
 
+    private static readonly JsonTree[] NoItems = [];
+    private static readonly OrderedDictionary<string, JsonTree> NoMembers = [];
     private static readonly JsonTree NullTree = new(JsonKind.Null);
     private readonly string? text;
 
@@ -23,9 +25,9 @@ internal sealed class JsonTree
 
     public JsonKind Kind { get; }
 
-    public List<JsonTree> Items { get; private init; } = [];
+    public IReadOnlyList<JsonTree> Items { get; private init; } = NoItems;
 
-    public OrderedDictionary<string, JsonTree> Members { get; private init; } = [];
+    public OrderedDictionary<string, JsonTree> Members { get; private init; } = NoMembers;
 
     /// <summary>A member of an object; null if this is none, or it is missing or null.</summary>
     public JsonTree? this[string name] =>
@@ -50,7 +52,12 @@ internal sealed class JsonTree
     public int? Int => Double is { } value && value == Math.Truncate(value) && Math.Abs(value) <= int.MaxValue ? (int)value : null;
 
     /// <summary>A whole number of any size in decimal digits; null for anything else.</summary>
-    public string? Digits => Kind is JsonKind.Number or JsonKind.String ? MetadataText.Digits(text) : null;
+    public string? Digits => Kind switch
+    {
+        JsonKind.String => MetadataText.Digits(text),
+        JsonKind.Number => MetadataText.Digits(text) ?? WholeDigits(text!),
+        _ => null,
+    };
 
     /// <summary>Reads a text that is JSON and nothing else; null if it is not.</summary>
     public static JsonTree? Parse(string text)
@@ -75,6 +82,12 @@ internal sealed class JsonTree
         int nodes = 0;
         return Value(text, ref position, 0, ref nodes);
     }
+
+    /// <summary>1E3 and 5.0 are whole numbers too.</summary>
+    private static string? WholeDigits(string number) =>
+        decimal.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value) && decimal.IsInteger(value)
+            ? decimal.Truncate(value).ToString("F0", CultureInfo.InvariantCulture)
+            : null;
 
     private static JsonTree? Value(string text, ref int position, int depth, ref int nodes)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 
 namespace DiffusionClip.Reporting.Metadata;
 
@@ -23,21 +22,8 @@ internal static class MetadataText
     public static string? Digits(string? text)
     {
         string trimmed = Trim(text);
-        if (trimmed.Length is 0 or > MaxDigits)
-        {
-            return null;
-        }
-
-        ReadOnlySpan<char> digits = trimmed.AsSpan(trimmed[0] == '-' ? 1 : 0);
-        if (digits.Length > 0 && !digits.ContainsAnyExceptInRange('0', '9'))
-        {
-            return trimmed;
-        }
-
-        // 1E3 and 5.0 are whole numbers too.
-        return decimal.TryParse(trimmed, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal value) && decimal.IsInteger(value)
-            ? new BigInteger(value).ToString(CultureInfo.InvariantCulture)
-            : null;
+        ReadOnlySpan<char> digits = trimmed.AsSpan(trimmed.StartsWith('-') ? 1 : 0);
+        return digits.Length is > 0 and <= MaxDigits && !digits.ContainsAnyExceptInRange('0', '9') ? trimmed : null;
     }
 
     /// <summary><c>WxH</c>, digits only; null if it is anything else.</summary>

@@ -108,13 +108,11 @@ public sealed partial class InfotextTests
     [Fact]
     public void Long_hostile_lines_are_read_in_linear_time()
     {
-        const int Length = 2_000_000;
+        const int Length = 500_000;
         foreach (string part in (string[])["a", "ab ", "ab:", "\"", "ab:\"", "ab:[\"", "ab:[", "ab:{\"a\":[", "\t", " ", "\\\"", "ab:[1,", "-", "ab:\"\\\",", "ab:[\"\",", "a:"])
         {
             string line = string.Concat(Enumerable.Repeat(part, Length / part.Length));
-            var w = System.Diagnostics.Stopwatch.StartNew();
             Infotext.Parse(line);
-            TestContext.Current.TestOutputHelper?.WriteLine(part + " " + w.ElapsedMilliseconds);
             Infotext.Parse($"a fox\nSteps: 1, Sampler: x, Seed: 2, {line}");
         }
     }

@@ -1,0 +1,35 @@
+using System.CommandLine;
+
+namespace DiffusionClip.Cli.Verbs;
+
+/// <summary>The flags that verbs share which score pictures that exist.</summary>
+internal sealed class ScoringFlags
+{
+    private static readonly string[] Providers = ["auto", "cpu", "dml", "cuda"];
+
+    public Option<string?> Scorer { get; } = new("--scorer") { HelpName = "NAME", Description = "CLIP that scores: a name (dclip models) or the path of a folder. Default: the one that goes with the default generator." };
+
+    public Option<string?> Provider { get; } = new("--provider") { HelpName = "auto|cpu|dml|cuda", Description = "Execution provider. Default: auto." };
+
+    public Option<bool> NoCache { get; } = new("--no-cache") { Description = "Do not keep embeddings of pictures in the user's cache folder." };
+
+    /// <summary>Adds the flags to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Add(Scorer);
+        command.Add(Provider);
+        command.Add(NoCache);
+    }
+
+    /// <summary>Leases what the flags ask for.</summary>
+    public Task<ClipScoring> OpenAsync(IServiceProvider services, ParseResult parse, CancellationToken cancellationToken)
+    {
+        string? provider = parse.GetValue(Provider);
+        if (provider is not null && !Providers.Contains(provider, StringComparer.OrdinalIgnoreCase))
+        {
+            throw new InvalidRequestException("provider", provider, $"known are {string.Join(", ", Providers)}");
+        }
+
+        return ClipScoring.OpenAsync(services, parse.GetValue(Scorer), provider?.ToLowerInvariant(), !parse.GetValue(NoCache), cancellationToken);
+    }
+}
