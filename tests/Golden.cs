@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace DiffusionClip;
 
@@ -44,7 +45,7 @@ internal static class Golden
         catch (JsonException)
         {
             // Python writes infinities and NaN bare, which is no JSON; they are read as texts.
-            return Parse(System.Text.RegularExpressions.Regex.Replace(text, @"(?<=[:\[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])", "\"$1\""));
+            return Parse(Regex.Replace(text, @"(?<=[:\[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])", "\"$1\""));
         }
 
         static JsonElement Parse(string text)

@@ -26,7 +26,7 @@ public sealed class RuntimeOptions
     public int? Threads { get; set; }
 
     /// <summary>Whether idle threads spin for a moment instead of sleeping at once: faster alone, slower beside other work.</summary>
-    public bool Spinning { get; set; } = true;
+    public bool Spinning { get; set; }
 
     /// <summary>Models nobody uses that stay loaded, 0 to 1000; the longest unused goes first.</summary>
     public int KeepLoaded { get; set; } = 4;

@@ -21,7 +21,7 @@ internal sealed class OnnxLatentDecoder : ILatentDecoder
         _session = session;
         try
         {
-            var map = new PortMap(session, "a latent decoder");
+            var map = new PortMap(session, "a latent decoder", "latent_sample");
             _latents = map.Input("latent_sample", port => port is { Rank: 4, IsReal: true }, "latents", "sample");
             map.RefuseOthers();
             _outputs = [map.Output("sample", port => port is { Rank: 4, IsReal: true }, "images").Name];
@@ -103,7 +103,7 @@ internal sealed class OnnxLatentEncoder : ILatentEncoder
         _session = session;
         try
         {
-            var map = new PortMap(session, "a latent encoder");
+            var map = new PortMap(session, "a latent encoder", "sample");
             _pixels = map.Input("sample", port => port is { Rank: 4, IsReal: true }, "images", "pixel_values");
             map.RefuseOthers();
             Port output = map.Output("latent_parameters", port => port is { Rank: 4, IsReal: true }, "latent_sample");

@@ -142,7 +142,12 @@ internal sealed class ClipPorts
     public ClipPorts(OnnxSession session, ClipFolder folder, bool wantText, bool wantImage, string purpose)
     {
         _folder = folder;
-        _map = new(session, purpose);
+        _map = new(session, purpose, (wantText, wantImage) switch
+        {
+            (true, true) => "input_ids, pixel_values, attention_mask",
+            (true, false) => "input_ids, and at most attention_mask, position_ids",
+            _ => "pixel_values",
+        });
         _isJoint = wantText && wantImage;
         Pixels = wantImage ? _map.Input("pixel_values", port => port is { Rank: 4, IsReal: true }, "image", "images", "input") : null;
         Text = wantText ? new(_map) : null;

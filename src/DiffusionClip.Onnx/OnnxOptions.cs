@@ -13,7 +13,7 @@ public sealed class OnnxOptions
     /// Whether idle threads of the pool spin for a moment instead of sleeping at once. Faster for the many short operators of a
     /// denoiser; costs processor time that other work on the machine could use.
     /// </summary>
-    public bool Spinning { get; set; } = true;
+    public bool Spinning { get; set; }
 
     /// <summary>How many models nobody uses are kept loaded for the next lease, 0 to 1000; the longest unused goes first.</summary>
     public int KeepLoaded { get; set; } = 4;

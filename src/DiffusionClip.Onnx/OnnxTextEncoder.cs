@@ -24,7 +24,7 @@ internal sealed class OnnxTextEncoder : ITextEncoder
         _session = session;
         try
         {
-            var map = new PortMap(session, "a text encoder");
+            var map = new PortMap(session, "a text encoder", "input_ids, and at most attention_mask, position_ids, output_hidden_states");
             _inputs = new(map);
             map.RefuseOthers();
             _last = map.Output("last_hidden_state", port => port is { Rank: 3, IsReal: true });

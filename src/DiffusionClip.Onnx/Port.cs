@@ -34,9 +34,8 @@ internal sealed record Port(string Name, TensorElementType Type, int[] Dimension
 }
 
 /// <summary>Finds which of a graph's ports plays which role: by the names that exporters give, else by rank and type if only one fits.</summary>
-internal sealed class PortMap(OnnxSession session, string purpose)
+internal sealed class PortMap(OnnxSession session, string purpose, string expectedInputs)
 {
-    private readonly List<string> _expectedInputs = [];
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
 
     /// <summary>An input that has to be there.</summary>
@@ -48,22 +47,20 @@ internal sealed class PortMap(OnnxSession session, string purpose)
     /// <summary>An input that some exports have; by name only.</summary>
     public Port? OptionalInput(string role, Func<Port, bool> fits, params string[] otherNames)
     {
-        _expectedInputs.Add(role);
-        foreach (string name in otherNames.Prepend(role))
+        if (session.Inputs.FirstOrDefault(port => port.Name == role) is { } wrong && !fits(wrong))
         {
-            if (session.Inputs.FirstOrDefault(port => port.Name == name) is { } port)
-            {
-                if (!fits(port))
-                {
-                    throw Unmapped($"{port} cannot be {role}");
-                }
-
-                _taken.Add(port.Name);
-                return port;
-            }
+            throw Unmapped($"{wrong} cannot be {role}");
         }
 
-        return null;
+        Port? found = otherNames.Prepend(role)
+            .Select(name => session.Inputs.FirstOrDefault(port => port.Name == name && !_taken.Contains(name) && fits(port)))
+            .FirstOrDefault(port => port is not null);
+        if (found is not null)
+        {
+            _taken.Add(found.Name);
+        }
+
+        return found;
     }
 
     /// <summary>An output that has to be there; the first that fits if none has the name.</summary>
@@ -88,7 +85,7 @@ internal sealed class PortMap(OnnxSession session, string purpose)
 
     public ModelFolderException Unmapped(string problem) => new(
         session.Path,
-        $"cannot be used as {purpose}: {problem}; expected inputs {string.Join(", ", _expectedInputs)}; found inputs {string.Join(", ", session.Inputs)} and outputs {string.Join(", ", session.Outputs)}");
+        $"cannot be used as {purpose}: {problem}; expected inputs {expectedInputs}; found inputs {string.Join(", ", session.Inputs)} and outputs {string.Join(", ", session.Outputs)}");
 
     private Port? Only(IEnumerable<Port> candidates)
     {

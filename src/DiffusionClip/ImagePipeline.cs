@@ -150,6 +150,7 @@ public sealed class ImagePipeline
                 Stages = clock.Report(),
                 Candidates = candidates,
                 Scoring = scoring,
+                ProviderReason = generator.Provider.FallbackReason,
                 Warnings = [.. warnings],
                 FinishedEarly = search.FinishedEarly,
                 StartedAt = startedAt,
@@ -233,13 +234,7 @@ public sealed class ImagePipeline
             throw;
         }
 
-        GeneratorLease lease1 = await generator.ConfigureAwait(false);
-        if (lease1.Provider.FallbackReason is { } reason)
-        {
-            warnings.Add(reason);
-        }
-
-        return (lease1, await scorer.ConfigureAwait(false));
+        return (await generator.ConfigureAwait(false), await scorer.ConfigureAwait(false));
     }
 
     private ExecutionPlan Plan(GeneratorLease generator, bool guided, ExecutionPlan? given, List<string> warnings)

@@ -35,7 +35,10 @@ public sealed record RunReport
     /// <summary>How scores came about; null without a scorer.</summary>
     public ScoreRecord? Scoring { get; init; }
 
-    /// <summary>What the reader should know, e.g. why a provider was not used.</summary>
+    /// <summary>Why <c>auto</c> did not take a faster execution provider; null if it did or was not asked.</summary>
+    public string? ProviderReason { get; init; }
+
+    /// <summary>What the reader should know, e.g. that there are no scores and why.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
     /// <summary>Whether the run was finished early by its caller.</summary>

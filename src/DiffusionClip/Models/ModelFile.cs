@@ -39,9 +39,8 @@ internal static class ModelFile
             throw new ModelFolderException(path, $"{impostor} instead of an ONNX graph; download the file itself");
         }
 
-        // A ModelProto begins with one of its fields: ir_version 1 … functions 25.
-        int field = head[0] >> 3, wire = head[0] & 7;
-        if (wire is not (0 or 2) || field is 0 or > 15)
+        // A ModelProto begins with the tag of one of its fields: numbers (ir_version 1, model_version 5), or texts and messages.
+        if ((head[0] >> 3, head[0] & 7) is not ((1 or 5, 0) or (2 or 3 or 4 or 6 or 7 or 8 or 14, 2)))
         {
             throw new ModelFolderException(path, "not an ONNX graph (its first bytes are no ModelProto)");
         }

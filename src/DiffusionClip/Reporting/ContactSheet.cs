@@ -32,7 +32,21 @@ public static class ContactSheet
     private static readonly Rgb Alarm = new(176, 36, 36);
     private static readonly Rgb Empty = new(234, 234, 236);
 
-    /// <summary>Composes the sheet.</summary>
+    /// <summary>Composes the sheet of a run.</summary>
+    /// <param name="ranked">The run.</param>
+    /// <param name="text">Draws the text.</param>
+    public static RgbImage Compose(RankedImages ranked, ITextRasterizer text)
+    {
+        ArgumentNullException.ThrowIfNull(ranked);
+        Dictionary<int, RgbImage> images = ranked.Images.ToDictionary(image => image.Candidate.Index, image => image.Image);
+        return Compose(
+            ranked.Report.Request.Prompt.Text,
+            subtitle: null,
+            [.. ranked.Report.Candidates.Select(candidate => new ContactSheetCell(candidate, images.GetValueOrDefault(candidate.Index)))],
+            text);
+    }
+
+    /// <summary>Composes a sheet.</summary>
     /// <param name="prompt">The prompt; wrapped to three lines, the rest cut with an ellipsis.</param>
     /// <param name="subtitle">One line under the prompt, e.g. model and scorer; null for the number of candidates.</param>
     /// <param name="cells">The candidates in any order; at least one. Ranked ones come first, then unranked ones, then failures, by index.</param>

@@ -1,0 +1,106 @@
+using DiffusionClip.Models;
+
+namespace DiffusionClip.Onnx;
+
+public sealed class ClipTowerTests
+{
+    private const int Side = 32;
+
+    [Fact]
+    public async Task The_joint_graph_gives_what_the_towers_give()
+    {
+        using ModelCopy joint = new(Loading.Tiny("clip-tiny-random"));
+        File.Delete(joint.PathOf("onnx/text_model.onnx"));
+        File.Delete(joint.PathOf("onnx/vision_model.onnx"));
+        using OnnxModelStore store = new(new());
+        using ClipLease split = await store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny("clip-tiny-random")), "cpu", TestContext.Current.CancellationToken);
+        using ClipLease both = await store.LeaseScorerAsync(ClipFolder.Open(joint.Path), "cpu", TestContext.Current.CancellationToken);
+        Assert.True(both.Folder.IsJoint);
+
+        ReadOnlyMemory<float> text = split.TextEncoder.Encode(Loading.Ids(77), CancellationToken.None);
+        ReadOnlyMemory<float> jointText = both.TextEncoder.Encode(Loading.Ids(77), CancellationToken.None);
+        Assert.Equal(24, text.Length);
+        Assert.Equal(1, Loading.Cosine(text.Span, jointText.Span), 1e-5f);
+
+        float[] pixels = Loading.Numbers(3 * 3 * Side * Side);
+        ReadOnlyMemory<float> images = split.ImageEncoder.Encode(pixels, 3, Side, Side, CancellationToken.None);
+        ReadOnlyMemory<float> jointImages = both.ImageEncoder.Encode(pixels, 3, Side, Side, CancellationToken.None);
+        Assert.Equal(72, images.Length);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(1, Loading.Cosine(images.Span.Slice(24 * i, 24), jointImages.Span.Slice(24 * i, 24)), 1e-5f);
+        }
+    }
+
+    [Theory]
+    [InlineData("clip-tiny-random", 32)]
+    [InlineData("clip-tiny-random-textual-visual", 48)]
+    public async Task Rows_of_a_batch_are_the_pictures_alone(string name, int side)
+    {
+        using OnnxModelStore store = new(new());
+        using ClipLease lease = await store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny(name)), null, TestContext.Current.CancellationToken);
+        Assert.Equal(24, lease.TextEncoder.Encode(Loading.Ids(77), CancellationToken.None).Length);
+        int length = 3 * side * side;
+        float[] pixels = Loading.Numbers(5 * length);
+        ReadOnlyMemory<float> batch = lease.ImageEncoder.Encode(pixels, 5, side, side, CancellationToken.None);
+        for (int i = 0; i < 5; i++)
+        {
+            ReadOnlyMemory<float> alone = lease.ImageEncoder.Encode(pixels.AsSpan(i * length, length), 1, side, side, CancellationToken.None);
+            Assert.InRange(Loading.WorstDifference(batch.Span.Slice(24 * i, 24), alone.Span), 0, 1e-4f);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void A_fixed_batch_is_respected(int fixedRows)
+    {
+        using ModelCopy copy = new(Loading.Tiny("clip-tiny-random"));
+
+        // Embeddings are the first 24 red values of a picture.
+        new TinyGraph().Input("pixel_values", TinyGraph.Float, fixedRows, 3, Side, Side).Output("image_embeds", TinyGraph.Float, fixedRows, 24)
+            .Weight("shape", TinyGraph.Int64, Longs(fixedRows, 3 * Side * Side), 2)
+            .Weight("from", TinyGraph.Int64, Longs(0), 1).Weight("to", TinyGraph.Int64, Longs(24), 1).Weight("axis", TinyGraph.Int64, Longs(1), 1)
+            .Node("Reshape", ["pixel_values", "shape"], "flat").Node("Slice", ["flat", "from", "to", "axis"], "image_embeds")
+            .Write(copy.PathOf("onnx/vision_model.onnx"));
+        using OnnxClipImageEncoder encoder = new(Loading.Session(copy.PathOf("onnx/vision_model.onnx")), ClipFolder.Open(copy.Path));
+        float[] pixels = Loading.Numbers(3 * 3 * Side * Side);
+        ReadOnlyMemory<float> embeds = encoder.Encode(pixels, 3, Side, Side, CancellationToken.None);
+        Assert.Equal(72, embeds.Length);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(pixels.AsSpan(i * 3 * Side * Side, 24).ToArray(), embeds.Slice(24 * i, 24).ToArray());
+        }
+    }
+
+    [Fact]
+    public async Task Graphs_that_do_not_fit_their_folder_are_named()
+    {
+        using OnnxModelStore store = new(new());
+        using (ModelCopy copy = new(Loading.Tiny("clip-tiny-random")))
+        {
+            copy.Set("preprocessor_config.json", "crop_size", 48);
+            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None));
+            Assert.Contains("takes pictures of 32x32", exception.Message, StringComparison.Ordinal);
+        }
+
+        using (ModelCopy copy = new(Loading.Tiny("clip-tiny-random")))
+        {
+            copy.Set("config.json", "projection_dim", 512);
+            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None));
+            Assert.Contains("config.json says 512", exception.Message, StringComparison.Ordinal);
+        }
+
+        using (ModelCopy copy = new(Loading.Tiny("clip-tiny-random")))
+        {
+            File.Copy(copy.PathOf("onnx/vision_model.onnx"), copy.PathOf("onnx/text_model.onnx"), overwrite: true);
+            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None));
+            Assert.Contains("no input for input_ids", exception.Message, StringComparison.Ordinal);
+            Assert.Contains("found inputs pixel_values", exception.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(0, store.Loaded);
+    }
+
+    private static byte[] Longs(params long[] values) => System.Runtime.InteropServices.MemoryMarshal.AsBytes<long>(values).ToArray();
+}

@@ -1,0 +1,194 @@
+using DiffusionClip.Denoising;
+using DiffusionClip.Models;
+
+namespace DiffusionClip.Onnx;
+
+public sealed class ModelStoreTests
+{
+    [Fact]
+    public async Task The_embedded_family_is_leased_with_its_hashes()
+    {
+        using OnnxModelStore store = new(new());
+        Assert.StartsWith("ONNX Runtime 1.", store.Runtime, StringComparison.Ordinal);
+        Assert.InRange(store.Threads, 1, 1024);
+        DiffusionFolder folder = DiffusionFolder.Open(Loading.Embedded("emoji-sd"));
+        using GeneratorLease lease = await store.LeaseGeneratorAsync(folder, "cpu", TestContext.Current.CancellationToken);
+        Assert.True(lease.Hashes.IsCompletedSuccessfully);
+        Assert.Equal(folder.Manifest!.Files, (await lease.Hashes).Files);
+        Assert.Equal(("cpu", null), (lease.Provider.Name, lease.Provider.FallbackReason));
+        Assert.Equal("float32", lease.Precision);
+        Assert.Same(folder, lease.Folder);
+        Assert.Single(lease.TextEncoders);
+        Assert.Equal(192, lease.Denoiser.Descriptor.CrossAttentionDim);
+        Assert.NotSame(lease.LatentDecoder, lease.PreviewDecoder);
+        Assert.Same(lease.PreviewDecoder, lease.PreviewDecoder);
+        Assert.True(lease.LatentEncoder!.GivesDistribution);
+
+        using ClipLease scorer = await store.LeaseScorerAsync(ClipFolder.Open(Loading.Embedded("emoji-clip")), null, TestContext.Current.CancellationToken);
+        Assert.Equal(192, scorer.TextEncoder.Encode(Loading.Ids(77), CancellationToken.None).Length);
+        Assert.Equal(2, store.Loaded);
+    }
+
+    [Fact]
+    public async Task Without_a_small_decoder_or_an_encoder_the_lease_says_so()
+    {
+        using ModelCopy copy = new(Loading.Tiny("sd1-tiny-random"));
+        Directory.Delete(copy.PathOf("vae_encoder"), recursive: true);
+        using OnnxModelStore store = new(new());
+        using GeneratorLease lease = await store.LeaseGeneratorAsync(DiffusionFolder.Open(copy.Path), null, TestContext.Current.CancellationToken);
+        Assert.Same(lease.LatentDecoder, lease.PreviewDecoder);
+        Assert.Null(lease.LatentEncoder);
+        Assert.Contains("unet/model.onnx", (await lease.Hashes).Files.Keys);
+    }
+
+    [Fact]
+    public async Task Leases_at_once_load_once_and_models_stay_as_long_as_they_are_kept()
+    {
+        using OnnxModelStore store = new(new() { KeepLoaded = 1 });
+        DiffusionFolder folder = Tiny();
+        GeneratorLease[] leases = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => store.LeaseGeneratorAsync(folder, null, TestContext.Current.CancellationToken)));
+        Assert.Equal(1, store.Loaded);
+        Assert.All(leases, lease => Assert.Same(leases[0].Denoiser, lease.Denoiser));
+        IDenoiser denoiser = leases[0].Denoiser;
+        Array.ForEach(leases, lease => lease.Dispose());
+        Assert.Equal(1, store.Loaded);
+
+        using (GeneratorLease again = await store.LeaseGeneratorAsync(folder, null, TestContext.Current.CancellationToken))
+        {
+            Assert.Same(denoiser, again.Denoiser);
+        }
+
+        // Room for one: the longest unused goes.
+        using (await store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny("clip-tiny-random")), null, TestContext.Current.CancellationToken))
+        {
+        }
+
+        Assert.Equal(1, store.Loaded);
+        using GeneratorLease fresh = await store.LeaseGeneratorAsync(folder, null, TestContext.Current.CancellationToken);
+        Assert.NotSame(denoiser, fresh.Denoiser);
+    }
+
+    [Fact]
+    public async Task A_lease_is_given_back_once_and_then_shows_nothing()
+    {
+        using OnnxModelStore store = new(new() { KeepLoaded = 0 });
+        GeneratorLease first = await store.LeaseGeneratorAsync(Tiny(), null, TestContext.Current.CancellationToken);
+        using GeneratorLease second = await store.LeaseGeneratorAsync(Tiny(), null, TestContext.Current.CancellationToken);
+        first.Dispose();
+        first.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => first.Denoiser);
+        Assert.Equal(1, store.Loaded);
+        Run(second.Denoiser);
+        second.Dispose();
+        Assert.Equal(0, store.Loaded);
+    }
+
+    [Fact]
+    public async Task Disposing_a_store_leaves_its_leases_alive()
+    {
+        OnnxModelStore store = new(new());
+        GeneratorLease lease = await store.LeaseGeneratorAsync(Tiny(), null, TestContext.Current.CancellationToken);
+        store.Dispose();
+        store.Dispose();
+        Run(lease.Denoiser);
+        using IDenoiserBinding binding = lease.Denoiser.Bind(new(4, 8, 8), 1, 77);
+        lease.Dispose();
+        binding.SetConditioning(0, new(new float[77 * 32], 77));
+        binding.Run(1);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => store.LeaseGeneratorAsync(Tiny(), null, CancellationToken.None));
+        Assert.Equal(0, store.Loaded);
+    }
+
+    [Fact]
+    public async Task Disposing_while_loading_is_safe()
+    {
+        for (int i = 0; i < 5; i++)
+        {
+            OnnxModelStore store = new(new());
+            Task<GeneratorLease> leasing = store.LeaseGeneratorAsync(Tiny(), null, TestContext.Current.CancellationToken);
+            store.Dispose();
+            using GeneratorLease lease = await leasing;
+            Run(lease.Denoiser);
+        }
+    }
+
+    [Fact]
+    public async Task A_cancelled_lease_leaves_the_load_to_the_others()
+    {
+        using OnnxModelStore store = new(new());
+        using CancellationTokenSource source = new();
+        DiffusionFolder folder = Tiny();
+        Task<GeneratorLease> first = store.LeaseGeneratorAsync(folder, null, source.Token);
+        Task<GeneratorLease> second = store.LeaseGeneratorAsync(folder, null, TestContext.Current.CancellationToken);
+        await source.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        using GeneratorLease lease = await second;
+        Run(lease.Denoiser);
+    }
+
+    [Fact]
+    public async Task A_file_whose_hash_differs_is_named_with_both()
+    {
+        using ModelCopy copy = new(Loading.Embedded("emoji-clip"));
+        string declared = ClipFolder.Open(copy.Path).Manifest!.Files["preprocessor_config.json"];
+        File.AppendAllText(copy.PathOf("preprocessor_config.json"), "\n");
+        using OnnxModelStore store = new(new());
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None));
+        Assert.Equal(copy.PathOf("preprocessor_config.json"), exception.Path);
+        Assert.Contains(declared, exception.Message, StringComparison.Ordinal);
+        Assert.Equal(0, store.Loaded);
+
+        // Mended, it loads.
+        File.Copy(Path.Combine(Loading.Embedded("emoji-clip"), "preprocessor_config.json"), copy.PathOf("preprocessor_config.json"), overwrite: true);
+        using ClipLease lease = await store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None);
+        Assert.NotNull(lease.ImageEncoder);
+    }
+
+    [Fact]
+    public async Task A_model_replaced_on_disk_is_another_model()
+    {
+        using ModelCopy copy = new(Loading.Tiny("sd1-tiny-random"));
+        using OnnxModelStore store = new(new());
+        using GeneratorLease old = await store.LeaseGeneratorAsync(DiffusionFolder.Open(copy.Path), null, TestContext.Current.CancellationToken);
+        string identity = (await old.Hashes).Identity;
+        File.WriteAllText(copy.PathOf("tokenizer/tokenizer_config.json"), """{"model_max_length": 77, "pad_token": "!"}""");
+        using GeneratorLease replaced = await store.LeaseGeneratorAsync(DiffusionFolder.Open(copy.Path), null, TestContext.Current.CancellationToken);
+        Assert.NotSame(old.Denoiser, replaced.Denoiser);
+        Assert.NotEqual(identity, (await replaced.Hashes).Identity);
+        Assert.Equal(identity, (await old.Hashes).Identity);
+    }
+
+    [Theory]
+    [InlineData("unet/model.onnx")]
+    [InlineData("text_encoder/model.onnx")]
+    [InlineData("vae_decoder/model.onnx")]
+    public async Task A_damaged_graph_is_named(string graph)
+    {
+        using ModelCopy copy = new(Loading.Tiny("sd1-tiny-random"));
+        byte[] bytes = File.ReadAllBytes(copy.PathOf(graph));
+        File.WriteAllBytes(copy.PathOf(graph), bytes[..(bytes.Length - 100)]);
+        using OnnxModelStore store = new(new());
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseGeneratorAsync(DiffusionFolder.Open(copy.Path), null, CancellationToken.None));
+        Assert.Equal(copy.PathOf(graph), exception.Path);
+        Assert.Equal(0, store.Loaded);
+    }
+
+    [Fact]
+    public void Options_out_of_range_are_named()
+    {
+        Assert.Contains("threads: '0'", Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { Threads = 0 })).Message, StringComparison.Ordinal);
+        Assert.Contains("keep_loaded: '-1'", Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { KeepLoaded = -1 })).Message, StringComparison.Ordinal);
+        Assert.Contains("provider: 'tpu'", Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { Provider = "tpu" })).Message, StringComparison.Ordinal);
+    }
+
+    private static DiffusionFolder Tiny() => DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random"));
+
+    private static void Run(IDenoiser denoiser)
+    {
+        using IDenoiserBinding binding = denoiser.Bind(new(4, 8, 8), 1, 77);
+        binding.SetConditioning(0, new(new float[77 * 32], 77));
+        binding.Sample(0).Fill(0.5f);
+        binding.Run(1);
+        Assert.True(float.IsFinite(binding.ModelOutput(0)[0]));
+    }
+}
