@@ -43,20 +43,9 @@ public sealed class ModelsTests : IDisposable
     [Fact]
     public async Task Finds_a_tampered_and_a_missing_file()
     {
-        string folder = _work["emoji-clip"];
-        foreach (string file in Directory.GetFiles(Path.Combine(Golden.Repository, "models", "emoji-clip"), "*", SearchOption.AllDirectories))
-        {
-            string copy = Path.Combine(folder, Path.GetRelativePath(Path.Combine(Golden.Repository, "models", "emoji-clip"), file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
-
+        string folder = CopyOfClip(_work);
         (await Cli.RunAsync("models", "verify", folder)).AssertSuccess();
-        string graph = Path.Combine(folder, "onnx", "vision_model.onnx");
-        byte[] bytes = File.ReadAllBytes(graph);
-        bytes[^100] ^= 1;
-        File.WriteAllBytes(graph, bytes);
-        File.SetLastWriteTimeUtc(graph, DateTime.UtcNow.AddMinutes(1));
+        Tamper(folder);
         CliResult tampered = await Cli.RunAsync("models", "verify", folder);
         Assert.Equal(ExitCodes.Failure, tampered.ExitCode);
         string complaint = Assert.Single(tampered.Complaints);
@@ -78,5 +67,35 @@ public sealed class ModelsTests : IDisposable
         Assert.Contains("DPM++ 2M", text.Out, StringComparison.Ordinal);
         using JsonDocument document = JsonDocument.Parse((await Cli.RunAsync("samplers", "--json")).AssertSuccess().Out);
         Assert.Contains(document.RootElement.EnumerateArray(), sampler => sampler.GetProperty("class_name").GetString() == "DDIMScheduler");
+    }
+
+    /// <summary>A copy of the embedded CLIP with one bit of a weight turned.</summary>
+    internal static string TamperedClip(Workspace work)
+    {
+        string folder = CopyOfClip(work);
+        Tamper(folder);
+        return folder;
+    }
+
+    private static string CopyOfClip(Workspace work)
+    {
+        string original = Path.Combine(Golden.Repository, "models", "emoji-clip"), folder = work["emoji-clip"];
+        foreach (string file in Directory.GetFiles(original, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(folder, Path.GetRelativePath(original, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
+        return folder;
+    }
+
+    private static void Tamper(string folder)
+    {
+        string graph = Path.Combine(folder, "onnx", "vision_model.onnx");
+        byte[] bytes = File.ReadAllBytes(graph);
+        bytes[^100] ^= 1;
+        File.WriteAllBytes(graph, bytes);
+        File.SetLastWriteTimeUtc(graph, DateTime.UtcNow.AddMinutes(1));
     }
 }
