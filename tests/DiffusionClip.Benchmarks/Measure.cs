@@ -3,12 +3,23 @@ using System.Runtime.Intrinsics;
 
 namespace DiffusionClip.Benchmarks;
 
-/// <summary>Two actions timed in turn; what counts is the ratio within each pair.</summary>
-internal sealed record Pairs(double[] First, double[] Second)
+/// <summary>What an action took.</summary>
+/// <param name="Seconds">By the wall clock.</param>
+/// <param name="CpuSeconds">Of all cores together; other programs disturb it less.</param>
+internal readonly record struct Cost(double Seconds, double CpuSeconds);
+
+/// <summary>Two actions measured in turn; what counts is the ratio within each pair.</summary>
+internal sealed record Pairs(Cost[] First, Cost[] Second)
 {
-    public double[] Ratios { get; } = [.. First.Zip(Second, (a, b) => a / b)];
+    public double[] Ratios { get; } = [.. First.Zip(Second, (a, b) => a.Seconds / b.Seconds)];
 
     public double Ratio => Measure.Median(Ratios);
+
+    public double CpuRatio => Measure.Median(First.Zip(Second, (a, b) => a.CpuSeconds / b.CpuSeconds));
+
+    public double FirstSeconds => Measure.Median(First.Select(cost => cost.Seconds));
+
+    public double SecondSeconds => Measure.Median(Second.Select(cost => cost.Seconds));
 }
 
 /// <summary>Timings. Pairs are interleaved (A B A B …), so that a machine that drifts drifts under both.</summary>
@@ -20,24 +31,25 @@ internal static class Measure
         return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
     }
 
-    /// <summary>Seconds of each of two actions, in turn; both are warm already.</summary>
+    /// <summary>Costs of two actions, in turn; both are warm already.</summary>
     public static async Task<Pairs> InterleavedAsync(int pairs, Func<Task> first, Func<Task> second)
     {
-        double[] a = new double[pairs], b = new double[pairs];
+        Cost[] a = new Cost[pairs], b = new Cost[pairs];
         for (int i = 0; i < pairs; i++)
         {
-            a[i] = await SecondsAsync(first);
-            b[i] = await SecondsAsync(second);
+            a[i] = await CostAsync(first);
+            b[i] = await CostAsync(second);
         }
 
         return new Pairs(a, b);
     }
 
-    public static async Task<double> SecondsAsync(Func<Task> action)
+    public static async Task<Cost> CostAsync(Func<Task> action)
     {
+        TimeSpan cpu = Environment.CpuUsage.TotalTime;
         long start = Stopwatch.GetTimestamp();
         await action();
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new Cost(Stopwatch.GetElapsedTime(start).TotalSeconds, (Environment.CpuUsage.TotalTime - cpu).TotalSeconds);
     }
 
     public static double Seconds(Action action)

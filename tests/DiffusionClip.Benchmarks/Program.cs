@@ -8,6 +8,12 @@ using Microsoft.ML.OnnxRuntime;
 [
     ("pipeline-embedded", PipelineBenchmark.EmbeddedAsync),
     ("pipeline-sd15", PipelineBenchmark.FullSizeAsync),
+    ("allocations", AllocationBenchmark.RunAsync),
+    ("abort", AbortBenchmark.RunAsync),
+    ("score", ScoreBenchmark.RunAsync),
+    ("preprocess", PreprocessBenchmark.RunAsync),
+    ("schedulers", SchedulerBenchmark.RunAsync),
+    ("load", LoadBenchmark.RunAsync),
 ];
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -17,6 +23,7 @@ if (args is [Child.Argument, .. var rest])
     {
         ["memory", var side] => await PipelineBenchmark.MemoryAsync(side),
         ["setting", var spinning, var threads, var batched] => await PipelineBenchmark.SettingAsync(spinning, threads, batched),
+        ["load"] => await LoadBenchmark.LoadAsync(),
         _ => throw new ArgumentException(string.Join(' ', rest)),
     });
     return 0;

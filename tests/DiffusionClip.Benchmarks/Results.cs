@@ -34,6 +34,7 @@ internal static class Results
         all.AppendLine("# Benchmarks").AppendLine();
         all.AppendLine("`" + Command + " --write` makes all of it; each section names the command that makes it alone.");
         all.AppendLine("Ratios compare actions that ran in turn in one process (A B A B …): the median over the pairs of each pair's ratio, and its range.");
+        all.AppendLine("CPU time is that of all cores together, and less disturbed by other programs than the wall clock.");
         all.AppendLine("The FMA probe says how quiet the machine was: where its two figures differ, or lie below the machine's best, others were using it.");
         foreach (string section in order.Where(sections.ContainsKey).Select(name => sections[name]))
         {
