@@ -25,6 +25,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     {
         Check(request);
         SamplingRequest sampling = request.Sampling;
+        PromptSyntax syntax = request.Prompt.Syntax ?? PromptSyntax.A1111;
         int candidates = request.Search.Candidates ?? options.Candidates;
         int keep = request.Search.Keep ?? candidates;
         CheckRange("keep", keep, 1, candidates);
@@ -37,6 +38,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         ImageRequest normalized = request with
         {
             Origin = origin,
+            Prompt = request.Prompt with { Syntax = syntax },
             Model = request.Model with { Id = folder.Id, Provider = request.Model.Provider ?? options.Provider },
             Sampling = sampling with
             {
@@ -55,7 +57,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Candidates = candidates,
                 Keep = keep,
                 Scorer = scorer.Name,
-                ScoreText = request.Search.ScoreText ?? PlainText.Of(request.Prompt.Text),
+                ScoreText = request.Search.ScoreText ?? (syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)),
             },
         };
 

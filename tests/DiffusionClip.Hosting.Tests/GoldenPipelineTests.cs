@@ -73,7 +73,7 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         static RowsColumns Pair(JsonElement value) => new(value[0].GetInt32(), value[1].GetInt32());
         var request = new ImageRequest
         {
-            Prompt = new() { Text = Text("prompt")!, Negative = Text("negative_prompt") ?? "", Text2 = Text("prompt_2"), Negative2 = Text("negative_prompt_2") },
+            Prompt = new() { Syntax = PromptSyntax.Plain, Text = Text("prompt")!, Negative = Text("negative_prompt") ?? "", Text2 = Text("prompt_2"), Negative2 = Text("negative_prompt_2") },
             Model = new() { Id = Golden.PathOf("tiny-models", model) },
             Sampling = new()
             {

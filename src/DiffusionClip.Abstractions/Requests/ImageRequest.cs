@@ -53,6 +53,9 @@ public sealed record PromptRequest
     /// <summary>What guidance leads away from, for the second text encoder (SDXL's <c>negative_prompt_2</c>); null: the same.</summary>
     [JsonPropertyName("negative_2")]
     public string? Negative2 { get; init; }
+
+    /// <summary>How both texts are read; null: as the webui reads them.</summary>
+    public PromptSyntax? Syntax { get; init; }
 }
 
 /// <summary>The generator.</summary>

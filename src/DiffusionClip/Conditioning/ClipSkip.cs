@@ -7,14 +7,15 @@ namespace DiffusionClip.Conditioning;
 /// <summary>Earlier hidden states of a text encoder in place of its last, as diffusers' <c>clip_skip</c> chooses them.</summary>
 internal static class ClipSkip
 {
-    /// <summary>A hidden state before the final layer norm.</summary>
-    /// <param name="encoding">What the encoder gave.</param>
+    /// <summary>Chooses a hidden state before the final layer norm.</summary>
     /// <param name="folder">The model's folder, for errors.</param>
     /// <param name="encoder">The encoder's part of it.</param>
     /// <param name="skip">Layers left out at the end; 0 for the last.</param>
-    /// <exception cref="ModelFolderException">The graph does not list hidden states.</exception>
-    /// <exception cref="InvalidRequestException">There are not so many layers.</exception>
-    public static ReadOnlyMemory<float> Raw(TextEncoding encoding, DiffusionFolder folder, TextEncoderFolder encoder, int skip)
+    /// <returns>
+    /// The choice; throws <see cref="ModelFolderException"/> where the graph does not list hidden states, and
+    /// <see cref="InvalidRequestException"/> where there are not so many layers.
+    /// </returns>
+    public static Func<TextEncoding, ReadOnlyMemory<float>> Raw(DiffusionFolder folder, TextEncoderFolder encoder, int skip) => encoding =>
     {
         int count = encoding.HiddenStates.Count;
         if (count == 0)
@@ -26,14 +27,19 @@ internal static class ClipSkip
         return skip < count
             ? encoding.HiddenStates[count - 1 - skip]
             : throw new InvalidRequestException("clip_skip", skip.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"the text encoder of {folder.Id} has {count - 1} layers"));
-    }
+    };
 
-    /// <summary>A hidden state after the final layer norm, whose weights are read from the graph.</summary>
+    /// <summary>Chooses a hidden state and gives it the final layer norm, whose weights are read from the graph.</summary>
     /// <inheritdoc cref="Raw"/>
-    public static ReadOnlyMemory<float> Normalized(TextEncoding encoding, DiffusionFolder folder, TextEncoderFolder encoder, int skip)
+    public static Func<TextEncoding, ReadOnlyMemory<float>> Normalized(DiffusionFolder folder, TextEncoderFolder encoder, int skip)
     {
-        ReadOnlyMemory<float> hidden = Raw(encoding, folder, encoder, skip);
-        return FinalLayerNorm.Read(folder, encoder).Apply(hidden.Span);
+        Func<TextEncoding, ReadOnlyMemory<float>> raw = Raw(folder, encoder, skip);
+        var norm = new Lazy<FinalLayerNorm>(() => FinalLayerNorm.Read(folder, encoder));
+        return encoding =>
+        {
+            ReadOnlyMemory<float> hidden = raw(encoding);
+            return norm.Value.Apply(hidden.Span);
+        };
     }
 }
 

@@ -1,3 +1,4 @@
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Tokenization;
@@ -21,8 +22,8 @@ public sealed class LatentConsistency : IModelFamily
     }
 
     /// <inheritdoc/>
-    public PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt) =>
-        SingleEncoder.Tokenize(folder, tokenizers, prompt);
+    public PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt, PromptSteps steps) =>
+        PromptPlan.Of(folder, tokenizers, prompt, steps);
 
     /// <inheritdoc/>
     public bool IsGuided(DiffusionFolder folder, float guidanceScale) => false;

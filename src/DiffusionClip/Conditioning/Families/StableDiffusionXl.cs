@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Tokenization;
@@ -24,30 +25,13 @@ public sealed class StableDiffusionXl : IModelFamily
     }
 
     /// <inheritdoc/>
-    public PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt)
+    public PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt, PromptSteps steps)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        ArgumentNullException.ThrowIfNull(tokenizers);
-        ArgumentNullException.ThrowIfNull(prompt);
-        var texts = new List<TextReport>();
-        return new PromptPlan(
-            Both("prompt", prompt.Text, prompt.Text2),
-            Both("negative", prompt.Negative, prompt.Negative2),
-            texts);
-
-        TokenizedText[] Both(string role, string first, string? second)
-        {
-            TokenizedText[] tokens = [Tokenize(0, first), Tokenize(1, second ?? first)];
-            texts.Add(SingleEncoder.Report(role, first, tokens[0]));
-            if (second is not null && second != first)
-            {
-                texts.Add(SingleEncoder.Report($"{role}_2", second, tokens[1]));
-            }
-
-            return tokens;
-        }
-
-        TokenizedText Tokenize(int encoder, string text) => tokenizers[encoder].Tokenize(text, folder.TextEncoders[encoder].TokenLimit, TextNormalization.Diffusion);
+        (TextEncoderFolder first, TextEncoderFolder second) = (folder.TextEncoders[0], folder.TextEncoders[1]);
+        return first.TokenLimit == second.TokenLimit
+            ? PromptPlan.Of(folder, tokenizers, prompt, steps)
+            : throw new ModelFolderException(second.ConfigPath, $"its text encoder reads {second.TokenLimit} tokens, the first one {first.TokenLimit}; expected the same number");
     }
 
     /// <inheritdoc/>
@@ -65,43 +49,36 @@ public sealed class StableDiffusionXl : IModelFamily
         float[] negativeTimeIds = sampling is { NegativeOriginalSize: { } original, NegativeTargetSize: { } target }
             ? TimeIds(original, sampling.NegativeCropsCoordsTopLeft, target, sampling)
             : timeIds;
-        TextConditioning positive = Encode(plan.Positive, sampling.ClipSkip ?? 0, timeIds);
-        if (!request.IsGuided)
+
+        // The negative prompt keeps all layers: so the reference.
+        WindowEncoder[] whole = Encoders(0);
+        WindowEncoder[] skipping = sampling.ClipSkip is { } skip and > 0 ? Encoders(skip) : whole;
+        bool isZero = plan.Negative.IsEmpty && ForcesZeros(folder);
+        return plan.Schedule(request.IsGuided, (windows, isNegative) =>
         {
-            return new ConditioningSchedule(positive, null);
-        }
-
-        bool isEmpty = plan.Negative.All(text => text.Count == 0);
-        return new ConditioningSchedule(positive, isEmpty && ForcesZeros(folder) ? Zeros(positive, negativeTimeIds) : Encode(plan.Negative, 0, negativeTimeIds));
-
-        TextConditioning Encode(IReadOnlyList<TokenizedText> texts, int clipSkip, float[] sizes)
-        {
-            var states = new ReadOnlyMemory<float>[texts.Count];
-            ReadOnlyMemory<float> pooled = default;
-            for (int i = 0; i < states.Length; i++)
+            float[] sizes = isNegative ? negativeTimeIds : timeIds;
+            if (isNegative && isZero)
             {
-                TextEncoding encoding = encoders[i].Encode(texts[i].Ids.Span, cancellationToken);
-                states[i] = ClipSkip.Raw(encoding, folder, folder.TextEncoders[i], clipSkip + 1);
-                pooled = encoding.Pooled;
+                int length = windows[0].Limit * windows[0].Windows.Count;
+                return new TextConditioning(new float[length * encoders.Sum(encoder => encoder.HiddenSize)], length)
+                {
+                    PooledEmbeds = new float[PooledWidth(folder)],
+                    TimeIds = sizes,
+                    GuidanceEmbeds = guidance,
+                };
             }
 
-            TextEncoderFolder last = folder.TextEncoders[^1];
-            if (pooled.IsEmpty || pooled.Length != (last.ProjectionDim ?? pooled.Length))
+            EncodedWindows[] encoded = [.. windows.Select((text, i) => (isNegative ? whole : skipping)[i].Encode(text, cancellationToken))];
+            return new TextConditioning(SideBySide(encoded), encoded[0].SequenceLength)
             {
-                throw new ModelFolderException(Path.Combine(folder.Path, last.Graph), $"gives {(pooled.IsEmpty ? "no pooled text" : $"a pooled text of {pooled.Length} values")}; expected text_embeds of {last.ProjectionDim} values: export it as CLIPTextModelWithProjection");
-            }
+                PooledEmbeds = Pooled(folder, encoded[^1].Pooled),
+                TimeIds = sizes,
+                GuidanceEmbeds = guidance,
+            };
+        });
 
-            int tokens = texts[0].Ids.Length;
-            if (texts.Any(text => text.Ids.Length != tokens))
-            {
-                throw new ModelFolderException(last.ConfigPath, $"its text encoder reads {texts[^1].Ids.Length} tokens, the first one {tokens}; expected the same number");
-            }
-
-            return new TextConditioning(SideBySide(states, tokens), tokens) { PooledEmbeds = pooled, TimeIds = sizes, GuidanceEmbeds = guidance };
-        }
-
-        TextConditioning Zeros(TextConditioning like, float[] sizes) =>
-            new(new float[like.PromptEmbeds.Length], like.SequenceLength) { PooledEmbeds = new float[like.PooledEmbeds.Length], TimeIds = sizes, GuidanceEmbeds = guidance };
+        WindowEncoder[] Encoders(int layersSkipped) =>
+            [.. encoders.Select((encoder, i) => new WindowEncoder(encoder, ClipSkip.Raw(folder, folder.TextEncoders[i], layersSkipped + 1)))];
     }
 
     /// <inheritdoc/>
@@ -121,18 +98,31 @@ public sealed class StableDiffusionXl : IModelFamily
         return ids;
     }
 
-    // [tokens, width of the first + width of the second]
-    private static float[] SideBySide(ReadOnlyMemory<float>[] states, int tokens)
+    private static int PooledWidth(DiffusionFolder folder)
     {
-        int width = states.Sum(state => state.Length) / tokens;
+        TextEncoderFolder last = folder.TextEncoders[^1];
+        return last.ProjectionDim ?? last.HiddenSize;
+    }
+
+    private static ReadOnlyMemory<float> Pooled(DiffusionFolder folder, ReadOnlyMemory<float> pooled) => pooled.Length == PooledWidth(folder)
+        ? pooled
+        : throw new ModelFolderException(
+            Path.Combine(folder.Path, folder.TextEncoders[^1].Graph),
+            $"gives {(pooled.IsEmpty ? "no pooled text" : $"a pooled text of {pooled.Length} values")}; expected text_embeds of {PooledWidth(folder)} values: export it as CLIPTextModelWithProjection");
+
+    // [tokens, width of the first + width of the second]
+    private static float[] SideBySide(EncodedWindows[] encoded)
+    {
+        int tokens = encoded[0].SequenceLength;
+        int width = encoded.Sum(part => part.HiddenStates.Length) / tokens;
         float[] joined = new float[tokens * width];
         int left = 0;
-        foreach (ReadOnlyMemory<float> state in states)
+        foreach (EncodedWindows part in encoded)
         {
-            int own = state.Length / tokens;
+            int own = part.HiddenStates.Length / tokens;
             for (int token = 0; token < tokens; token++)
             {
-                state.Span.Slice(token * own, own).CopyTo(joined.AsSpan((token * width) + left));
+                part.HiddenStates.Span.Slice(token * own, own).CopyTo(joined.AsSpan((token * width) + left));
             }
 
             left += own;
