@@ -85,6 +85,9 @@ internal sealed class LoadedGenerator : LoadedModel
     {
         OnnxSession Session(string graph) => OnnxSession.Load(folder.PathOf(graph), provider.Name, environment);
 
+        // Before the runtime opens anything: what a graph refers to may lie outside of the folder.
+        folder.DescribeGraphs();
+
         // The largest first: loading it takes as long as all the others together.
         Task<IDisposable> denoiser = PartAsync(() => new OnnxDenoiser(Session(folder.Denoiser.Graph), folder.Denoiser));
         Task<IDisposable>[] encoders = [.. folder.TextEncoders.Select(part => PartAsync(() => new OnnxTextEncoder(Session(part.Graph), part)))];
@@ -114,13 +117,19 @@ internal sealed class LoadedGenerator : LoadedModel
 /// <summary>The sessions of a CLIP.</summary>
 internal sealed class LoadedClip : LoadedModel
 {
-    private LoadedClip(ClipFolder folder, ProviderInUse provider, Task<ModelHashes> hashes, OnnxClipTextEncoder text, OnnxClipImageEncoder image)
+    private readonly Lazy<ClipLogits> _logits;
+
+    private LoadedClip(
+        ClipFolder folder, ProviderInUse provider, Task<ModelHashes> hashes, OnnxEnvironment environment, OnnxClipTextEncoder text, OnnxClipImageEncoder image)
         : base(provider, folder.Precision, hashes)
     {
         Folder = folder;
         Text = text;
         Image = image;
+        _logits = new(() => folder.Logits ?? MeasureLogits(folder, provider, environment), LazyThreadSafetyMode.PublicationOnly);
     }
+
+    public ClipLogits Logits => _logits.Value;
 
     public ClipFolder Folder { get; }
 
@@ -130,6 +139,12 @@ internal sealed class LoadedClip : LoadedModel
 
     public static async Task<LoadedModel> LoadAsync(ClipFolder folder, ProviderInUse provider, OnnxEnvironment environment)
     {
+        folder.DescribeGraphs();
+        if (folder is { Logits: null, JointGraph: null })
+        {
+            throw new ModelFolderException(folder.PathOf("config.json"), "logit_scale and logit_bias are missing, without which a SigLIP's cosines are no probabilities; add them, or the joint onnx/model.onnx");
+        }
+
         Task<ModelHashes> hashes = HashAsync(folder);
         if (folder.IsJoint)
         {
@@ -140,7 +155,7 @@ internal sealed class LoadedClip : LoadedModel
             var first = new OnnxClipTextEncoder(session, folder);
             try
             {
-                return new LoadedClip(folder, provider, hashes, first, new OnnxClipImageEncoder(session, folder));
+                return new LoadedClip(folder, provider, hashes, environment, first, new OnnxClipImageEncoder(session, folder));
             }
             catch
             {
@@ -153,13 +168,19 @@ internal sealed class LoadedClip : LoadedModel
         Task<IDisposable> text = PartAsync(() => new OnnxClipTextEncoder(OnnxSession.Load(folder.PathOf(folder.TextGraph), provider.Name, environment), folder));
         await AllAsync(folder, hashes, image, text).ConfigureAwait(false);
         return new LoadedClip(
-            folder, provider, hashes, (OnnxClipTextEncoder)await text.ConfigureAwait(false), (OnnxClipImageEncoder)await image.ConfigureAwait(false));
+            folder, provider, hashes, environment, (OnnxClipTextEncoder)await text.ConfigureAwait(false), (OnnxClipImageEncoder)await image.ConfigureAwait(false));
     }
 
     public override void Dispose()
     {
         Text.Dispose();
         Image.Dispose();
+    }
+
+    private static ClipLogits MeasureLogits(ClipFolder folder, ProviderInUse provider, OnnxEnvironment environment)
+    {
+        using OnnxSession joint = OnnxSession.Load(folder.PathOf(folder.JointGraph!), provider.Name, environment);
+        return OnnxClipLogits.Measure(joint, folder);
     }
 }
 

@@ -11,7 +11,7 @@ internal static class ModelFile
         try
         {
             // Asked first: opening a pipe or device in place of a file would wait for ever.
-            if ((File.GetAttributes(path) & (FileAttributes.Directory | FileAttributes.Device)) != 0)
+            if (!RegularFile.Is(path))
             {
                 throw new ModelFolderException(path, "not a regular file; expected an ONNX graph");
             }
