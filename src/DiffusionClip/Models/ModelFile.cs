@@ -10,14 +10,14 @@ internal static class ModelFile
         int read;
         try
         {
-            // Asked first: opening a pipe that nobody writes to would wait for ever. Pipes and devices have no length.
             FileSystemInfo target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
             if (Directory.Exists(target.FullName))
             {
                 throw new ModelFolderException(path, "a folder; expected an ONNX graph");
             }
 
-            if (new FileInfo(target.FullName).Length == 0)
+            // Opening a pipe that nobody writes to would wait for ever.
+            if (!RegularFile.Is(path) || new FileInfo(target.FullName).Length == 0)
             {
                 throw new ModelFolderException(path, "empty, or not a regular file; expected an ONNX graph");
             }

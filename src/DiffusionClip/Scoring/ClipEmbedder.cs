@@ -14,7 +14,8 @@ public sealed class ClipEmbedder
     private const int MaxCachedTexts = 4096;
 
     private readonly ClipLease _lease;
-    private readonly ClipTokenizer _tokenizer;
+    private readonly ClipTokenizer? _tokenizer;
+    private readonly SiglipTokenizer? _siglip;
     private readonly ConcurrentDictionary<string, TextEmbedding> _texts = new(StringComparer.Ordinal);
 
     /// <summary>Embeds with a leased model; the lease stays the caller's.</summary>
@@ -23,7 +24,8 @@ public sealed class ClipEmbedder
         ArgumentNullException.ThrowIfNull(lease);
         ArgumentNullException.ThrowIfNull(tokenizers);
         _lease = lease;
-        _tokenizer = tokenizers.Get(lease.Folder.TokenizerPath);
+        _siglip = lease.Folder.Family == ClipFamily.Siglip ? tokenizers.GetSiglip(lease.Folder.TokenizerPath) : null;
+        _tokenizer = _siglip is null ? tokenizers.Get(lease.Folder.TokenizerPath) : null;
         Preprocessing = lease.Folder.Preprocessing;
     }
 
@@ -39,7 +41,7 @@ public sealed class ClipEmbedder
             return cached;
         }
 
-        TokenizedText tokens = _tokenizer.Tokenize(text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
+        TokenizedText tokens = _siglip?.Tokenize(text, _lease.Folder.TokenLimit) ?? _tokenizer!.Tokenize(text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
         float[] embeds = _lease.TextEncoder.Encode(tokens.Ids.Span, cancellationToken).ToArray();
         Normalize(embeds, embeds.Length);
         var embedding = new TextEmbedding(embeds, tokens.Count, tokens.Dropped);
