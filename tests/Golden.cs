@@ -34,7 +34,7 @@ internal static class Golden
         return Array.Find(places, Path.Exists);
     }
 
-    /// <summary>Reads a table; NaN and infinities, which Python writes bare, come as texts.</summary>
+    /// <summary>Reads a table.</summary>
     public static JsonElement Read(params string[] parts)
     {
         string text = File.ReadAllText(PathOf(parts));

@@ -29,10 +29,11 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
 
     /// <summary>Runs something and shows its progress until it ends.</summary>
     /// <param name="title">What runs.</param>
+    /// <param name="details">With which settings.</param>
     /// <param name="progress">Where it counts.</param>
     /// <param name="candidates">Candidates expected.</param>
     /// <param name="run">Starts it.</param>
-    public async Task<T> WatchAsync<T>(string title, RunProgress progress, int candidates, Func<Task<T>> run)
+    public async Task<T> WatchAsync<T>(string title, string details, RunProgress progress, int candidates, Func<Task<T>> run)
     {
         if (quiet)
         {
@@ -40,8 +41,8 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
         }
 
         return terminal.ErrorIsRich
-            ? await DrawAsync(title, progress, candidates, run).ConfigureAwait(false)
-            : await PrintAsync(title, progress, candidates, run).ConfigureAwait(false);
+            ? await DrawAsync(title, details, progress, candidates, run).ConfigureAwait(false)
+            : await PrintAsync($"{title}: {details}", progress, candidates, run).ConfigureAwait(false);
     }
 
     private async Task<T> PrintAsync<T>(string title, RunProgress progress, int candidates, Func<Task<T>> run)
@@ -74,10 +75,11 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
         }
     }
 
-    private async Task<T> DrawAsync<T>(string title, RunProgress progress, int candidates, Func<Task<T>> run)
+    private async Task<T> DrawAsync<T>(string title, string details, RunProgress progress, int candidates, Func<Task<T>> run)
     {
         IAnsiConsole console = terminal.ErrorConsole();
         console.MarkupLine($"[bold]{Markup.Escape(Terminal.OneLine(title))}[/]");
+        console.MarkupLine($"[grey]{Markup.Escape(Terminal.OneLine(details))}[/]");
         Task<T> running = run();
         _isDrawing = true;
         try
@@ -109,7 +111,7 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
             while (progress.TryNext(out CandidateNews news))
             {
                 string style = news.Event switch { CandidateEvent.Failed => "red", CandidateEvent.Stopped => "yellow", _ => "default" };
-                console.MarkupLine(string.Create(CultureInfo.InvariantCulture, $"  [grey]candidate {news.Index + 1}[/]  [{style}]{Markup.Escape(Describe(news))}[/]"));
+                Above(console, string.Create(CultureInfo.InvariantCulture, $"  candidate {news.Index + 1}  {Describe(news)}"), style);
             }
 
             foreach ((Stage stage, ProgressTask task) in tasks)
@@ -156,9 +158,13 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
     {
         while (_notes.TryDequeue(out string? note))
         {
-            console.MarkupLine($"[yellow]{Markup.Escape(Terminal.OneLine(note))}[/]");
+            Above(console, note, "yellow");
         }
     }
+
+    // Padded: what is drawn in place is written over, not cleared.
+    private void Above(IAnsiConsole console, string line, string style) =>
+        console.MarkupLine($"[{style}]{Markup.Escape(Terminal.OneLine(line).PadRight(terminal.Width - 1))}[/]");
 
     private static string Describe(CandidateNews news)
     {

@@ -41,7 +41,7 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         using RunFolder folder = RunFolder.Create(output, name);
         var progress = new RunProgress();
         var control = new RunControl(interruption.Abort, interruption.Finish, progress, plan);
-        RankedImages ranked = await view.WatchAsync(Title(title, normalized), progress, normalized.Search.Candidates!.Value, () => _pipeline.GenerateAsync(request, control)).ConfigureAwait(false);
+        RankedImages ranked = await view.WatchAsync(Title(title), Details(normalized), progress, normalized.Search.Candidates!.Value, () => _pipeline.GenerateAsync(request, control)).ConfigureAwait(false);
         if (ranked.Best is null)
         {
             CandidateReport? failed = ranked.Report.Candidates.FirstOrDefault(candidate => candidate.Failure is not null);
@@ -50,9 +50,9 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         }
 
         interruption.Abort.ThrowIfCancellationRequested();
-        RgbImage overview = ContactSheet.Compose(ranked, services.GetRequiredService<ITextRasterizer>());
+        RgbImage overview = Overview(ranked);
         (string path, RunReport report) = folder.Commit(ranked, services.GetRequiredService<PictureEncoder>(), overview);
-        foreach (string warning in Warnings(report))
+        foreach (string warning in Warnings(report).Where(warning => !IsFallback(report, warning)))
         {
             context.Terminal.Warn(warning);
         }
@@ -115,13 +115,28 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         }
     }
 
-    private static string Title(string title, ImageRequest request)
+    private RgbImage Overview(RankedImages ranked)
+    {
+        RunReport report = ranked.Report;
+        Dictionary<int, RgbImage> pictures = ranked.Images.ToDictionary(image => image.Candidate.Index, image => image.Image);
+        string scorer = report.Scoring is { } scoring ? $", scored by {scoring.Model ?? scoring.Scorer}" : ", not scored";
+        string subtitle = string.Create(
+            CultureInfo.InvariantCulture, $"{report.Request.Model.Id}, {report.Request.Sampling.NumInferenceSteps} steps, guidance {report.Request.Sampling.GuidanceScale}{scorer}; {report.Candidates.Count} candidates");
+        return ContactSheet.Compose(
+            report.Request.Prompt.Text,
+            subtitle,
+            [.. report.Candidates.Select(candidate => new ContactSheetCell(candidate, pictures.GetValueOrDefault(candidate.Index)))],
+            services.GetRequiredService<ITextRasterizer>());
+    }
+
+    private static string Title(string title) => title.Length switch { 0 => "(no prompt)", > 80 => $"{title[..79]}…", _ => title };
+
+    private static string Details(ImageRequest request)
     {
         SamplingRequest sampling = request.Sampling;
-        string prompt = title.Length > 80 ? $"{title[..79]}…" : title;
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{(prompt.Length == 0 ? "(no prompt)" : prompt)} · {request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}, {sampling.Width}x{sampling.Height}, seed {sampling.Seed}, {request.Search.Candidates} candidates");
+            $"{request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}, {sampling.Width}x{sampling.Height}, seed {sampling.Seed}, {request.Search.Candidates} candidates");
     }
 
     private static string Timing(RunReport report)
@@ -131,8 +146,13 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
             .Select(stage => (Stage: stage.Key, Seconds: stage.Sum(part => part.Seconds)))
             .Where(stage => stage.Seconds >= 0.005)
             .Select(stage => string.Create(CultureInfo.InvariantCulture, $"{stage.Stage.ToString().ToLowerInvariant()} {stage.Seconds:0.00} s"));
-        return string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:0.00} s on {report.Plan.Provider}: {string.Join(", ", stages)}");
+        string fallback = report.Warnings.FirstOrDefault(warning => IsFallback(report, warning)) is { } reason ? $" ({reason})" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:0.00} s on {report.Plan.Provider}{fallback}: {string.Join(", ", stages)}");
     }
+
+    // Said with the provider: who leaves the choice to the program need not be warned of it.
+    private static bool IsFallback(RunReport report, string warning) =>
+        report.Request.Model.Provider == "auto" && warning.StartsWith("provider auto", StringComparison.Ordinal);
 
     private static string Score(double? score) => score is { } value ? value.ToString("0.0000", CultureInfo.InvariantCulture) : "";
 

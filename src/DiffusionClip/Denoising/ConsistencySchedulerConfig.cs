@@ -50,7 +50,10 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
     protected OriginalSampleLimit Limit => new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, ClipSample ? ClipSampleRange : null);
 
     /// <summary>The timesteps: evenly chosen among those of distillation, or those given.</summary>
-    protected int[] DistilledTimesteps(ScheduleRequest request, int steps)
+    /// <param name="request">The request.</param>
+    /// <param name="steps">Number of steps.</param>
+    /// <param name="allOfTraining">Whether to choose among all training steps instead.</param>
+    protected int[] DistilledTimesteps(ScheduleRequest request, int steps, bool allOfTraining = false)
     {
         int original = request.OriginalInferenceSteps ?? OriginalInferenceSteps;
         OptionCheck.Within("original_inference_steps", original, 1, NumTrainTimesteps);
@@ -70,7 +73,9 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
         }
 
         int ratio = NumTrainTimesteps / original;
-        int[] distilled = [.. Enumerable.Range(1, (int)(original * request.OriginalStrength)).Select(i => (i * ratio) - 1).Reverse()];
+        int[] distilled = allOfTraining
+            ? [.. Enumerable.Range(0, (int)(NumTrainTimesteps * request.OriginalStrength)).Reverse()]
+            : [.. Enumerable.Range(1, (int)(original * request.OriginalStrength)).Select(i => (i * ratio) - 1).Reverse()];
         if (steps > distilled.Length)
         {
             throw OptionCheck.Invalid("num_inference_steps", steps.ToString(CultureInfo.InvariantCulture),

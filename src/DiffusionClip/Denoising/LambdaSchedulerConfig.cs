@@ -51,8 +51,40 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         return new(alpha, sigma * alpha);
     }
 
+    /// <summary>Timesteps and sigmas without the final level: a sigma schedule of its own, a flow's, or the training steps'.</summary>
+    /// <param name="schedule">The noise schedule.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="steps">Number of steps.</param>
+    /// <param name="shift">Shift of a flow.</param>
+    /// <param name="last">Training steps whose lambda is not clipped.</param>
+    protected (double[] Timesteps, double[] Sigmas) SolverLayout(NoiseSchedule schedule, ScheduleRequest request, int steps, double shift, int last)
+    {
+        if (ConvertedSigmas(schedule.Sigmas[0], schedule.Sigmas[^1], steps) is { } converted)
+        {
+            return (Array.ConvertAll(converted, s => UseKarrasSigmas ? Math.Round(SigmaSchedule.Timestep(s, schedule.LogSigmas)) : SigmaSchedule.Timestep(s, schedule.LogSigmas)), converted);
+        }
+
+        if (UseFlowSigmas)
+        {
+            double[] flow = FlowSigmas(steps, shift);
+            return (Array.ConvertAll(flow, s => s * NumTrainTimesteps), flow);
+        }
+
+        double[] timesteps = request.Timesteps is { } custom
+            ? [.. custom.Select(Math.Truncate)]
+            : SpacedTimesteps.WithoutLast(TimestepSpacing, NumTrainTimesteps, last, steps, StepsOffset);
+        return (timesteps, Array.ConvertAll(timesteps, t => Torch.Interpolate(t, schedule.Sigmas)));
+    }
+
+    /// <summary>Sigmas with the final level of the solvers that cannot reach zero: the schedule's lowest, or the last once more where sigmas are not the training steps'.</summary>
+    protected float[] WithLastRepeated(NoiseSchedule schedule, double[] sigmas) =>
+        [.. sigmas.Select(s => (float)s), UsesConvertedSigmas || UseFlowSigmas ? (float)sigmas[^1] : schedule.Sigmas[0]];
+
+    /// <summary>What the model is given: whole timesteps.</summary>
+    protected static float[] WholeTimesteps(double[] timesteps) => Array.ConvertAll(timesteps, t => (float)Math.Truncate(t));
+
     /// <summary>Sigmas of a flow, evenly spread and shifted.</summary>
-    protected double[] FlowSigmas(int steps, double shift)
+    private double[] FlowSigmas(int steps, double shift)
     {
         double[] alphas = Torch.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1);
         return [.. alphas.Skip(1).Reverse().Select(a => SigmaSchedule.Shift(1 - a, shift))];

@@ -22,11 +22,26 @@ public static class SchedulerCatalog
     private static readonly Func<SchedulerConfig>[] _classes =
     [
         () => new DdimConfig(),
+        () => new DdpmConfig(),
+        () => new DeisMultistepConfig(),
         () => new DpmSolverMultistepConfig(),
+        () => new DpmSolverSinglestepConfig(),
+        () => new EdmDpmSolverMultistepConfig(),
+        () => new EdmEulerConfig(),
         () => new EulerAncestralDiscreteConfig(),
         () => new EulerDiscreteConfig(),
+        () => new FlowMatchEulerDiscreteConfig(),
+        () => new FlowMatchHeunDiscreteConfig(),
+        () => new HeunDiscreteConfig(),
+        () => new IpndmConfig(),
+        () => new Kdpm2AncestralDiscreteConfig(),
+        () => new Kdpm2DiscreteConfig(),
         () => new LcmConfig(),
+        () => new LmsDiscreteConfig(),
         () => new PndmConfig(),
+        () => new SASolverConfig(),
+        () => new TcdConfig(),
+        () => new UniPCMultistepConfig(),
     ];
 
     private static readonly FrozenDictionary<string, Func<SchedulerConfig>> _byClass =
@@ -42,6 +57,7 @@ public static class SchedulerCatalog
         Entry("DPM2 a", "KDPM2AncestralDiscreteScheduler", ["k_dpm_2_a", "k_dpm_2_ancestral", "dpm_2_ancestral", "kdpm_2_a"]),
         Entry("DPM++ 2M", "DPMSolverMultistepScheduler", ["k_dpmpp_2m", "dpmpp_2m"]),
         Entry("DPM++ 2M SDE", "DPMSolverMultistepScheduler", ["k_dpmpp_2m_sde", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu"], """{"algorithm_type":"sde-dpmsolver++"}"""),
+        Entry("DPM++ 2M SDE Heun", "DPMSolverMultistepScheduler", ["k_dpmpp_2m_sde_heun"], """{"algorithm_type":"sde-dpmsolver++","solver_type":"heun"}"""),
         Entry("DPM++ 3M", "DPMSolverMultistepScheduler", ["dpmpp_3m"], """{"solver_order":3}"""),
         Entry("DPM++ SDE", "DPMSolverSinglestepScheduler", ["k_dpmpp_sde", "dpmpp_sde", "dpmpp_sde_gpu"]),
         Entry("DPM++ 2S", "DPMSolverSinglestepScheduler", ["dpmpp_2s"]),
@@ -96,6 +112,8 @@ public static class SchedulerCatalog
         ["Uniform"] = NoConversion + "}",
     }.ToFrozenDictionary(p => p.Key, p => Options(p.Value), StringComparer.OrdinalIgnoreCase);
 
+    private static readonly string[] _scheduleTypesWithoutCounterpart = ["Polyexponential", "KL Optimal", "Align Your Steps", "Normal", "DDIM", "Turbo"];
+
     // What A1111's "Automatic" means, where it does not mean uniform.
     private static readonly FrozenDictionary<string, string> _automatic = new Dictionary<string, string>
     {
@@ -132,9 +150,13 @@ public static class SchedulerCatalog
                 continue;
             }
 
-            string schedule = type != "Automatic" ? type : _byName.TryGetValue(stem, out SchedulerDescriptor? d) && _automatic.TryGetValue(d.Label, out string? a) ? a : "Uniform";
-            IReadOnlyDictionary<string, JsonElement> options = _scheduleTypes[schedule];
-            if (options.FirstOrDefault(o => o.Value.ValueKind != JsonValueKind.Null && !OptionsOf(sampler.ClassName).ContainsKey(o.Key)).Key is { } missing)
+            string schedule = type == "Automatic" ? Automatic(stem) : type;
+            if (!_scheduleTypes.TryGetValue(schedule, out IReadOnlyDictionary<string, JsonElement>? options))
+            {
+                throw new InvalidRequestException("scheduler", name, $"schedule type {schedule} has no counterpart here; known are {string.Join(", ", _scheduleTypes.Keys.Order(StringComparer.Ordinal))}");
+            }
+
+            if (options.FirstOrDefault(o => IsEssential(o) && !OptionsOf(sampler.ClassName).ContainsKey(o.Key)).Key is { } missing)
             {
                 throw new InvalidRequestException("scheduler", name,
                     $"{sampler.ClassName} has no {missing}, so it has no schedule type {schedule}; leave the schedule type out or choose another sampler");
@@ -287,6 +309,13 @@ public static class SchedulerCatalog
         return flow is not null && _byClass.ContainsKey(flow) ? resolved with { ClassName = flow } : resolved;
     }
 
+    private static string Automatic(string sampler) =>
+        _byName.TryGetValue(sampler, out SchedulerDescriptor? d) && _automatic.TryGetValue(d.Label, out string? type) ? type : "Uniform";
+
+    // What a class cannot do without; linspace is what classes without a choice of spacing do anyway.
+    private static bool IsEssential(KeyValuePair<string, JsonElement> option) =>
+        option.Value.ValueKind == JsonValueKind.True || (option.Value.ValueKind == JsonValueKind.String && option.Value.GetString() != "linspace");
+
     private static ResolvedScheduler? Find(string name) =>
         _byName.TryGetValue(name, out SchedulerDescriptor? descriptor) ? new(descriptor.ClassName, descriptor.Options)
         : _byClass.TryGetValue(name, out Func<SchedulerConfig>? create) ? new(create().ClassName, FrozenDictionary<string, JsonElement>.Empty)
@@ -295,7 +324,7 @@ public static class SchedulerCatalog
     // "DPM++ 2M Karras", "dpmpp_2m_karras", and InvokeAI's "dpmpp_2m_k".
     private static IEnumerable<(string Suffix, string Type)> Suffixes(string name)
     {
-        foreach (string type in _scheduleTypes.Keys.Append("Automatic").OrderByDescending(t => t.Length))
+        foreach (string type in _scheduleTypes.Keys.Concat(_scheduleTypesWithoutCounterpart).Append("Automatic").OrderByDescending(t => t.Length))
         {
             foreach (string suffix in new[] { " " + type, "_" + type.Replace(' ', '_') })
             {

@@ -131,7 +131,7 @@ internal abstract record SigmaSchedulerConfig : BetaSchedulerConfig
     /// <param name="ownMin">The schedule's lowest sigma.</param>
     /// <param name="ownMax">The schedule's highest sigma.</param>
     /// <param name="steps">Number of sigmas.</param>
-    protected double[]? ConvertedSigmas(double ownMin, double ownMax, int steps)
+    protected virtual double[]? ConvertedSigmas(double ownMin, double ownMax, int steps)
     {
         double low = SigmaMin ?? ownMin;
         double high = SigmaMax ?? ownMax;

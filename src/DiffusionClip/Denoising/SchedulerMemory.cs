@@ -74,7 +74,23 @@ internal sealed class SchedulerMemory : SchedulerState
         return room;
     }
 
-    /// <summary>Counts an evaluation.</summary>
+    /// <summary>destination += Σ coefficients[k]·history(k + skip), over as many as there are of both.</summary>
+    public void AddHistory(Span<float> destination, ReadOnlySpan<float> coefficients, int skip = 0)
+    {
+        int count = Math.Min(coefficients.Length, Count - skip);
+        int k = 0;
+        for (; k + 1 < count; k += 2)
+        {
+            LinearCombination.Add(destination, coefficients[k], History(k + skip), coefficients[k + 1], History(k + 1 + skip));
+        }
+
+        if (k < count)
+        {
+            LinearCombination.Add(destination, coefficients[k], History(k + skip));
+        }
+    }
+
+    /// <summary>Notes where a fresh memory begins.</summary>
     public void Begin(int evaluation)
     {
         if (Steps == 0)

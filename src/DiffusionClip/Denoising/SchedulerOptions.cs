@@ -15,7 +15,8 @@ internal static class SchedulerOptions
     public static IReadOnlyDictionary<string, PropertyInfo> Of(Type config) => _properties.GetOrAdd(config, static type =>
     {
         var options = new SortedDictionary<string, PropertyInfo>(StringComparer.Ordinal);
-        foreach (PropertyInfo property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.SetMethod is not null))
+        string[] without = type.GetCustomAttribute<WithoutOptionsAttribute>()?.Names ?? [];
+        foreach (PropertyInfo property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.SetMethod is not null && !without.Contains(p.Name)))
         {
             options.Add(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), property);
         }
@@ -146,4 +147,12 @@ internal sealed class OptionAliasAttribute(string name) : Attribute
 {
     /// <summary>The name.</summary>
     public string Name { get; } = name;
+}
+
+/// <summary>Properties of a base that this configuration does not offer as options.</summary>
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class WithoutOptionsAttribute(params string[] names) : Attribute
+{
+    /// <summary>The properties.</summary>
+    public string[] Names { get; } = names;
 }

@@ -17,12 +17,14 @@ public sealed class RunFolder : IDisposable
     public const string ContactSheetName = "contact-sheet.png";
 
     private readonly string _parent;
+    private readonly string? _firstCreated;
     private readonly string _name;
     private string? _partial;
 
-    private RunFolder(string parent, string name, string partial)
+    private RunFolder(string parent, string? firstCreated, string name, string partial)
     {
         _parent = parent;
+        _firstCreated = firstCreated;
         _name = name;
         _partial = partial;
     }
@@ -36,13 +38,14 @@ public sealed class RunFolder : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         try
         {
-            string full = Path.GetFullPath(parent);
+            string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(parent));
+            string? firstCreated = FirstMissing(full);
             string partial = Path.Combine(full, $".{name}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial");
             Directory.CreateDirectory(partial);
             string probe = Path.Combine(partial, ReportName);
             File.WriteAllBytes(probe, []);
             File.Delete(probe);
-            return new RunFolder(full, name, partial);
+            return new RunFolder(full, firstCreated, name, partial);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
@@ -84,7 +87,7 @@ public sealed class RunFolder : IDisposable
         return (Publish(), report);
     }
 
-    /// <summary>Removes what was not committed.</summary>
+    /// <summary>Removes what was not committed, also parents made for it that are empty.</summary>
     public void Dispose()
     {
         if (_partial is null)
@@ -95,6 +98,10 @@ public sealed class RunFolder : IDisposable
         try
         {
             Directory.Delete(_partial, recursive: true);
+            for (string? made = _firstCreated is null ? null : _parent; made is not null; made = made == _firstCreated ? null : Path.GetDirectoryName(made))
+            {
+                Directory.Delete(made);
+            }
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -104,12 +111,16 @@ public sealed class RunFolder : IDisposable
         _partial = null;
     }
 
-    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, at most 48 characters.</summary>
+    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, at most 48 characters, whole words where one fits.</summary>
     public static string Slug(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        const int Longest = 48;
         var slug = new StringBuilder();
-        foreach (Rune rune in text.Normalize(NormalizationForm.FormKC).EnumerateRunes())
+
+        // By way of runes: half a surrogate pair cannot be normalized.
+        string valid = string.Concat(text.EnumerateRunes().Take(4 * Longest));
+        foreach (Rune rune in valid.Normalize(NormalizationForm.FormKC).EnumerateRunes())
         {
             if (Rune.IsLetterOrDigit(rune))
             {
@@ -120,14 +131,34 @@ public sealed class RunFolder : IDisposable
                 slug.Append('-');
             }
 
-            if (slug.Length >= 48)
+            if (slug.Length > Longest)
             {
                 break;
             }
         }
 
-        string name = slug.ToString().Trim('-');
+        string name = slug.ToString();
+        if (name.Length > Longest)
+        {
+            // The last word was cut, unless a hyphen says that it ended just there.
+            int hyphen = name.LastIndexOf('-');
+            int cut = hyphen > 0 ? hyphen : char.IsHighSurrogate(name[Longest - 1]) ? Longest - 1 : Longest;
+            name = name[..cut];
+        }
+
+        name = name.Trim('-');
         return name.Length > 0 ? name : "untitled";
+    }
+
+    private static string? FirstMissing(string path)
+    {
+        string? missing = null;
+        for (string? folder = path; folder is not null && !Path.Exists(folder); folder = Path.GetDirectoryName(folder))
+        {
+            missing = folder;
+        }
+
+        return missing;
     }
 
     private static string FileName(RankedImage image, int position)

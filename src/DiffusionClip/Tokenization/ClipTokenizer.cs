@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using Microsoft.ML.Tokenizers;
 
 namespace DiffusionClip.Tokenization;
@@ -13,7 +12,11 @@ public sealed class ClipTokenizer
     internal const string OpenClipStart = "<start_of_text>";
     internal const string OpenClipEnd = "<end_of_text>";
 
+    /// <summary>Longer words, in UTF-16 units, go the way that stays fast.</summary>
+    internal const int LongWord = 200;
+
     private readonly BpeTokenizer _bpe;
+    private readonly Lazy<LongWordMerger> _longWords;
     private readonly AddedTokenFinder _rawTokens;
     private readonly AddedTokenFinder _normalizedTokens;
 
@@ -29,9 +32,10 @@ public sealed class ClipTokenizer
         {
             Merges = folder.Merges,
             ByteLevel = true,
-            EndOfWordSuffix = "</w>",
+            EndOfWordSuffix = TokenizerFolder.Suffix,
             UnknownToken = folder.UnknownToken,
         });
+        _longWords = new(() => new(folder.Vocabulary, folder.Merges, TokenizerFolder.Suffix, folder.Vocabulary[folder.UnknownToken]));
     }
 
     /// <summary>Id of the token that starts a sequence.</summary>
@@ -95,7 +99,20 @@ public sealed class ClipTokenizer
         return new(ids, count, words.Length - count);
     }
 
-    private static string Normalize(string text) => Lowercase.PerCharacter(text.Normalize(NormalizationForm.FormC));
+    /// <summary>Adds the ids of one normalized word. Both ways give the same.</summary>
+    internal void AddWord(ReadOnlySpan<char> word, bool asLong, List<int> ids)
+    {
+        if (asLong)
+        {
+            _longWords.Value.Encode(word, ids);
+        }
+        else
+        {
+            ids.AddRange(_bpe.EncodeToIds(word, considerPreTokenization: false, considerNormalization: false));
+        }
+    }
+
+    private static string Normalize(string text) => Lowercase.PerCharacter(CanonicalComposition.Compose(text));
 
     private void AddWords(string text, TextNormalization normalization, List<int> ids)
     {
@@ -124,7 +141,7 @@ public sealed class ClipTokenizer
             }
             else
             {
-                ids.AddRange(_bpe.EncodeToIds(words.Current, considerPreTokenization: false, considerNormalization: false));
+                AddWord(words.Current, words.Current.Length > LongWord, ids);
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace DiffusionClip.Tokenization;
@@ -5,8 +6,10 @@ namespace DiffusionClip.Tokenization;
 /// <summary>What a tokenizer's folder says, in either of the two forms in which people publish it.</summary>
 internal sealed class TokenizerFolder
 {
+    /// <summary>What the last token of a word ends in.</summary>
+    public const string Suffix = "</w>";
+
     private const int DefaultMaxLength = 77;
-    private const string Suffix = "</w>";
 
     private TokenizerFolder(string path) => Path = path;
 
@@ -56,16 +59,12 @@ internal sealed class TokenizerFolder
 
         Specials specials = Specials.Read(folder);
         List<AddedToken> added = [];
-        if (tokenizer?.ValueKind == JsonValueKind.Object && tokenizer.Value.TryGetProperty("added_tokens", out JsonElement addedTokens) && addedTokens.ValueKind == JsonValueKind.Array)
+        foreach (AddedToken token in specials.AddedTokens.Concat(tokenizer is { } json ? ReadAddedTokens(json) : []))
         {
-            foreach (JsonElement token in addedTokens.EnumerateArray())
+            vocabulary.TryAdd(token.Content, token.Id);
+            if (!added.Exists(known => known.Content == token.Content))
             {
-                if (token.TryGetProperty("content", out JsonElement content) && content.GetString() is { Length: > 0 } text
-                    && token.TryGetProperty("id", out JsonElement id) && id.TryGetInt32(out int value))
-                {
-                    vocabulary.TryAdd(text, value);
-                    added.Add(new(text, value, token.TryGetProperty("normalized", out JsonElement normalized) && normalized.ValueKind == JsonValueKind.True));
-                }
+                added.Add(token);
             }
         }
 
@@ -162,6 +161,14 @@ internal sealed class TokenizerFolder
         return merges;
     }
 
+    /// <summary>The list of a tokenizer.json.</summary>
+    private static IEnumerable<AddedToken> ReadAddedTokens(JsonElement tokenizer) =>
+        tokenizer.ValueKind == JsonValueKind.Object && tokenizer.TryGetProperty("added_tokens", out JsonElement tokens) && tokens.ValueKind == JsonValueKind.Array
+            ? tokens.EnumerateArray()
+                .Select(token => token.ValueKind == JsonValueKind.Object && token.TryGetProperty("id", out JsonElement id) && id.TryGetInt32(out int value) ? AddedToken.Read(token, value) : null)
+                .OfType<AddedToken>()
+            : [];
+
     private static void CheckMerges(string file, List<string> merges, Dictionary<string, int> vocabulary)
     {
         Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> tokens = vocabulary.GetAlternateLookup<ReadOnlySpan<char>>();
@@ -212,7 +219,15 @@ internal sealed class TokenizerFolder
     /// <param name="Content">Its spelling.</param>
     /// <param name="Id">Its id.</param>
     /// <param name="Normalized">Whether it is looked for after normalization instead of before.</param>
-    internal sealed record AddedToken(string Content, int Id, bool Normalized);
+    internal sealed record AddedToken(string Content, int Id, bool Normalized)
+    {
+        /// <summary>Reads an object with a content; null if it is none.</summary>
+        public static AddedToken? Read(JsonElement token, int id) =>
+            token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out JsonElement content)
+            && content.ValueKind == JsonValueKind.String && content.GetString() is { Length: > 0 } text
+                ? new(text, id, token.TryGetProperty("normalized", out JsonElement normalized) && normalized.ValueKind == JsonValueKind.True)
+                : null;
+    }
 
     private sealed record SpecialToken(string Role, string Content, bool Normalized);
 
@@ -232,6 +247,8 @@ internal sealed class TokenizerFolder
         public int? MaxLength { get; private set; }
 
         public IEnumerable<SpecialToken> All => _byRole.Values;
+
+        public List<AddedToken> AddedTokens { get; } = [];
 
         public static Specials Read(string folder)
         {
@@ -263,14 +280,22 @@ internal sealed class TokenizerFolder
             {
                 if (json.TryGetProperty(role, out JsonElement token) && token.ValueKind != JsonValueKind.Null)
                 {
-                    JsonElement content = token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out JsonElement inner) ? inner : token;
-                    bool normalized = token.ValueKind == JsonValueKind.Object && token.TryGetProperty("normalized", out JsonElement flag) && flag.ValueKind == JsonValueKind.True;
-                    if (content.ValueKind != JsonValueKind.String || content.GetString() is not { Length: > 0 } text)
-                    {
-                        throw new ModelFolderException(file, $"{role} is {token.GetRawText()}; expected a token or an object with its content.");
-                    }
+                    SpecialToken? special = token.ValueKind == JsonValueKind.String && token.GetString() is { Length: > 0 } text
+                        ? new(role, text, Normalized: false)
+                        : AddedToken.Read(token, 0) is { } added ? new(role, added.Content, added.Normalized) : null;
+                    _byRole.TryAdd(role, special
+                        ?? throw new ModelFolderException(file, $"{role} is {token.GetRawText()}; expected a token or an object with its content."));
+                }
+            }
 
-                    _byRole.TryAdd(role, new(role, text, normalized));
+            if (json.TryGetProperty("added_tokens_decoder", out JsonElement decoder) && decoder.ValueKind == JsonValueKind.Object)
+            {
+                foreach (JsonProperty token in decoder.EnumerateObject())
+                {
+                    if (int.TryParse(token.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && AddedToken.Read(token.Value, id) is { } added)
+                    {
+                        AddedTokens.Add(added);
+                    }
                 }
             }
 

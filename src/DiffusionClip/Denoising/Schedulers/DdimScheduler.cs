@@ -1,4 +1,3 @@
-using System.Numerics;
 using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising.Schedulers;
@@ -101,7 +100,7 @@ internal sealed class DdimScheduler(PlanLayout layout, SignalNoise[] targets, fl
         }
         else
         {
-            Elementwise.Apply(sample, sample, modelOutput, new Move(Original(evaluation), Parameterization.Noise(Layout.PredictionType, from), to.Alpha, direction));
+            Elementwise.Apply(sample, sample, modelOutput, new DeterministicMove(Original(evaluation), Parameterization.Noise(Layout.PredictionType, from), to.Alpha, direction));
         }
 
         if (eta > 0)
@@ -117,16 +116,5 @@ internal sealed class DdimScheduler(PlanLayout layout, SignalNoise[] targets, fl
         float alphaFrom = from.Alpha * from.Alpha;
         float alphaTo = to.Alpha * to.Alpha;
         return MathF.Sqrt((1 - alphaTo) / (1 - alphaFrom) * (1 - (alphaFrom / alphaTo)));
-    }
-
-    // Equation 12 without its noise: the predicted x0 and the direction towards x_t.
-    private readonly struct Move(Parameterization original, Parameterization epsilon, float alpha, float direction) : IBinaryKernel
-    {
-        private readonly Parameterization _original = original;
-        private readonly Parameterization _epsilon = epsilon;
-        private readonly float _alpha = alpha;
-        private readonly float _direction = direction;
-
-        public Vector<float> Invoke(Vector<float> x, Vector<float> y) => (_original.Invoke(x, y) * _alpha) + (_epsilon.Invoke(x, y) * _direction);
     }
 }

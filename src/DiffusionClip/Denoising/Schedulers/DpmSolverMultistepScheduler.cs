@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising.Schedulers;
@@ -60,12 +59,12 @@ internal sealed record DpmSolverMultistepConfig : LambdaSchedulerConfig
 
         NoiseSchedule schedule = NoiseSchedule.Create(this, RescaleBetasZeroSnr, finiteTerminal: true);
         double shift = Shift(request, UseDynamicShifting, FlowShift);
-        (double[] timesteps, double[] levels) = SolverLayout(schedule, request, steps, shift);
+        (double[] timesteps, double[] levels) = Layout(schedule, request, steps, shift);
         float[] sigmas = [.. levels.Select(s => (float)s), FinalSigmasType == FinalSigmasType.Zero ? 0 : schedule.Sigmas[0]];
         return new DpmSolverMultistepScheduler(
             new PlanLayout
             {
-                Timesteps = Array.ConvertAll(timesteps, t => (float)Math.Truncate(t)),
+                Timesteps = WholeTimesteps(timesteps),
                 Levels = Array.ConvertAll(sigmas, Level),
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
@@ -74,71 +73,78 @@ internal sealed record DpmSolverMultistepConfig : LambdaSchedulerConfig
                 IsStochastic = AlgorithmType is DpmAlgorithm.SdeDpmSolver or DpmAlgorithm.SdeDpmSolverPlusPlus,
                 History = SolverOrder,
             },
-            this);
+            new DpmMultistepOptions(AlgorithmType, SolverType, SolverOrder, LowerOrderFinal, EulerAtFinal || FinalSigmasType == FinalSigmasType.Zero));
     }
 
-    private (double[] Timesteps, double[] Sigmas) SolverLayout(NoiseSchedule schedule, ScheduleRequest request, int steps, double shift)
+    private (double[] Timesteps, double[] Sigmas) Layout(NoiseSchedule schedule, ScheduleRequest request, int steps, double shift)
     {
-        double[]? sigmas = ConvertedSigmas(schedule.Sigmas[0], schedule.Sigmas[^1], steps);
-        bool rounds = UseKarrasSigmas || (!UsesConvertedSigmas && UseLuLambdas);
+        (double[] timesteps, double[] sigmas) = SolverLayout(schedule, request, steps, shift, LastTimestep(schedule, LambdaMinClipped));
         if (UseLuLambdas && !UseKarrasSigmas)
         {
             sigmas = SigmaSchedule.Lambda(schedule.LogSigmas[0], schedule.LogSigmas[^1], steps);
-            rounds = true;
         }
 
-        if (sigmas is not null)
+        if (UseKarrasSigmas || UseLuLambdas)
         {
-            rounds &= BetaSchedule != BetaSchedule.SquaredcosCapV2;
-            return (Array.ConvertAll(sigmas, s => rounds ? Math.Round(SigmaSchedule.Timestep(s, schedule.LogSigmas)) : SigmaSchedule.Timestep(s, schedule.LogSigmas)), sigmas);
+            // The reference rounds these timesteps, but not on the cosine schedule.
+            timesteps = Array.ConvertAll(sigmas, s => SigmaSchedule.Timestep(s, schedule.LogSigmas));
+            if (BetaSchedule != BetaSchedule.SquaredcosCapV2)
+            {
+                timesteps = Array.ConvertAll(timesteps, Math.Round);
+            }
         }
 
-        if (UseFlowSigmas)
-        {
-            sigmas = FlowSigmas(steps, shift);
-            return (Array.ConvertAll(sigmas, s => s * NumTrainTimesteps), sigmas);
-        }
-
-        double[] timesteps = request.Timesteps is { } custom
-            ? [.. custom.Select(Math.Truncate)]
-            : SpacedTimesteps.WithoutLast(TimestepSpacing, NumTrainTimesteps, LastTimestep(schedule, LambdaMinClipped), steps, StepsOffset);
-        return (timesteps, Array.ConvertAll(timesteps, t => Torch.Interpolate(t, schedule.Sigmas)));
+        return (timesteps, sigmas);
     }
 }
 
-/// <summary>How a shift in log space moves flow sigmas.</summary>
-internal enum TimeShiftType
+/// <summary>What a DPM multistep plan steps by.</summary>
+/// <param name="Algorithm">The equation.</param>
+/// <param name="SolverType">How the second order weights the slope.</param>
+/// <param name="Order">The highest order, 1 to 3.</param>
+/// <param name="LowerOrderFinal">Whether the last steps of short runs use lower orders.</param>
+/// <param name="FirstOrderFinal">Whether the last step is always of first order.</param>
+internal sealed record DpmMultistepOptions(DpmAlgorithm Algorithm, DpmSolverType SolverType, int Order, bool LowerOrderFinal, bool FirstOrderFinal)
 {
-    /// <summary>sigma → e^mu / (e^mu + 1/sigma - 1).</summary>
-    [JsonStringEnumMemberName("exponential")]
-    Exponential,
+    /// <summary>Whether the solver remembers x0 rather than the noise.</summary>
+    public bool PredictsData => Algorithm is DpmAlgorithm.DpmSolverPlusPlus or DpmAlgorithm.SdeDpmSolverPlusPlus;
 
-    /// <summary>sigma → mu / (mu + 1/sigma - 1).</summary>
-    [JsonStringEnumMemberName("linear")]
-    Linear,
+    /// <summary>Whether steps draw noise.</summary>
+    public bool IsStochastic => Algorithm is DpmAlgorithm.SdeDpmSolver or DpmAlgorithm.SdeDpmSolverPlusPlus;
+
+    /// <summary>The order of a step; short runs end at lower orders, where the last steps in lambda are long.</summary>
+    public int OrderAt(int evaluation, int evaluations, int steps)
+    {
+        bool isShort = LowerOrderFinal && evaluations < 15;
+        if (evaluation == evaluations - 1 && (FirstOrderFinal || isShort))
+        {
+            return 1;
+        }
+
+        int order = Math.Min(Order, steps + 1);
+        return evaluation == evaluations - 2 && isShort ? Math.Min(order, 2) : order;
+    }
 }
 
 /// <summary>DPM-Solver and DPM-Solver++ as multistep methods (Lu et al. 2022, DPM-Solver++, algorithm 2), ODE and SDE.</summary>
-internal sealed class DpmSolverMultistepScheduler(PlanLayout layout, DpmSolverMultistepConfig config) : SchedulerPlan(layout)
+internal class DpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : SchedulerPlan(layout)
 {
-    private bool PredictsData => config.AlgorithmType is DpmAlgorithm.DpmSolverPlusPlus or DpmAlgorithm.SdeDpmSolverPlusPlus;
-
     /// <inheritdoc/>
     protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
     {
-        WriteConverted(memory.Push(), modelOutput, sample, evaluation, memory, PredictsData);
-        if (Layout.IsStochastic)
+        WriteConverted(memory.Push(), modelOutput, sample, evaluation, memory, options.PredictsData);
+        if (options.IsStochastic)
         {
             noise.Fill(memory.Noise);
         }
 
-        int order = Order(evaluation, memory.Steps);
+        int order = options.OrderAt(evaluation, Evaluations, memory.Steps);
         SignalNoise[] levels = Layout.Levels;
         DpmUpdate update = order switch
         {
-            1 => DpmSolver.First(config.AlgorithmType, levels[evaluation + 1], levels[evaluation]),
-            2 => DpmSolver.Second(config.AlgorithmType, config.SolverType, levels[evaluation + 1], levels[evaluation], levels[evaluation - 1]),
-            _ => DpmSolver.Third(config.AlgorithmType, levels[evaluation + 1], levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]),
+            1 => DpmSolver.First(options.Algorithm, levels[evaluation + 1], levels[evaluation]),
+            2 => DpmSolver.Second(options.Algorithm, options.SolverType, levels[evaluation + 1], levels[evaluation], levels[evaluation - 1]),
+            _ => DpmSolver.Third(options.Algorithm, levels[evaluation + 1], levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]),
         };
         update.Apply(sample, sample, memory, order);
     }
@@ -146,17 +152,4 @@ internal sealed class DpmSolverMultistepScheduler(PlanLayout layout, DpmSolverMu
     /// <inheritdoc/>
     protected override Parameterization Original(int evaluation) =>
         Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
-
-    // Short runs end at lower orders, where the last steps in lambda are long.
-    private int Order(int evaluation, int steps)
-    {
-        bool isShort = config.LowerOrderFinal && Evaluations < 15;
-        if (evaluation == Evaluations - 1 && (config.EulerAtFinal || isShort || config.FinalSigmasType == FinalSigmasType.Zero))
-        {
-            return 1;
-        }
-
-        int order = Math.Min(config.SolverOrder, steps + 1);
-        return evaluation == Evaluations - 2 && isShort ? Math.Min(order, 2) : order;
-    }
 }

@@ -152,27 +152,8 @@ internal sealed class PndmScheduler(PlanLayout layout, float[] alphas, float fin
         }
 
         int to = timestep - stride;
-        if (memory.Count == 1)
-        {
-            Transfer(sample, sample, modelOutput, timestep, to);
-            return;
-        }
-
         Span<float> combined = memory.Scratch(0);
-        switch (memory.Count)
-        {
-            case 2:
-                LinearCombination.Write(combined, 3f / 2, memory.History(0), -1f / 2, memory.History(1));
-                break;
-            case 3:
-                LinearCombination.Write(combined, 23f / 12, memory.History(0), -16f / 12, memory.History(1), 5f / 12, memory.History(2));
-                break;
-            default:
-                LinearCombination.Write(
-                    combined, 55f / 24, memory.History(0), -59f / 24, memory.History(1), 37f / 24, memory.History(2), -9f / 24, memory.History(3));
-                break;
-        }
-
+        AdamsBashforth.Write(combined, memory);
         Transfer(sample, sample, combined, timestep, to);
     }
 

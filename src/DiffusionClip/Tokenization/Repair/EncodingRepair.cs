@@ -8,21 +8,21 @@ namespace DiffusionClip.Tokenization.Repair;
 internal static class EncodingRepair
 {
     /// <summary>Repairs until nothing changes: a text may have been misread more than once.</summary>
-    public static string Fix(string text)
+    public static string Fix(string text, RepairBudget budget)
     {
         while (true)
         {
-            string repaired = FixOnce(text);
-            if (repaired == text)
+            string repaired = FixOnce(text, budget);
+            if (repaired == text || !budget.Spend(text.Length))
             {
-                return text;
+                return repaired;
             }
 
             text = repaired;
         }
     }
 
-    private static string FixOnce(string text)
+    private static string FixOnce(string text, RepairBudget budget)
     {
         if (Ascii.IsValid(text) || !Mojibake.IsSuspected(text))
         {
@@ -46,7 +46,7 @@ internal static class EncodingRepair
         }
 
         // Parts of it, in the midst of text that is right.
-        string parts = FixParts(text);
+        string parts = FixParts(text, budget);
         if (parts != text)
         {
             return parts;
@@ -67,15 +67,17 @@ internal static class EncodingRepair
         return CharacterRepairs.C1Controls.Apply(text);
     }
 
-    private static string FixParts(string text)
+    private static string FixParts(string text, RepairBudget budget)
     {
         StringBuilder? result = null;
         int position = 0;
-        for (int start = 0; start < text.Length; start++)
+        int start = 0;
+        while (start < text.Length && (start = Mojibake.NextFirst(text, start)) >= 0)
         {
             int end = Mojibake.EndOfUtf8(text, start);
             if (end == start)
             {
+                start++;
                 continue;
             }
 
@@ -83,11 +85,11 @@ internal static class EncodingRepair
             string part = text[start..end];
             if (part.Length < text.Length && Mojibake.IsSuspected(part))
             {
-                (result ??= new(text.Length)).Append(text, position, start - position).Append(Fix(part));
+                (result ??= new(text.Length)).Append(text, position, start - position).Append(Fix(part, budget));
                 position = end;
             }
 
-            start = end - 1;
+            start = end;
         }
 
         return result?.Append(text, position, text.Length - position).ToString() ?? text;

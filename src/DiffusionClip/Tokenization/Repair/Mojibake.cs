@@ -77,12 +77,11 @@ internal static class Mojibake
     /// <summary>Clues of all characters below; the few beyond are in <see cref="ClueOf"/>.</summary>
     private static readonly Clue[] Table = BuildTable();
 
-    private static readonly SearchValues<char> NotAscii = SearchValues.Create([.. Enumerable.Range(0x80, 0x10000 - 0x80).Select(c => (char)c)]);
-
     // Bytes of UTF-8 as the encodings of Latin-1's kind read them. A space counts as continuation, since A0 may have become one.
     private static readonly SearchValues<char> FirstOfTwo = ReadAs(0xC2, 0xDF);
     private static readonly SearchValues<char> FirstOfThree = ReadAs(0xE0, 0xEF);
     private static readonly SearchValues<char> FirstOfFour = SearchValues.Create([.. CharactersOf(0xF0, 0xF0), .. CharactersOf(0xF3, 0xF3)]);
+    private static readonly SearchValues<char> FirstOfAny = SearchValues.Create([.. CharactersOf(0xC2, 0xF0), .. CharactersOf(0xF3, 0xF3)]);
     private static readonly SearchValues<char> Continuation = SearchValues.Create([.. CharactersOf(0x80, 0xBF), ' ']);
     private static readonly SearchValues<char> StrictContinuation = SearchValues.Create([.. CharactersOf(0x80, 0xBF).Except("–—―‘’‚“”„•…")]);
 
@@ -92,7 +91,7 @@ internal static class Mojibake
         ReadOnlySpan<char> span = text;
         for (int i = 0; i < span.Length; i++)
         {
-            int skip = span[i..].IndexOfAny(NotAscii);
+            int skip = span[i..].IndexOfAnyExceptInRange('\0', '\u007F');
             if (skip < 0)
             {
                 return false;
@@ -107,6 +106,13 @@ internal static class Mojibake
         }
 
         return false;
+    }
+
+    /// <summary>Where the next character stands that may begin a sequence of UTF-8, from an index on; -1 if none does.</summary>
+    public static int NextFirst(string text, int index)
+    {
+        int skip = text.AsSpan(index).IndexOfAny(FirstOfAny);
+        return skip < 0 ? -1 : index + skip;
     }
 
     /// <summary>

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Globalization;
 
 namespace DiffusionClip.Tokenization.Repair;
@@ -14,7 +13,9 @@ internal sealed class SingleByteEncoding
     public const byte Lost = 0x1A;
 
     private readonly char[] _characters = new char[256];
-    private readonly FrozenDictionary<char, byte> _bytes;
+    // 0 where there is no byte. The few characters beyond (U+F8FF, ligatures, U+FFFD) have a dictionary.
+    private readonly byte[] _bytes = new byte[0x2600];
+    private readonly Dictionary<char, byte> _bytesBeyond = [];
 
     private SingleByteEncoding(string name, string upperHalf, bool sloppy)
     {
@@ -38,7 +39,17 @@ internal sealed class SingleByteEncoding
             _characters[Lost] = '\uFFFD';
         }
 
-        _bytes = _characters.Select((character, b) => KeyValuePair.Create(character, (byte)b)).ToFrozenDictionary();
+        for (int b = 1; b < 256; b++)
+        {
+            if (_characters[b] < _bytes.Length)
+            {
+                _bytes[_characters[b]] = (byte)b;
+            }
+            else
+            {
+                _bytesBeyond[_characters[b]] = (byte)b;
+            }
+        }
     }
 
     /// <summary>The encodings in the order in which they are tried.</summary>
@@ -62,29 +73,20 @@ internal sealed class SingleByteEncoding
     /// <summary>The bytes that this encoding would read as the text; null if there are none.</summary>
     public byte[]? TryEncode(string text)
     {
-        foreach (char c in text.AsSpan())
-        {
-            if (c >= 0x80 && !_bytes.ContainsKey(c))
-            {
-                return null;
-            }
-        }
-
-        byte[] bytes = new byte[text.Length];
-        for (int i = 0; i < bytes.Length; i++)
+        byte[]? bytes = null;
+        for (int i = 0; i < text.Length; i++)
         {
             char c = text[i];
-            if (c is < (char)0x80 and not (char)Lost)
-            {
-                bytes[i] = (byte)c;
-            }
-            else if (!_bytes.TryGetValue(c, out bytes[i]))
+            byte value = c < _bytes.Length ? _bytes[c] : _bytesBeyond.GetValueOrDefault(c);
+            if (value == 0 && c != 0)
             {
                 return null;
             }
+
+            (bytes ??= new byte[text.Length])[i] = value;
         }
 
-        return bytes;
+        return bytes ?? [];
     }
 
     private static SingleByteEncoding Find(string name) => All.Single(encoding => encoding.Name == name);

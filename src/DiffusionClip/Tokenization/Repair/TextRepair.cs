@@ -13,6 +13,7 @@ internal static class TextRepair
     /// <summary>Repairs line by line; a literal &lt; says that this line and those after it are HTML, whose entities stay.</summary>
     public static string Fix(string text)
     {
+        RepairBudget budget = new(text.Length);
         bool unescape = true;
         StringBuilder? result = null;
         for (int start = 0; start < text.Length;)
@@ -21,7 +22,7 @@ internal static class TextRepair
             int end = LimitToSegment(text, start, newline < 0 ? text.Length : newline + 1);
             string segment = text[start..end];
             unescape &= !segment.Contains('<', StringComparison.Ordinal);
-            string repaired = FixSegment(segment, unescape);
+            string repaired = FixSegment(segment, unescape, budget);
             if (end == text.Length && result is null)
             {
                 return repaired;
@@ -35,7 +36,7 @@ internal static class TextRepair
     }
 
     /// <summary>All repairs, until none of them changes anything.</summary>
-    private static string FixSegment(string text, bool unescape)
+    private static string FixSegment(string text, bool unescape, RepairBudget budget)
     {
         while (true)
         {
@@ -45,7 +46,7 @@ internal static class TextRepair
                 text = HtmlEntities.UnescapeUnambiguous(text);
             }
 
-            text = EncodingRepair.Fix(text);
+            text = EncodingRepair.Fix(text, budget);
             text = CharacterRepairs.C1Controls.Apply(text);
             text = CharacterRepairs.Ligatures.Apply(text);
             text = CharacterRepairs.Width.Apply(text);
@@ -54,8 +55,8 @@ internal static class TextRepair
             text = Surrogates.ReplaceLone(text);
             text = CharacterRepairs.RemoveTerminalEscapes(text);
             text = CharacterRepairs.Controls.Apply(text);
-            text = text.Normalize(NormalizationForm.FormC);
-            if (text == before)
+            text = CanonicalComposition.Compose(text);
+            if (text == before || !budget.Spend(text.Length))
             {
                 return text;
             }

@@ -94,7 +94,7 @@ internal static class Utf8Damage
                     {
                         spaces++;
                     }
-                    else if (!IsContinuation(b))
+                    else if (!Utf8Variants.IsContinuation(b))
                     {
                         return 0;
                     }
@@ -105,7 +105,7 @@ internal static class Utf8Damage
                 return 0;
         }
 
-        static bool IsLikely(byte b) => IsContinuation(b) && b is not (0x85 or 0xA0);
+        static bool IsLikely(byte b) => Utf8Variants.IsContinuation(b) && b is not (0x85 or 0xA0);
     }
 
     private static byte[] ReplaceLossy(byte[] bytes)
@@ -171,7 +171,7 @@ internal static class Utf8Damage
         {
             missing += IsMissing(b) ? 1 : 0;
             questions += b == '?' ? 1 : 0;
-            if (!IsMissing(b) && !IsContinuation(b))
+            if (!IsMissing(b) && !Utf8Variants.IsContinuation(b))
             {
                 return false;
             }
@@ -183,9 +183,7 @@ internal static class Utf8Damage
     private static bool IsLossySurrogatePair(ReadOnlySpan<byte> s) =>
         s.Length >= 6 && s[1] is >= 0xA0 and <= 0xAF && s[3] == 0xED && s[4] is >= 0xB0 and <= 0xBF
         && (IsMissing(s[2]) || IsMissing(s[5]))
-        && (IsMissing(s[2]) || IsContinuation(s[2])) && (IsMissing(s[5]) || IsContinuation(s[5]));
+        && (IsMissing(s[2]) || Utf8Variants.IsContinuation(s[2])) && (IsMissing(s[5]) || Utf8Variants.IsContinuation(s[5]));
 
     private static bool IsMissing(byte b) => b is SingleByteEncoding.Lost or (byte)'?';
-
-    private static bool IsContinuation(byte b) => (b & 0xC0) == 0x80;
 }

@@ -81,7 +81,8 @@ internal static class Utf8Variants
         return bytes.Length;
     }
 
-    private static bool IsContinuation(byte value) => (value & 0xC0) == 0x80;
+    /// <summary>Whether the byte is one of 80 to BF, which do not begin a character.</summary>
+    public static bool IsContinuation(byte value) => (value & 0xC0) == 0x80;
 
     private static bool IsLastLineFeed(ReadOnlySpan<byte> bytes, int index) => index == bytes.Length - 1 && bytes[index] == '\n';
 }

@@ -1,0 +1,136 @@
+using DiffusionClip.Noise;
+
+namespace DiffusionClip.Denoising.Schedulers;
+
+/// <summary>Settings of <see cref="DeisMultistepScheduler"/>.</summary>
+internal sealed record DeisMultistepConfig : LambdaSchedulerConfig
+{
+    /// <inheritdoc/>
+    public override string ClassName => "DEISMultistepScheduler";
+
+    /// <summary>Order of the solver, 1 to 3.</summary>
+    public int SolverOrder { get; init; } = 2;
+
+    /// <summary>The one algorithm there is; other solvers' names mean it, too.</summary>
+    public DeisAlgorithm AlgorithmType { get; init; }
+
+    /// <summary>The one solver there is; other solvers' names mean it, too.</summary>
+    public DeisSolverType SolverType { get; init; }
+
+    /// <summary>Whether the flow's shift follows from the picture's size.</summary>
+    public bool UseDynamicShifting { get; init; }
+
+    /// <summary>How it does.</summary>
+    public TimeShiftType TimeShiftType { get; init; }
+
+    /// <inheritdoc/>
+    protected override ReadOnlySpan<PredictionType> UnsupportedPredictionTypes => [];
+
+    /// <inheritdoc/>
+    public override IScheduler Build(ScheduleRequest request)
+    {
+        int steps = Check(request);
+        CheckSigmaSchedule(request);
+        OptionCheck.Within("solver_order", SolverOrder, 1, 3);
+        NoiseSchedule schedule = NoiseSchedule.Create(this);
+        (double[] timesteps, double[] levels) = SolverLayout(schedule, request, steps, Shift(request, UseDynamicShifting, FlowShift), NumTrainTimesteps);
+        float[] sigmas = WithLastRepeated(schedule, levels);
+        return new DeisMultistepScheduler(
+            new PlanLayout
+            {
+                Timesteps = WholeTimesteps(timesteps),
+                Levels = Array.ConvertAll(sigmas, Level),
+                Sigmas = sigmas,
+                FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
+                PredictionType = PredictionType,
+                Limit = Limit,
+                History = SolverOrder,
+            },
+            new DpmMultistepOptions(DpmAlgorithm.DpmSolver, DpmSolverType.Midpoint, SolverOrder, LowerOrderFinal, FirstOrderFinal: false));
+    }
+}
+
+/// <summary>The algorithm of DEIS.</summary>
+internal enum DeisAlgorithm
+{
+    /// <summary>Exponential integrator with multistep extrapolation.</summary>
+    [OptionAlias("dpmsolver")]
+    [OptionAlias("dpmsolver++")]
+    Deis,
+}
+
+/// <summary>The variable in which DEIS fits its polynomials.</summary>
+internal enum DeisSolverType
+{
+    /// <summary>log rho, rho = sigma/alpha.</summary>
+    [OptionAlias("midpoint")]
+    [OptionAlias("heun")]
+    [OptionAlias("bh1")]
+    [OptionAlias("bh2")]
+    Logrho,
+}
+
+/// <summary>Diffusion exponential integrator sampler, log-rho variant (Zhang and Chen 2022, equation 15 and section B).</summary>
+internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : SchedulerPlan(layout)
+{
+    /// <inheritdoc/>
+    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    {
+        SignalNoise level = Layout.Levels[evaluation];
+        Span<float> newest = memory.Push();
+        WriteOriginal(newest, modelOutput, sample, evaluation, memory);
+        Elementwise.Apply(newest, sample, newest, Parameterization.Noise(PredictionType.Sample, level));
+        int order = options.OrderAt(evaluation, Evaluations, memory.Steps);
+        DpmUpdate update = order switch
+        {
+            1 => DpmSolver.First(DpmAlgorithm.DpmSolver, Layout.Levels[evaluation + 1], level),
+            2 => Second(Layout.Levels[evaluation + 1], level, Layout.Levels[evaluation - 1]),
+            _ => Third(Layout.Levels[evaluation + 1], level, Layout.Levels[evaluation - 1], Layout.Levels[evaluation - 2]),
+        };
+        update.Apply(sample, sample, memory, order);
+    }
+
+    /// <inheritdoc/>
+    protected override Parameterization Original(int evaluation) =>
+        Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
+
+    private static DpmUpdate Second(SignalNoise t, SignalNoise s0, SignalNoise s1)
+    {
+        float rho = t.Sigma / t.Alpha;
+        float b = s0.Sigma / s0.Alpha;
+        float c = s1.Sigma / s1.Alpha;
+        return new(
+            t.Alpha / s0.Alpha,
+            t.Alpha * (Integral(rho, b, c) - Integral(b, b, c)),
+            t.Alpha * (Integral(rho, c, b) - Integral(b, c, b)),
+            0,
+            0);
+
+        // ∫ (log t - log c)/(log b - log c) dt.
+        static float Integral(float t, float b, float c) => t * (-MathF.Log(c) + MathF.Log(t) - 1) / (MathF.Log(b) - MathF.Log(c));
+    }
+
+    private static DpmUpdate Third(SignalNoise t, SignalNoise s0, SignalNoise s1, SignalNoise s2)
+    {
+        float rho = t.Sigma / t.Alpha;
+        float b = s0.Sigma / s0.Alpha;
+        float c = s1.Sigma / s1.Alpha;
+        float d = s2.Sigma / s2.Alpha;
+        return new(
+            t.Alpha / s0.Alpha,
+            t.Alpha * (Integral(rho, b, c, d) - Integral(b, b, c, d)),
+            t.Alpha * (Integral(rho, c, d, b) - Integral(b, c, d, b)),
+            t.Alpha * (Integral(rho, d, b, c) - Integral(b, d, b, c)),
+            0);
+
+        // ∫ (log t - log c)(log t - log d)/((log b - log c)(log b - log d)) dt.
+        static float Integral(float t, float b, float c, float d)
+        {
+            float lt = MathF.Log(t);
+            float lb = MathF.Log(b);
+            float lc = MathF.Log(c);
+            float ld = MathF.Log(d);
+            return t * ((lc * (ld - lt + 1)) - (ld * lt) + ld + (lt * lt) - (2 * lt) + 2) / ((lb - lc) * (lb - ld));
+        }
+    }
+}
