@@ -109,18 +109,24 @@ internal sealed partial class OnnxEnvironment
 
     private static void Log(IntPtr parameter, OrtLoggingLevel severity, string category, string id, string location, string message)
     {
-        if (sink is { } logger)
+        // Warnings (unused initializers, nodes left on the CPU) are nothing a user can act on; errors, an aborted run among them,
+        // come as exceptions too.
+        LogLevel level = severity switch
         {
-            LogLevel level = severity switch
+            OrtLoggingLevel.ORT_LOGGING_LEVEL_VERBOSE => LogLevel.Trace,
+            OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL => LogLevel.Critical,
+            _ => LogLevel.Debug,
+        };
+        try
+        {
+            if (sink is { } logger)
             {
-                OrtLoggingLevel.ORT_LOGGING_LEVEL_VERBOSE => LogLevel.Trace,
-                OrtLoggingLevel.ORT_LOGGING_LEVEL_INFO => LogLevel.Debug,
-
-                // What ONNX Runtime warns of (unused initializers, nodes left on the CPU) is nothing its user can act on.
-                OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING => LogLevel.Debug,
-                _ => LogLevel.Error,
-            };
-            RuntimeSays(logger, level, message);
+                RuntimeSays(logger, level, message);
+            }
+        }
+        catch (Exception exception) when (exception is ObjectDisposedException or AggregateException)
+        {
+            // The caller is native code, which an exception must not enter: the host of the logger may be gone before the runtime is.
         }
     }
 

@@ -62,11 +62,27 @@ public abstract class ModelFolder
     {
         string full = ExistingFolder(path);
         ModelManifest? manifest = ModelManifest.ReadIfThere(full);
-        bool diffusion = manifest?.Kind is { } kind
-            ? kind == ModelKind.Diffusion
-            : File.Exists(System.IO.Path.Combine(full, DiffusionFolder.IndexName)) || Directory.Exists(System.IO.Path.Combine(full, "unet"));
-        return diffusion ? DiffusionFolder.Read(full, manifest) : ClipFolder.Read(full, manifest);
+        return (manifest?.Kind ?? KindOf(full)) == ModelKind.Diffusion ? DiffusionFolder.Read(full, manifest) : ClipFolder.Read(full, manifest);
     }
+
+    /// <summary>The id that a folder gives itself; its name where it gives none or cannot be read.</summary>
+    internal static string IdOf(string path)
+    {
+        try
+        {
+            return ModelManifest.ReadIfThere(path)?.Id ?? System.IO.Path.GetFileName(path);
+        }
+        catch (ModelFolderException)
+        {
+            return System.IO.Path.GetFileName(path);
+        }
+    }
+
+    /// <summary>What a folder holds by its layout.</summary>
+    internal static ModelKind KindOf(string path) =>
+        File.Exists(System.IO.Path.Combine(path, DiffusionFolder.IndexName)) || Directory.Exists(System.IO.Path.Combine(path, "unet"))
+            ? ModelKind.Diffusion
+            : ModelKind.Clip;
 
     /// <summary>Whether a folder looks like a model's.</summary>
     internal static bool LooksLikeModel(string path) =>
