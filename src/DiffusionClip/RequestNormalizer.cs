@@ -47,6 +47,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Candidates = candidates,
                 Keep = keep,
                 Scorer = scorer.Name,
+                LongText = request.Search.LongText ?? LongTextPolicy.Truncate,
                 ScoreText = request.Search.ScoreText ?? (syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)),
             },
         };

@@ -106,7 +106,7 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
 
         foreach (TextReport text in report.Texts.Where(text => text.TokensDropped > 0))
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the model's limit and were not read");
+            yield return string.Create(CultureInfo.InvariantCulture, $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the {text.Windows} windows that a prompt may have and were not read");
         }
 
         if (report.Scoring is { TokensDropped: > 0 } scoring)

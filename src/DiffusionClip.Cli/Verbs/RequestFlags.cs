@@ -13,6 +13,7 @@ internal sealed class RequestFlags
     public RequestFlags()
     {
         NegativePrompt = Text("negative_prompt", "--negative-prompt", "TEXT", "What the picture should not show.", "--negative");
+        Syntax = Text("syntax", "--prompt-syntax", "a1111|plain", "How prompts are read: with weights, BREAK and edits over steps as in the webui, or every character as it stands. Default: a1111.");
         Steps = Text("num_inference_steps", "--steps", "N", "Denoising steps, 1 to 1000. Default: the model's own.");
         CfgScale = Text("guidance_scale", "--cfg-scale", "X", "Classifier-free guidance, 0 to 100; 1 turns it off. Default: the model's own.");
         CfgRescale = Text("guidance_rescale", "--cfg-rescale", "X", "Rescale of guided noise, 0 to 1. Default: 0.");
@@ -32,12 +33,15 @@ internal sealed class RequestFlags
         Model = Text("model", "--model", "NAME", "Generator: the name of a model (dclip models) or the path of a folder.", "-m");
         Scorer = Text("scorer", "--scorer", "NAME", "CLIP that scores: a name or the path of a folder; none turns scoring off. Default: the one that goes with the generator.");
         ScoreText = Text("score_text", "--score-text", "TEXT", "Text that the pictures are scored against. Default: the prompt without its syntax.");
+        LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
         Noise = Text("noise", "--noise", "cpu|philox", "Whose random numbers: torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
         Provider = Text("provider", "--provider", "auto|cpu|dml|cuda", "Execution provider; auto takes the fastest there is. Default: auto.");
         NoMetadata = new("--no-metadata") { Description = "Write pictures without the text that says how they came about." };
     }
 
     public Option<string?> NegativePrompt { get; }
+
+    public Option<string?> Syntax { get; }
 
     public Option<string?> Steps { get; }
 
@@ -69,6 +73,8 @@ internal sealed class RequestFlags
 
     public Option<string?> ScoreText { get; }
 
+    public Option<string?> LongText { get; }
+
     public Option<string?> Noise { get; }
 
     public Option<string?> Provider { get; }
@@ -80,8 +86,8 @@ internal sealed class RequestFlags
     {
         foreach (Option option in new Option[]
         {
-            NegativePrompt, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, Candidates, Keep, Strategy,
-            Model, Scorer, ScoreText, Noise, Provider, NoMetadata,
+            NegativePrompt, Syntax, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, Candidates, Keep, Strategy,
+            Model, Scorer, ScoreText, LongText, Noise, Provider, NoMetadata,
         })
         {
             command.Add(option);
@@ -92,7 +98,11 @@ internal sealed class RequestFlags
     /// <exception cref="InvalidRequestException">A flag's value cannot be read.</exception>
     public ImageRequest Over(ImageRequest request, ParseResult parse) => request with
     {
-        Prompt = request.Prompt with { Negative = parse.GetValue(NegativePrompt) ?? request.Prompt.Negative },
+        Prompt = request.Prompt with
+        {
+            Negative = parse.GetValue(NegativePrompt) ?? request.Prompt.Negative,
+            Syntax = OneOf(parse, Syntax, ["a1111", "plain"]) switch { null => request.Prompt.Syntax, "plain" => PromptSyntax.Plain, _ => PromptSyntax.A1111 },
+        },
         Model = request.Model with
         {
             Id = parse.GetValue(Model) ?? request.Model.Id,
@@ -118,6 +128,7 @@ internal sealed class RequestFlags
             Strategy = parse.GetValue(Strategy) ?? request.Search.Strategy,
             Scorer = parse.GetValue(Scorer) ?? request.Search.Scorer,
             ScoreText = parse.GetValue(ScoreText) ?? request.Search.ScoreText,
+            LongText = parse.GetValue(LongText) is { } longText ? ScoringFlags.ReadLongText(longText) : request.Search.LongText,
         },
         Output = request.Output with { Metadata = !parse.GetValue(NoMetadata) && request.Output.Metadata },
     };

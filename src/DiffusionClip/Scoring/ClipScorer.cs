@@ -16,11 +16,14 @@ public sealed class ClipScorer : IImageScorer
     private ModelHashes? _hashes;
 
     /// <summary>Scores with a leased model, which is given back on disposal.</summary>
-    public ClipScorer(ClipLease lease, TokenizerCache tokenizers)
+    /// <param name="lease">The model.</param>
+    /// <param name="tokenizers">Where its tokenizer comes from.</param>
+    /// <param name="longText">What happens to text beyond the model's limit.</param>
+    public ClipScorer(ClipLease lease, TokenizerCache tokenizers, LongTextPolicy longText = LongTextPolicy.Truncate)
     {
         ArgumentNullException.ThrowIfNull(lease);
         _lease = lease;
-        Embedder = new ClipEmbedder(lease, tokenizers);
+        Embedder = new ClipEmbedder(lease, tokenizers, longText);
         _probability = lease.Folder.Family == ClipFamily.Siglip ? lease.Logits : null;
         Descriptor = _probability is null ? new("clip", "1", ScoreScale.Cosine) : new("siglip", "1", ScoreScale.Probability);
     }
@@ -104,6 +107,7 @@ public sealed class ClipScorer : IImageScorer
             Preprocessing = Embedder.Preprocessing.Description,
             Text = text,
             TokensDropped = embedding.TokensDropped,
+            LongText = Embedder.LongText == LongTextPolicy.WindowsMean ? "windows-mean" : "truncate",
             Precision = _lease.Precision,
             Provider = _lease.Provider.Name,
         };
