@@ -49,6 +49,40 @@ internal sealed class ProtobufCursor
         return 0;
     }
 
+    /// <summary>The field as numbers: one, or several packed together.</summary>
+    public List<ulong> Numbers()
+    {
+        if (_wire != 2)
+        {
+            return [Number()];
+        }
+
+        long end = Length();
+        end += _stream.Position;
+        var numbers = new List<ulong>();
+        while (_stream.Position < end)
+        {
+            numbers.Add(Varint());
+        }
+
+        return _stream.Position == end ? numbers : throw new EndOfStreamException();
+    }
+
+    /// <summary>Where the field's bytes lie in the stream; they are passed over.</summary>
+    public ByteRange? Range()
+    {
+        if (_wire != 2)
+        {
+            Skip();
+            return null;
+        }
+
+        long length = Length();
+        var range = new ByteRange(_stream.Position, length);
+        Advance(length);
+        return range;
+    }
+
     /// <summary>The field as text.</summary>
     public string Text()
     {
@@ -153,3 +187,8 @@ internal sealed class ProtobufCursor
         throw new EndOfStreamException();
     }
 }
+
+/// <summary>A stretch of a stream.</summary>
+/// <param name="Offset">First byte.</param>
+/// <param name="Length">Number of bytes.</param>
+internal readonly record struct ByteRange(long Offset, long Length);
