@@ -17,7 +17,7 @@ public sealed class InvalidRequestException : DiffusionClipException
     /// <param name="value">The value as given, shortened if long.</param>
     /// <param name="remedy">What would be accepted.</param>
     public InvalidRequestException(string field, string? value, string remedy)
-        : base($"{field}: {Shorten(value)} cannot be used; {remedy}")
+        : base($"{field}: {Quote(value)} cannot be used; {remedy}")
     {
         Field = field;
         Value = value;
@@ -33,7 +33,8 @@ public sealed class InvalidRequestException : DiffusionClipException
     /// <summary>What would be accepted.</summary>
     public string Remedy { get; }
 
-    private static string Shorten(string? value)
+    /// <summary>A value as messages show it: in quotation marks, on one line, shortened if long.</summary>
+    public static string Quote(string? value)
     {
         if (value is null)
         {

@@ -18,6 +18,8 @@ public static class ContentRoot
         return new ModelCatalog(folders.Select(folder => Path.Combine(root, folder)));
     }
 
+    private static readonly EnumerationOptions _oneDown = new() { RecurseSubdirectories = true, MaxRecursionDepth = 1, IgnoreInaccessible = true };
+
     private static string? Search(string start)
     {
         for (DirectoryInfo? folder = new(start); folder is not null; folder = folder.Parent)
@@ -37,6 +39,6 @@ public static class ContentRoot
         string settings = Path.Combine(folder, "appsettings.json");
         return File.Exists(settings)
             ? File.ReadAllText(settings).Contains($"\"{DiffusionClipOptions.Section}\"", StringComparison.Ordinal)
-            : Directory.Exists(Path.Combine(folder, "models", "emoji-sd"));
+            : Directory.Exists(Path.Combine(folder, "models")) && Directory.EnumerateFiles(Path.Combine(folder, "models"), "model_index.json", _oneDown).Any();
     }
 }

@@ -9,6 +9,7 @@ internal sealed class EncoderCall : IDisposable
 {
     private readonly List<string> _names = [];
     private readonly List<OrtValue> _values = [];
+    private readonly List<(Port, long[])> _shapes = [];
     private readonly List<IDisposable> _owned = [];
 
     /// <summary>Whole numbers in the type the graph takes.</summary>
@@ -16,7 +17,7 @@ internal sealed class EncoderCall : IDisposable
     {
         if (port.Type == TensorElementType.Int32)
         {
-            Add(port, OrtValue.CreateTensorValueFromMemory(numbers.ToArray(), shape));
+            Add(port, OrtValue.CreateTensorValueFromMemory(numbers.ToArray(), shape), shape);
             return;
         }
 
@@ -49,7 +50,7 @@ internal sealed class EncoderCall : IDisposable
                 break;
         }
 
-        Add(port, tensor.View(0, shape));
+        Add(port, tensor.View(0, shape), shape);
     }
 
     /// <summary>Real numbers in the type the graph takes; float32 is read where it lies, which must not move until the call is disposed.</summary>
@@ -57,29 +58,34 @@ internal sealed class EncoderCall : IDisposable
     {
         if (port.Type == TensorElementType.Float)
         {
-            Add(port, OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, port.Type, shape, (IntPtr)numbers, (long)length * sizeof(float)));
+            Add(port, OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, port.Type, shape, (IntPtr)numbers, (long)length * sizeof(float)), shape);
             return;
         }
 
         HostTensor tensor = Own(new HostTensor(port.Type, shape));
         Elements.Write(new ReadOnlySpan<float>(numbers, length), tensor.Bytes, port.Type);
-        Add(port, tensor.View(0, shape));
+        Add(port, tensor.View(0, shape), shape);
     }
 
     /// <summary>Zeros, for the half of a graph that is not asked.</summary>
-    public void AddZeros(Port port, params long[] shape) => Add(port, Own(new HostTensor(port.Type, shape)).View(0, shape));
+    public void AddZeros(Port port, params long[] shape) => Add(port, Own(new HostTensor(port.Type, shape)).View(0, shape), shape);
 
     /// <summary>Runs the graph; the caller owns the outputs.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public IDisposableReadOnlyCollection<OrtValue> Run(OnnxSession session, string[] outputs, CancellationToken cancellationToken)
     {
+        OnnxSession shaped = session.ForShapes(_shapes);
         try
         {
-            return session.Run([.. _names], [.. _values], outputs, cancellationToken);
+            return shaped.Run([.. _names], [.. _values], outputs, cancellationToken);
         }
         catch (OnnxRuntimeException exception)
         {
             throw new DiffusionClipException($"{session.Path}: the evaluation failed: {exception.Message.ReplaceLineEndings(" ")}", exception);
+        }
+        finally
+        {
+            shaped.Release();
         }
     }
 
@@ -89,8 +95,9 @@ internal sealed class EncoderCall : IDisposable
         _owned.ForEach(resource => resource.Dispose());
     }
 
-    private void Add(Port port, OrtValue value)
+    private void Add(Port port, OrtValue value, long[] shape)
     {
+        _shapes.Add((port, shape));
         _names.Add(port.Name);
         _values.Add(value);
     }

@@ -23,28 +23,33 @@ internal abstract class LoadedModel(ProviderInUse provider, string precision, Ta
         return hashes;
     });
 
-    /// <summary>Loads a part on another thread.</summary>
-    protected static Task<IDisposable> PartAsync(Func<IDisposable> load) => Task.Run(load);
-
-    /// <summary>Waits for all parts, and for the hashes where the folder declares any; frees what was loaded if one fails.</summary>
-    protected static async Task AllAsync(ModelFolder folder, Task<ModelHashes> hashes, params Task<IDisposable>[] parts)
+    /// <summary>
+    /// Loads the parts on another thread, one after the other, beside the hashing; waits for the hashes where the folder declares any, and
+    /// frees what was loaded if something fails.
+    /// </summary>
+    /// <remarks>
+    /// Parts loaded at once would be ready no sooner, the denoiser being most of the work, but would take half as much memory again: the
+    /// allocator gives each thread an arena of its own, and what loading leaves free in one serves no other.
+    /// </remarks>
+    protected static async Task<IDisposable[]> LoadAsync(ModelFolder folder, Task<ModelHashes> hashes, params Func<IDisposable>[] parts)
     {
-        // The hashes come first: that a file is damaged explains the strangest errors of a session.
-        Task[] all = folder.Manifest?.Files.Count > 0 ? [hashes, .. parts] : parts;
+        var loaded = new List<IDisposable>();
+        Task loading = Task.Run(() =>
+        {
+            foreach (Func<IDisposable> part in parts)
+            {
+                loaded.Add(part());
+            }
+        });
         try
         {
-            await Task.WhenAll(all).ConfigureAwait(false);
+            // The hashes come first: that a file is damaged explains the strangest errors of a session.
+            await Task.WhenAll(folder.Manifest?.Files.Count > 0 ? [hashes, loading] : [loading]).ConfigureAwait(false);
+            return [.. loaded];
         }
         catch
         {
-            foreach (Task<IDisposable> part in parts)
-            {
-                if (part.IsCompletedSuccessfully)
-                {
-                    (await part.ConfigureAwait(false)).Dispose();
-                }
-            }
-
+            loaded.ForEach(part => part.Dispose());
             throw;
         }
     }
@@ -88,20 +93,17 @@ internal sealed class LoadedGenerator : LoadedModel
         // Before the runtime opens anything: what a graph refers to may lie outside of the folder.
         folder.DescribeGraphs();
 
-        // The largest first: loading it takes as long as all the others together.
-        Task<IDisposable> denoiser = PartAsync(() => new OnnxDenoiser(Session(folder.Denoiser.Graph), folder.Denoiser));
-        Task<IDisposable>[] encoders = [.. folder.TextEncoders.Select(part => PartAsync(() => new OnnxTextEncoder(Session(part.Graph), part)))];
-        Task<IDisposable> decoder = PartAsync(() => new OnnxLatentDecoder(Session(folder.Decoder.Graph), folder.Decoder));
+        // The largest first: the others fit into what loading it leaves free.
         Task<ModelHashes> hashes = HashAsync(folder);
-        await AllAsync(folder, hashes, [denoiser, decoder, .. encoders]).ConfigureAwait(false);
-        return new LoadedGenerator(
+        IDisposable[] parts = await LoadAsync(
             folder,
-            provider,
             hashes,
-            environment,
-            [.. (await Task.WhenAll(encoders).ConfigureAwait(false)).Cast<OnnxTextEncoder>()],
-            (OnnxDenoiser)await denoiser.ConfigureAwait(false),
-            (OnnxLatentDecoder)await decoder.ConfigureAwait(false));
+            [
+                () => new OnnxDenoiser(Session(folder.Denoiser.Graph), folder.Denoiser),
+                () => new OnnxLatentDecoder(Session(folder.Decoder.Graph), folder.Decoder),
+                .. folder.TextEncoders.Select(part => (Func<IDisposable>)(() => new OnnxTextEncoder(Session(part.Graph), part))),
+            ]).ConfigureAwait(false);
+        return new LoadedGenerator(folder, provider, hashes, environment, [.. parts.OfType<OnnxTextEncoder>()], (OnnxDenoiser)parts[0], (OnnxLatentDecoder)parts[1]);
     }
 
     public override void Dispose()
@@ -146,29 +148,33 @@ internal sealed class LoadedClip : LoadedModel
         }
 
         Task<ModelHashes> hashes = HashAsync(folder);
+        OnnxSession Session(string graph) => OnnxSession.Load(folder.PathOf(graph), provider.Name, environment);
+        IDisposable[] parts;
         if (folder.IsJoint)
         {
             // One session plays both towers.
-            Task<IDisposable> joint = PartAsync(() => OnnxSession.Load(folder.PathOf(folder.TextGraph), provider.Name, environment));
-            await AllAsync(folder, hashes, joint).ConfigureAwait(false);
-            var session = (OnnxSession)await joint.ConfigureAwait(false);
-            var first = new OnnxClipTextEncoder(session, folder);
+            parts = await LoadAsync(folder, hashes, () => Session(folder.ImageGraph)).ConfigureAwait(false);
+            var session = (OnnxSession)parts[0];
             try
             {
-                return new LoadedClip(folder, provider, hashes, environment, first, new OnnxClipImageEncoder(session, folder));
+                parts = [new OnnxClipImageEncoder(session, folder), new OnnxClipTextEncoder(session, folder)];
             }
             catch
             {
-                first.Dispose();
+                session.Dispose();
                 throw;
             }
         }
+        else
+        {
+            parts = await LoadAsync(
+                folder,
+                hashes,
+                () => new OnnxClipImageEncoder(Session(folder.ImageGraph), folder),
+                () => new OnnxClipTextEncoder(Session(folder.TextGraph), folder)).ConfigureAwait(false);
+        }
 
-        Task<IDisposable> image = PartAsync(() => new OnnxClipImageEncoder(OnnxSession.Load(folder.PathOf(folder.ImageGraph), provider.Name, environment), folder));
-        Task<IDisposable> text = PartAsync(() => new OnnxClipTextEncoder(OnnxSession.Load(folder.PathOf(folder.TextGraph), provider.Name, environment), folder));
-        await AllAsync(folder, hashes, image, text).ConfigureAwait(false);
-        return new LoadedClip(
-            folder, provider, hashes, environment, (OnnxClipTextEncoder)await text.ConfigureAwait(false), (OnnxClipImageEncoder)await image.ConfigureAwait(false));
+        return new LoadedClip(folder, provider, hashes, environment, (OnnxClipTextEncoder)parts[1], (OnnxClipImageEncoder)parts[0]);
     }
 
     public override void Dispose()

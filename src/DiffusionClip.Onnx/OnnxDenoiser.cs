@@ -151,15 +151,22 @@ internal sealed class DenoiserBinding : IDenoiserBinding
 
     public DenoiserBinding(OnnxSession session, DenoiserPorts ports, DenoiserDescriptor descriptor, LatentShape shape, int rows, int sequenceLength)
     {
-        session.Acquire();
-        _session = session;
         _descriptor = descriptor;
         _rows = rows;
         _sequenceLength = sequenceLength;
         _held = new TextConditioning?[rows];
+        int batch = ports.Sample.Fixed(0) ?? ports.Conditioning.Fixed(0) ?? rows;
+        int timesteps = ports.Timestep.Rank == 0 ? 1 : ports.Timestep.Fixed(0) ?? batch;
+        var shapes = new List<(Port, long[])>
+        {
+            (ports.Sample, [batch, descriptor.InChannels, shape.Height, shape.Width]),
+            (ports.Conditioning, [batch, sequenceLength, descriptor.CrossAttentionDim]),
+            (ports.Timestep, ports.Timestep.Rank == 0 ? [] : [timesteps]),
+        };
+        shapes.AddRange(new[] { ports.Guidance, ports.Pooled, ports.TimeIds }.OfType<Port>().Select(port => (port, new long[] { batch })));
+        _session = session.ForShapes(shapes);
         try
         {
-            int batch = ports.Sample.Fixed(0) ?? ports.Conditioning.Fixed(0) ?? rows;
             int groups = (rows + batch - 1) / batch;
             int allRows = groups * batch;
             _sample = Own(new RowTensor(ports.Sample, allRows, descriptor.InChannels, shape.Height, shape.Width));
@@ -169,7 +176,6 @@ internal sealed class DenoiserBinding : IDenoiserBinding
             _pooled = ports.Pooled is { } pooled ? Own(new RowTensor(pooled, allRows, descriptor.PooledDim)) : null;
             _timeIds = ports.TimeIds is { } timeIds ? Own(new RowTensor(timeIds, allRows, descriptor.TimeIds)) : null;
 
-            int timesteps = ports.Timestep.Rank == 0 ? 1 : ports.Timestep.Fixed(0) ?? batch;
             _timestep = Own(ports.Timestep.Rank == 0 ? new HostTensor(ports.Timestep.Type) : new HostTensor(ports.Timestep.Type, timesteps));
             OrtValue timestep = Own(ports.Timestep.Rank == 0 ? _timestep.View(0) : _timestep.View(0, timesteps));
 
@@ -182,7 +188,7 @@ internal sealed class DenoiserBinding : IDenoiserBinding
                     inputs.Add((tensor.Name, Own(tensor.View(i * batch, batch))));
                 }
 
-                _groups[i] = Own(new Group(session, inputs, (ports.Output.Name, Own(_output.View(i * batch, batch)))));
+                _groups[i] = Own(new Group(_session, inputs, (ports.Output.Name, Own(_output.View(i * batch, batch)))));
             }
 
             _options = Own(new RunOptions());

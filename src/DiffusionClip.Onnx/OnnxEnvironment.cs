@@ -32,6 +32,18 @@ internal sealed partial class OnnxEnvironment
     /// <summary>ONNX Runtime's version.</summary>
     public string Version { get; }
 
+    /// <summary>The environment as it is, with the default options if there is none yet.</summary>
+    public static OnnxEnvironment Current
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return current ??= Create(new OnnxOptions(), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+            }
+        }
+    }
+
     /// <summary>The environment; made by the first call, whose options count. One that the host made before is used with a warning.</summary>
     public static OnnxEnvironment Get(OnnxOptions options, ILogger logger)
     {
@@ -109,18 +121,24 @@ internal sealed partial class OnnxEnvironment
 
     private static void Log(IntPtr parameter, OrtLoggingLevel severity, string category, string id, string location, string message)
     {
-        if (sink is { } logger)
+        // Warnings (unused initializers, nodes left on the CPU) are nothing a user can act on; errors, an aborted run among them,
+        // come as exceptions too.
+        LogLevel level = severity switch
         {
-            LogLevel level = severity switch
+            OrtLoggingLevel.ORT_LOGGING_LEVEL_VERBOSE => LogLevel.Trace,
+            OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL => LogLevel.Critical,
+            _ => LogLevel.Debug,
+        };
+        try
+        {
+            if (sink is { } logger)
             {
-                OrtLoggingLevel.ORT_LOGGING_LEVEL_VERBOSE => LogLevel.Trace,
-                OrtLoggingLevel.ORT_LOGGING_LEVEL_INFO => LogLevel.Debug,
-
-                // What ONNX Runtime warns of (unused initializers, nodes left on the CPU) is nothing its user can act on.
-                OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING => LogLevel.Debug,
-                _ => LogLevel.Error,
-            };
-            RuntimeSays(logger, level, message);
+                RuntimeSays(logger, level, message);
+            }
+        }
+        catch (Exception exception) when (exception is ObjectDisposedException or AggregateException)
+        {
+            // The caller is native code, which an exception must not enter: the host of the logger may be gone before the runtime is.
         }
     }
 

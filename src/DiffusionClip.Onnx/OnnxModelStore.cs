@@ -92,10 +92,10 @@ public sealed partial class OnnxModelStore : IModelStore
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (!_entries.TryGetValue(key, out entry))
+            if (!_entries.TryGetValue(key, out entry) || entry.Model.IsFaulted)
             {
                 entry = new(key);
-                _entries.Add(key, entry);
+                _entries[key] = entry;
 
                 // Off this thread: sessions load synchronously, for seconds if the model is large.
                 entry.Model = Task.Run(() => LoadAsync(folder, chosen, load), CancellationToken.None);

@@ -4,20 +4,28 @@ namespace DiffusionClip.Onnx;
 
 /// <summary>
 /// A loaded graph. Counted: whoever still runs or holds buffers of it keeps it alive, whoever disposes it meanwhile.
-/// On the CPU any number of threads may run it at once; DirectML gets one run at a time.
+/// On the CPU any number of threads may run it at once; DirectML gets one run at a time, and a session for each shape.
 /// </summary>
 internal sealed class OnnxSession : IDisposable
 {
+    // Shapes of one graph that stay loaded: guidance batched and split, and the same at another size.
+    private const int KeptShapes = 4;
+
     private readonly Lock? _oneAtATime;
     private readonly Lock _gate = new();
+    private readonly Func<IReadOnlyDictionary<string, long>, OnnxSession>? _loadShape;
+
+    // The last used last.
+    private readonly List<(string Key, OnnxSession Session)> _shapes = [];
     private int _references = 1;
     private bool _disposed;
 
-    private OnnxSession(string path, InferenceSession session, string provider)
+    private OnnxSession(string path, InferenceSession session, string provider, Func<IReadOnlyDictionary<string, long>, OnnxSession>? loadShape)
     {
         Path = path;
         Inner = session;
         Provider = provider;
+        _loadShape = loadShape;
         _oneAtATime = provider == ExecutionProviders.DirectMl ? new() : null;
         Inputs = [.. session.InputMetadata.Select(Port.Of)];
         Outputs = [.. session.OutputMetadata.Select(Port.Of)];
@@ -45,19 +53,35 @@ internal sealed class OnnxSession : IDisposable
     /// <param name="path">The graph.</param>
     /// <param name="provider">Provider that runs it.</param>
     /// <param name="environment">The process's environment.</param>
-    /// <param name="dimensions">Free dimensions to fix, by their name in the graph; null: none.</param>
     /// <exception cref="ModelFolderException">ONNX Runtime refuses the graph.</exception>
-    public static OnnxSession Load(string path, string provider, OnnxEnvironment environment, IReadOnlyDictionary<string, long>? dimensions = null)
+    public static OnnxSession Load(string path, string provider, OnnxEnvironment environment) =>
+        Load(path, provider, environment, fixShapes: provider == ExecutionProviders.DirectMl);
+
+    /// <summary>Loads a graph, with a session for each shape it runs with or one for all.</summary>
+    internal static OnnxSession Load(string path, string provider, OnnxEnvironment environment, bool fixShapes) => fixShapes
+
+        // This one only says what the graph's ports are; those that run are made when a shape is known.
+        ? Create(path, ExecutionProviders.Cpu, environment, GraphOptimizationLevel.ORT_DISABLE_ALL, [], dimensions => Create(path, provider, environment, GraphOptimizationLevel.ORT_ENABLE_ALL, dimensions, null))
+        : Create(path, provider, environment, GraphOptimizationLevel.ORT_ENABLE_ALL, [], null);
+
+    private static OnnxSession Create(
+        string path,
+        string provider,
+        OnnxEnvironment environment,
+        GraphOptimizationLevel optimization,
+        IEnumerable<KeyValuePair<string, long>> dimensions,
+        Func<IReadOnlyDictionary<string, long>, OnnxSession>? loadShape)
     {
         using SessionOptions options = CreateOptions(provider, environment);
-        foreach ((string name, long value) in dimensions ?? new Dictionary<string, long>())
+        options.GraphOptimizationLevel = optimization;
+        foreach ((string name, long size) in dimensions)
         {
-            options.AddFreeDimensionOverrideByName(name, value);
+            options.AddFreeDimensionOverrideByName(name, size);
         }
 
         try
         {
-            return new(path, new InferenceSession(path, options), provider);
+            return new(path, new InferenceSession(path, options), provider, loadShape);
         }
         catch (OnnxRuntimeException exception)
         {
@@ -68,7 +92,7 @@ internal sealed class OnnxSession : IDisposable
     /// <summary>Options of every session.</summary>
     internal static SessionOptions CreateOptions(string provider, OnnxEnvironment environment)
     {
-        var options = new SessionOptions { GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL };
+        var options = new SessionOptions();
         try
         {
             if (environment.HasGlobalPool)
@@ -89,6 +113,55 @@ internal sealed class OnnxSession : IDisposable
             throw;
         }
     }
+
+    /// <summary>The session that runs inputs of these shapes: this one, or on DirectML one of its own for them. Acquired for the caller.</summary>
+    /// <param name="inputs">Inputs and their shapes.</param>
+    /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
+    public OnnxSession ForShapes(IEnumerable<(Port Port, long[] Shape)> inputs)
+    {
+        if (_loadShape is null)
+        {
+            Acquire();
+            return this;
+        }
+
+        var dimensions = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        foreach ((Port port, long[] shape) in inputs)
+        {
+            for (int axis = 0; axis < shape.Length; axis++)
+            {
+                if (port.Fixed(axis) is null && port.Symbols.ElementAtOrDefault(axis) is { Length: > 0 } symbol)
+                {
+                    dimensions[symbol] = shape[axis];
+                }
+            }
+        }
+
+        string key = string.Join(',', dimensions);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            int at = _shapes.FindIndex(shape => shape.Key == key);
+            OnnxSession session = at < 0 ? _loadShape(dimensions) : _shapes[at].Session;
+            if (at >= 0)
+            {
+                _shapes.RemoveAt(at);
+            }
+
+            _shapes.Add((key, session));
+            session.Acquire();
+            if (_shapes.Count > KeptShapes)
+            {
+                _shapes[0].Session.Dispose();
+                _shapes.RemoveAt(0);
+            }
+
+            return session;
+        }
+    }
+
+    /// <summary>Shapes that have a session of their own now.</summary>
+    internal int Shapes => _shapes.Count;
 
     /// <summary>Keeps the session alive until <see cref="Release"/>.</summary>
     /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
@@ -126,6 +199,8 @@ internal sealed class OnnxSession : IDisposable
             }
 
             _disposed = true;
+            _shapes.ForEach(shape => shape.Session.Dispose());
+            _shapes.Clear();
         }
 
         Release();

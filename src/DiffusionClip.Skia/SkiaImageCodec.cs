@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Jpeg;
 using DiffusionClip.Imaging.Png;
 using SkiaSharp;
 
@@ -23,6 +24,7 @@ public sealed class SkiaImageCodec : IImageCodec
         {
             ImageFileFormat.Png => PngDecoder.Decode(file, limits),
             ImageFileFormat.Gif => DecodeGif(file, header),
+            ImageFileFormat.Jpeg => DecodeJpeg(file, header),
             _ => DecodePixels(file, header),
         };
         return Orientation.Apply(stored, Exif.ReadOrientation(file.Span));
@@ -67,6 +69,13 @@ public sealed class SkiaImageCodec : IImageCodec
                 ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as JPEG");
             return data.ToArray();
         }
+    }
+
+    private static RgbImage DecodeJpeg(ReadOnlyMemory<byte> file, ImageHeader header)
+    {
+        // Skia says nothing about data that libjpeg only warns of and fills with grey.
+        JpegIntegrity.Check(file.Span);
+        return DecodePixels(file, header);
     }
 
     private static RgbImage DecodeGif(ReadOnlyMemory<byte> file, ImageHeader header)

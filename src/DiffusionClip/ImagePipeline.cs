@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using DiffusionClip.Conditioning;
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
@@ -101,10 +102,17 @@ public sealed class ImagePipeline
         SamplingRequest sampling = request.Sampling;
         CancellationToken abort = control.Abort;
 
+        SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
+        IScheduler scheduler = schedulerConfig.Build(new ScheduleRequest { NumInferenceSteps = sampling.NumInferenceSteps!.Value, Eta = sampling.Eta });
         PromptPlan prompt;
         using (clock.Measure(Stage.Tokenization))
         {
-            prompt = family.Tokenize(folder, [.. folder.TextEncoders.Select(encoder => _tokenizers.Get(encoder.TokenizerPath))], request.Prompt);
+            prompt = family.Tokenize(
+                folder,
+                [.. folder.TextEncoders.Select(encoder => _tokenizers.Get(encoder.TokenizerPath))],
+                request.Prompt,
+                PromptSteps.Of(scheduler, sampling.NumInferenceSteps!.Value));
+            warnings.AddRange(prompt.Warnings);
         }
 
         var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, sampling.GuidanceRescale!.Value);
@@ -114,8 +122,6 @@ public sealed class ImagePipeline
             conditioning = family.Encode(prompt, generator.TextEncoders, guidance.IsActive, abort);
         }
 
-        SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
-        IScheduler scheduler = schedulerConfig.Build(new ScheduleRequest { NumInferenceSteps = sampling.NumInferenceSteps!.Value, Eta = sampling.Eta });
         LatentShape shape = family.Shape(folder, sampling.Width!.Value, sampling.Height!.Value);
         ExecutionPlan plan = Plan(generator, guidance.IsActive, control.Plan, warnings);
         var decoder = new PictureDecoder(generator.LatentDecoder, folder.Decoder, shape);

@@ -15,6 +15,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     {
         Check(request);
         SamplingRequest sampling = request.Sampling;
+        PromptSyntax syntax = request.Prompt.Syntax ?? PromptSyntax.A1111;
         int candidates = request.Search.Candidates ?? options.Candidates;
         int keep = request.Search.Keep ?? candidates;
         CheckRange("keep", keep, 1, candidates);
@@ -27,6 +28,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         scheduler.Build(new ScheduleRequest { NumInferenceSteps = steps, Eta = sampling.Eta });
         return request with
         {
+            Prompt = request.Prompt with { Syntax = syntax },
             Model = request.Model with { Id = folder.Id, Provider = request.Model.Provider ?? options.Provider },
             Sampling = sampling with
             {
@@ -45,7 +47,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Candidates = candidates,
                 Keep = keep,
                 Scorer = scorer.Name,
-                ScoreText = request.Search.ScoreText ?? PlainText.Of(request.Prompt.Text),
+                ScoreText = request.Search.ScoreText ?? (syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)),
             },
         };
     }

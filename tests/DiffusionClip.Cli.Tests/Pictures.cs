@@ -21,7 +21,7 @@ internal static class Pictures
     {
         const int Side = 30_000;
         using var compressed = new MemoryStream();
-        using (var zlib = new ZLibStream(compressed, CompressionLevel.Fastest, leaveOpen: true))
+        using (var zlib = new ZLibStream(compressed, CompressionLevel.SmallestSize, leaveOpen: true))
         {
             byte[] rows = new byte[((Side / 8) + 1) * 100];
             for (int i = 0; i < Side / 100; i++)

@@ -230,6 +230,36 @@ public sealed class DenoiserTests
     }
 
     [Fact]
+    public void Sessions_of_one_shape_each_give_what_one_for_all_gives()
+    {
+        // What DirectML gets, tried on the processor.
+        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random-older"));
+        OnnxSession shapes = OnnxSession.Load(folder.PathOf("unet/model.onnx"), "cpu", Loading.Environment, fixShapes: true);
+        using OnnxDenoiser each = new(shapes, folder.Denoiser), all = Loading.Denoiser(folder);
+        Assert.Equal(all.Descriptor, each.Descriptor);
+        for (int i = 0; i < 6; i++)
+        {
+            LatentShape shape = new(4, 8 + (2 * (i % 5)), 8);
+            Assert.Equal(Run(all, shape, 1 + (i % 2)), Run(each, shape, 1 + (i % 2)), (a, b) => Math.Abs(a - b) < 1e-4f);
+        }
+
+        Assert.Equal(4, shapes.Shapes);
+
+        static float[] Run(OnnxDenoiser denoiser, LatentShape shape, int rows)
+        {
+            using IDenoiserBinding binding = denoiser.Bind(shape, rows, 77);
+            for (int row = 0; row < rows; row++)
+            {
+                binding.SetConditioning(row, Conditioning(denoiser.Descriptor, row + 1));
+                Loading.Numbers(shape.Length, row).CopyTo(binding.Sample(row));
+            }
+
+            binding.Run(77);
+            return binding.ModelOutput(rows - 1).ToArray();
+        }
+    }
+
+    [Fact]
     public void Graphs_that_cannot_be_mapped_list_what_was_found_and_expected()
     {
         using ModelCopy copy = new();

@@ -60,6 +60,23 @@ public sealed class TextEncoderTests
     }
 
     [Fact]
+    public void Sessions_of_one_shape_each_give_what_one_for_all_gives()
+    {
+        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random"));
+        OnnxSession shapes = OnnxSession.Load(folder.PathOf("text_encoder/model.onnx"), "cpu", Loading.Environment, fixShapes: true);
+        using OnnxTextEncoder each = new(shapes, folder.TextEncoders[0]), all = Loading.TextEncoder(folder);
+        foreach (int length in new[] { 77, 20, 77 })
+        {
+            Assert.InRange(
+                Loading.WorstDifference(all.Encode(Loading.Ids(length), CancellationToken.None).LastHiddenState.Span, each.Encode(Loading.Ids(length), CancellationToken.None).LastHiddenState.Span),
+                0,
+                1e-5f);
+        }
+
+        Assert.Equal(2, shapes.Shapes);
+    }
+
+    [Fact]
     public void A_cancelled_token_ends_it()
     {
         using OnnxTextEncoder encoder = Loading.TextEncoder(DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")));

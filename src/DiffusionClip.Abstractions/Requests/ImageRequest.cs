@@ -42,6 +42,9 @@ public sealed record PromptRequest
 
     /// <summary>What guidance leads away from; empty for nothing in particular.</summary>
     public string Negative { get; init; } = "";
+
+    /// <summary>How both texts are read; null: as the webui reads them.</summary>
+    public PromptSyntax? Syntax { get; init; }
 }
 
 /// <summary>The generator.</summary>

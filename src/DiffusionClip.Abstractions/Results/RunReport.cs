@@ -98,14 +98,23 @@ public sealed record TextReport
     /// <summary>What the text is for: <c>prompt</c>, <c>negative</c> or <c>score</c>.</summary>
     public required string Role { get; init; }
 
-    /// <summary>The text as tokenized.</summary>
+    /// <summary>The text as it was given, with its syntax.</summary>
     public required string Text { get; init; }
 
-    /// <summary>Tokens read, without start, end and padding.</summary>
+    /// <summary>Which of the model's text encoders, from 0.</summary>
+    public int Encoder { get; init; }
+
+    /// <summary>Tokens read, without start, end and padding; of a text that changes over the steps, of its longest form.</summary>
     public required int Tokens { get; init; }
 
     /// <summary>Tokens beyond the limit, not read.</summary>
     public required int TokensDropped { get; init; }
+
+    /// <summary>Sequences of the encoder's length that hold the tokens.</summary>
+    public int Windows { get; init; } = 1;
+
+    /// <summary>How often the text changes over the steps.</summary>
+    public int Edits { get; init; }
 }
 
 /// <summary>Time spent at a stop of the road.</summary>

@@ -55,11 +55,16 @@ internal static class PictureFiles
     {
         try
         {
-            // Asked first: opening a pipe or device would wait for ever.
-            FileAttributes attributes = File.GetAttributes(path);
-            if ((attributes & (FileAttributes.Directory | FileAttributes.Device)) != 0)
+            // Asked first: opening a pipe that nobody writes to would wait for ever. Pipes and devices have no length.
+            FileSystemInfo target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
+            if (Directory.Exists(target.FullName))
             {
-                throw new DiffusionClipException((attributes & FileAttributes.Directory) != 0 ? "it is a folder; name a picture" : "it is no regular file; name a picture");
+                throw new DiffusionClipException("it is a folder; name a picture");
+            }
+
+            if (new FileInfo(target.FullName).Length == 0)
+            {
+                throw new DiffusionClipException("it is empty, or no regular file; name a picture");
             }
 
             await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);

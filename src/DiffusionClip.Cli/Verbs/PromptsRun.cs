@@ -81,6 +81,10 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
             {
                 throw new InvalidRequestException($"{PromptsFile.At(file, prompt.Line)}: {exception.Field}", exception.Value, exception.Remedy);
             }
+            catch (DiffusionClipException exception)
+            {
+                throw new DiffusionClipException($"{PromptsFile.At(file, prompt.Line)}: {exception.Message}", exception);
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Tokenization;
@@ -17,7 +18,8 @@ public interface IModelFamily
     /// <param name="folder">The model's folder: token limits.</param>
     /// <param name="tokenizers">Its tokenizers, in the order of its text encoders.</param>
     /// <param name="prompt">The prompts.</param>
-    PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt);
+    /// <param name="steps">The steps of the run, which edits of the prompt count.</param>
+    PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt, PromptSteps steps);
 
     /// <summary>Encodes the prompts.</summary>
     /// <param name="plan">The tokens.</param>
@@ -29,9 +31,3 @@ public interface IModelFamily
     /// <summary>The latents of a picture.</summary>
     LatentShape Shape(DiffusionFolder folder, int width, int height);
 }
-
-/// <summary>The tokens of a prompt and of what guidance leads away from.</summary>
-/// <param name="Positive">The prompt's tokens, one entry per text encoder.</param>
-/// <param name="Negative">The negative prompt's, likewise.</param>
-/// <param name="Texts">What the report says of them.</param>
-public sealed record PromptPlan(IReadOnlyList<TokenizedText> Positive, IReadOnlyList<TokenizedText> Negative, IReadOnlyList<TextReport> Texts);

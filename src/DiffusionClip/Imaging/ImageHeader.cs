@@ -163,7 +163,7 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
             throw Truncated("WebP");
         }
 
-        if (BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) + 8L > file.Length + 1L)
+        if (BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) + 8L > file.Length)
         {
             throw new ImageFormatException($"truncated WebP: it says {BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) + 8L} bytes and has {file.Length}");
         }

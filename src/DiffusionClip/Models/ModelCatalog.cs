@@ -114,13 +114,14 @@ public sealed class ModelCatalog
             : $"no such model; {(Roots.Count > 0 ? string.Join(", ", Roots) : "no folder")} holds none; or give a folder's path");
     }
 
+    // Reads ids only: what else the folders hold is no matter until one is chosen.
     private static string? Find(string name, IReadOnlyList<string> roots, ModelKind? kind)
     {
-        var entries = roots.SelectMany(Folders).Select(ModelEntry.Of).ToList();
-        ModelEntry? Match(Func<ModelEntry, string> of) =>
-            entries.Find(entry => of(entry) == name && entry.Kind == kind) ?? entries.Find(entry => of(entry) == name)
-            ?? entries.Find(entry => string.Equals(of(entry), name, StringComparison.OrdinalIgnoreCase));
-        return (Match(entry => entry.Id) ?? Match(entry => Path.GetFileName(entry.Path)))?.Path;
+        var entries = roots.SelectMany(Folders).Select(path => (Path: path, Id: ModelFolder.IdOf(path), Kind: ModelFolder.KindOf(path))).ToList();
+        string? Match(Func<(string Path, string Id, ModelKind Kind), string> of) =>
+            entries.Find(entry => of(entry) == name && entry.Kind == kind).Path ?? entries.Find(entry => of(entry) == name).Path
+            ?? entries.Find(entry => string.Equals(of(entry), name, StringComparison.OrdinalIgnoreCase)).Path;
+        return Match(entry => entry.Id) ?? Match(entry => Path.GetFileName(entry.Path));
     }
 
     private IEnumerable<string> Folders() => Roots.SelectMany(Folders);

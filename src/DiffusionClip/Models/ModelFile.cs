@@ -10,7 +10,12 @@ internal static class ModelFile
         int read;
         try
         {
-            // Asked first: opening a pipe or device in place of a file would wait for ever.
+            if (Directory.Exists(path))
+            {
+                throw new ModelFolderException(path, "a folder; expected an ONNX graph");
+            }
+
+            // Asked first: opening a pipe that nobody writes to would wait for ever.
             if (!RegularFile.Is(path))
             {
                 throw new ModelFolderException(path, "not a regular file; expected an ONNX graph");

@@ -74,10 +74,7 @@ public abstract class ModelFolder
         (string folder, string? variant) = SplitVariant(path);
         string full = ExistingFolder(folder);
         ModelManifest? manifest = ModelManifest.ReadIfThere(full);
-        bool diffusion = manifest?.Kind is { } kind
-            ? kind == ModelKind.Diffusion
-            : File.Exists(System.IO.Path.Combine(full, DiffusionFolder.IndexName)) || Directory.Exists(System.IO.Path.Combine(full, "unet"));
-        return !diffusion
+        return (manifest?.Kind ?? KindOf(full)) == ModelKind.Clip
             ? ClipFolder.Read(full, variant, manifest)
             : variant is null
                 ? DiffusionFolder.Read(full, manifest)
@@ -94,6 +91,25 @@ public abstract class ModelFolder
 
     private static readonly System.Buffers.SearchValues<char> VariantCharacters =
         System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.");
+
+    /// <summary>The id that a folder gives itself; its name where it gives none or cannot be read.</summary>
+    internal static string IdOf(string path)
+    {
+        try
+        {
+            return ModelManifest.ReadIfThere(path)?.Id ?? System.IO.Path.GetFileName(path);
+        }
+        catch (ModelFolderException)
+        {
+            return System.IO.Path.GetFileName(path);
+        }
+    }
+
+    /// <summary>What a folder holds by its layout.</summary>
+    internal static ModelKind KindOf(string path) =>
+        File.Exists(System.IO.Path.Combine(path, DiffusionFolder.IndexName)) || Directory.Exists(System.IO.Path.Combine(path, "unet"))
+            ? ModelKind.Diffusion
+            : ModelKind.Clip;
 
     /// <summary>Whether a folder looks like a model's.</summary>
     internal static bool LooksLikeModel(string path) =>

@@ -117,7 +117,10 @@ public sealed class RunFolder : IDisposable
         ArgumentNullException.ThrowIfNull(text);
         const int Longest = 48;
         var slug = new StringBuilder();
-        foreach (Rune rune in text.Normalize(NormalizationForm.FormKC).EnumerateRunes())
+
+        // By way of runes: half a surrogate pair cannot be normalized.
+        string valid = string.Concat(text.EnumerateRunes().Take(4 * Longest));
+        foreach (Rune rune in valid.Normalize(NormalizationForm.FormKC).EnumerateRunes())
         {
             if (Rune.IsLetterOrDigit(rune))
             {

@@ -40,6 +40,9 @@ public sealed partial class ClipPreprocessing
     /// <summary>Mean and standard deviation that OpenAI's CLIP was trained with, red, green, blue.</summary>
     private static readonly double[] OpenAiMean = [0.48145466, 0.4578275, 0.40821073], OpenAiStd = [0.26862954, 0.26130258, 0.27577711];
 
+    // The filter's weights take memory in proportion to the longer side; a strip of a megapixel by one is no picture to score.
+    private const int LongestSide = 1 << 17;
+
     private float[]? _table;
 
     /// <summary>What the resize aims at.</summary>
@@ -127,8 +130,14 @@ public sealed partial class ClipPreprocessing
     /// <summary>The size after the resize and where the crop begins in it (negative where the picture is padded).</summary>
     /// <param name="width">Width of the picture.</param>
     /// <param name="height">Height of the picture.</param>
+    /// <exception cref="ImageFormatException">The picture is too long or too thin for this preprocessing.</exception>
     public (int Width, int Height, int Left, int Top) Geometry(int width, int height)
     {
+        if (Math.Max(width, height) > LongestSide)
+        {
+            throw new ImageFormatException($"a {width}x{height} picture is too long for the model: at most {LongestSide} pixels a side; crop or scale it first");
+        }
+
         (int resizedWidth, int resizedHeight) = ResizedSize(width, height);
         if (!CenterCrop)
         {

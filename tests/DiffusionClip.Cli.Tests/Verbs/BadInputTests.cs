@@ -141,7 +141,7 @@ public sealed class BadInputTests : IDisposable
     {
         string file = _work["huge.png"];
         File.WriteAllBytes(file, Pictures.Huge());
-        Assert.InRange(new FileInfo(file).Length, 1, 600_000);
+        Assert.InRange(new FileInfo(file).Length, 50_000, 200_000);
         (await Cli.RunAsync("rank", "a cat", file, "--no-cache")).AssertRefused(ExitCodes.Failure, "files", file, "30000x30000", "100000000 allowed", "scale it down");
     }
 

@@ -12,7 +12,7 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
     [Fact]
     public void GoldenRuns()
     {
-        JsonElement table = SchedulerConfigJson.Parse(File.ReadAllBytes(Golden.PathOf("golden", "schedulers.json")));
+        JsonElement table = Golden.Read("golden", "schedulers.json");
         float[] sample = Floats(table.GetProperty("sample"));
         float[][] noise = [.. table.GetProperty("noise").EnumerateArray().Select(Floats)];
         var failures = new List<string>();
@@ -73,7 +73,7 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
     [Fact]
     public void GoldenDefaults()
     {
-        JsonElement table = SchedulerConfigJson.Parse(File.ReadAllBytes(Golden.PathOf("golden", "schedulers.json")));
+        JsonElement table = Golden.Read("golden", "schedulers.json");
         int read = 0;
         foreach (JsonElement run in table.GetProperty("cases").EnumerateArray())
         {

@@ -1,3 +1,4 @@
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Tokenization;
@@ -21,26 +22,20 @@ public sealed class StableDiffusion : IModelFamily
     }
 
     /// <inheritdoc/>
-    public PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt)
-    {
-        ArgumentNullException.ThrowIfNull(folder);
-        ArgumentNullException.ThrowIfNull(tokenizers);
-        ArgumentNullException.ThrowIfNull(prompt);
-        int limit = folder.TextEncoders[0].TokenLimit;
-        TokenizedText positive = tokenizers[0].Tokenize(prompt.Text, limit, TextNormalization.Diffusion);
-        TokenizedText negative = tokenizers[0].Tokenize(prompt.Negative, limit, TextNormalization.Diffusion);
-        return new PromptPlan([positive], [negative], [Report("prompt", prompt.Text, positive), Report("negative", prompt.Negative, negative)]);
-    }
+    public PromptPlan Tokenize(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt, PromptSteps steps) =>
+        PromptPlan.Of(folder, tokenizers, prompt, steps);
 
     /// <inheritdoc/>
     public ConditioningSchedule Encode(PromptPlan plan, IReadOnlyList<ITextEncoder> encoders, bool guided, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(encoders);
-        return new ConditioningSchedule(Encode(plan.Positive[0]), guided ? Encode(plan.Negative[0]) : null);
-
-        TextConditioning Encode(TokenizedText text) =>
-            new(encoders[0].Encode(text.Ids.Span, cancellationToken).LastHiddenState, text.Ids.Length);
+        var encoder = new WindowEncoder(encoders[0]);
+        return plan.Schedule(guided, (windows, _) =>
+        {
+            EncodedWindows encoded = encoder.Encode(windows[0], cancellationToken);
+            return new TextConditioning(encoded.HiddenStates, encoded.SequenceLength);
+        });
     }
 
     /// <inheritdoc/>
@@ -50,7 +45,4 @@ public sealed class StableDiffusion : IModelFamily
         int scale = folder.Decoder.SpatialScale;
         return new LatentShape(folder.Decoder.LatentChannels, height / scale, width / scale);
     }
-
-    private static TextReport Report(string role, string text, TokenizedText tokens) =>
-        new() { Role = role, Text = text, Tokens = tokens.Count, TokensDropped = tokens.Dropped };
 }

@@ -10,22 +10,22 @@ public static partial class PlainText
     private const int MaxDepth = 64;
 
     /// <summary>
-    /// Leaves the words. Tags such as <c>&lt;lora:name:1&gt;</c> go; of an edit <c>[a:b:0.5]</c> stays what the picture ends
+    /// Leaves the words. Tags such as <c>&lt;lora:name:1&gt;</c> and <c>embedding:name</c> go; of an edit <c>[a:b:0.5]</c> stays what the picture ends
     /// with, of an alternation <c>[a|b]</c> its first; weights, brackets, escapes and BREAK go.
     /// A prompt without syntax comes back unchanged.
     /// </summary>
     public static string Of(string prompt)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        if (prompt.AsSpan().IndexOfAny("<([\\])") < 0 && !prompt.Contains(PromptEmphasis.Break, StringComparison.Ordinal))
+        string edited = PromptTags.Remove(prompt, out IReadOnlyList<string> tags);
+        if (tags.Count == 0 && prompt.AsSpan().IndexOfAny("([\\])") < 0 && !prompt.Contains(PromptEmphasis.Break, StringComparison.Ordinal))
         {
             return prompt;
         }
 
-        string edited = Tag().Replace(prompt, "");
         var resolved = new StringBuilder(edited.Length);
         Resolve(edited, MatchBrackets(edited), 0, edited.Length, 0, resolved);
-        IEnumerable<string> words = PromptEmphasis.Parse(resolved.ToString()).Select(run => run.IsBreak ? " " : run.Text);
+        IEnumerable<string> words = PromptEmphasis.Parse(resolved.ToString()).Select(run => run.Weight < 0 && run.Text == PromptEmphasis.Break ? " " : run.Text);
         return Spaces().Replace(string.Concat(words), " ").Trim();
     }
 
@@ -111,9 +111,6 @@ public static partial class PlainText
 
         return closing;
     }
-
-    [GeneratedRegex(@"<\w+:[^<>]+>", RegexOptions.CultureInvariant)]
-    private static partial Regex Tag();
 
     [GeneratedRegex(@"\s+", RegexOptions.CultureInvariant)]
     private static partial Regex Spaces();

@@ -1,15 +1,17 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
+using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Conditioning.Prompts;
 
 /// <summary>A run of a prompt with one weight.</summary>
-/// <param name="Text">The words; <c>BREAK</c> with a negative weight marks a forced window.</param>
+/// <param name="Text">The words; <c>BREAK</c> with the weight -1 marks a forced window.</param>
 /// <param name="Weight">Factor of the words' embeddings.</param>
 public readonly record struct WeightedText(string Text, double Weight)
 {
-    /// <summary>Whether this marks a forced window.</summary>
-    public bool IsBreak => Weight < 0 && Text == PromptEmphasis.Break;
+    /// <summary>Whether this marks a forced window. Inside weighted brackets BREAK is a word, as in the webui.</summary>
+    public bool IsBreak => Weight == -1 && Text == PromptEmphasis.Break;
 }
 
 /// <summary>
@@ -24,95 +26,116 @@ public static class PromptEmphasis
     private const double Round = 1.1;
     private const double Square = 1 / Round;
 
+    private static readonly SearchValues<char> Special = SearchValues.Create(@"\()[]:");
+
     /// <summary>Parses a prompt. Text without any syntax comes back as one run of weight 1.</summary>
-    public static IReadOnlyList<WeightedText> Parse(string prompt)
+    public static IReadOnlyList<WeightedText> Parse(string prompt) => Parse(prompt, invalidWeights: null);
+
+    /// <summary>
+    /// What stands where a weight does and looks like one, but is no number, e.g. the <c>1.2.3</c> of <c>(x:1.2.3)</c>: the
+    /// webui fails there, here the brackets weigh 1.1 and the rest is words.
+    /// </summary>
+    public static IReadOnlyList<string> InvalidWeights(string prompt)
+    {
+        var invalid = new List<string>();
+        Parse(prompt, invalid);
+        return invalid;
+    }
+
+    private static List<WeightedText> Parse(string prompt, List<string>? invalidWeights)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         var runs = new List<WeightedText>();
-        var open = new Stack<(int Start, bool IsRound)>();
+
+        // A bracket closes the innermost open one of its own kind, however the kinds interleave.
+        var round = new Stack<int>();
+        var square = new Stack<int>();
         int at = 0;
         while (at < prompt.Length)
         {
             char c = prompt[at];
-            if (c == '\\')
+            int length = 1;
+            switch (c)
             {
-                int length = at + 1 < prompt.Length && prompt[at + 1] is '(' or ')' or '[' or ']' or '\\' ? 1 : 0;
-                runs.Add(new(prompt.Substring(at + 1, length), 1));
-                at += 1 + length;
-            }
-            else if (c is '(' or '[')
-            {
-                open.Push((runs.Count, c == '('));
-                at++;
-            }
-            else if (c == ':' && WeightAt(prompt, at) is { } weight)
-            {
-                if (Close(open, runs, isRound: true, weight.Value))
-                {
-                    at += weight.Length;
-                }
-                else
-                {
-                    AddText(runs, prompt.Substring(at, weight.Length));
-                    at += weight.Length;
-                }
-            }
-            else if (c is ')' or ']')
-            {
-                bool isRound = c == ')';
-                if (!Close(open, runs, isRound, isRound ? Round : Square))
-                {
-                    AddText(runs, prompt.Substring(at, 1));
-                }
+                case '\\':
+                    int escaped = at + 1 < prompt.Length && prompt[at + 1] is '(' or ')' or '[' or ']' or '\\' ? 1 : 0;
+                    runs.Add(new(prompt.Substring(at + 1, escaped), 1));
+                    length += escaped;
+                    break;
 
-                at++;
-            }
-            else
-            {
-                int end = at + 1;
-                while (c != ':' && end < prompt.Length && prompt[end] is not ('\\' or '(' or ')' or '[' or ']' or ':'))
-                {
-                    end++;
-                }
+                case '(':
+                    round.Push(runs.Count);
+                    break;
 
-                AddText(runs, prompt[at..end]);
-                at = end;
+                case '[':
+                    square.Push(runs.Count);
+                    break;
+
+                case ')' when round.TryPop(out int start):
+                    Multiply(runs, start, Round);
+                    break;
+
+                case ']' when square.TryPop(out int start):
+                    Multiply(runs, start, Square);
+                    break;
+
+                case ':' when Weight(prompt, at) is { } weight && (weight.Value is not null || round.Count == 0):
+                    length = weight.Length;
+                    if (round.TryPop(out int weighted))
+                    {
+                        Multiply(runs, weighted, weight.Value!.Value);
+                    }
+                    else
+                    {
+                        AddText(runs, prompt.Substring(at, length));
+                    }
+
+                    break;
+
+                default:
+                    if (c == ':' && Weight(prompt, at) is { } invalid)
+                    {
+                        invalidWeights?.Add(prompt.Substring(at + 1, invalid.Length - 2).Trim());
+                    }
+
+                    // Every other character stands for itself; those in a row stay one text.
+                    if (c is not (':' or ')' or ']'))
+                    {
+                        int end = prompt.AsSpan(at).IndexOfAny(Special);
+                        length = end < 0 ? prompt.Length - at : end;
+                    }
+
+                    AddText(runs, prompt.Substring(at, length));
+                    break;
             }
+
+            at += length;
         }
 
-        foreach ((int start, bool isRound) in open)
-        {
-            Multiply(runs, start, isRound ? Round : Square);
-        }
-
+        // Unclosed brackets: the outermost first, the round ones before the square ones, so that the last bits agree too.
+        MultiplyUnclosed(runs, round, Round);
+        MultiplyUnclosed(runs, square, Square);
         return Merge(runs);
     }
 
-    // A bracket closes the innermost open one of its own kind, however the kinds interleave.
-    private static bool Close(Stack<(int Start, bool IsRound)> open, List<WeightedText> runs, bool isRound, double factor)
+    private static void MultiplyUnclosed(List<WeightedText> runs, Stack<int> open, double factor)
     {
-        var others = new Stack<(int, bool)>();
-        while (open.TryPop(out (int Start, bool IsRound) candidate))
+        int[] starts = [.. open.Reverse()];
+        int inside = 0;
+        for (int i = 0; i < runs.Count; i++)
         {
-            if (candidate.IsRound == isRound)
+            while (inside < starts.Length && starts[inside] <= i)
             {
-                Multiply(runs, candidate.Start, factor);
-                Restore(open, others);
-                return true;
+                inside++;
             }
 
-            others.Push(candidate);
-        }
-
-        Restore(open, others);
-        return false;
-
-        static void Restore(Stack<(int, bool)> open, Stack<(int, bool)> others)
-        {
-            while (others.TryPop(out (int, bool) other))
+            double weight = runs[i].Weight;
+            for (int n = 0; n < inside && weight != 0 && double.IsFinite(weight); n++)
             {
-                open.Push(other);
+                weight *= factor;
             }
+
+            runs[i] = runs[i] with { Weight = weight };
         }
     }
 
@@ -124,8 +147,8 @@ public static class PromptEmphasis
         }
     }
 
-    // ":" spaces, a signed number, spaces, ")"
-    private static (int Length, double Value)? WeightAt(string prompt, int colon)
+    /// <summary>Reads ":", spaces, sign, digits and points, spaces, ")"; null if that is not what stands there.</summary>
+    private static (int Length, double? Value)? Weight(string prompt, int colon)
     {
         int at = colon + 1;
         SkipSpaces(prompt, ref at);
@@ -135,21 +158,26 @@ public static class PromptEmphasis
             at++;
         }
 
-        while (at < prompt.Length && (prompt[at] == '.' || char.IsAsciiDigit(prompt[at])))
+        int digits = at;
+        while (at < prompt.Length && (prompt[at] == '.' || char.IsDigit(prompt[at])))
         {
             at++;
         }
 
-        ReadOnlySpan<char> number = prompt.AsSpan(start, at - start);
+        int end = at;
         SkipSpaces(prompt, ref at);
-        return at < prompt.Length && prompt[at] == ')'
-            && double.TryParse(number, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
-            ? (at + 1 - colon, value)
-            : null;
+        if (end == digits || at >= prompt.Length || prompt[at] != ')')
+        {
+            return null;
+        }
+
+        // Digits of any script count, as in the webui.
+        string number = string.Concat(prompt[start..end].Select(c => char.IsDigit(c) ? (char)('0' + CharUnicodeInfo.GetDecimalDigitValue(c)) : c));
+        return (at + 1 - colon, double.TryParse(number, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) ? value : null);
 
         static void SkipSpaces(string prompt, ref int at)
         {
-            while (at < prompt.Length && char.IsWhiteSpace(prompt[at]))
+            while (at < prompt.Length && WhiteSpace.IsPython(prompt[at]))
             {
                 at++;
             }
@@ -167,10 +195,10 @@ public static class PromptEmphasis
             if (!first)
             {
                 runs.Add(new(Break, -1));
-                part = part.TrimStart();
+                part = WhiteSpace.TrimStartPython(part);
             }
 
-            runs.Add(new(at < 0 ? part : part.TrimEnd(), 1));
+            runs.Add(new(at < 0 ? part : WhiteSpace.TrimEndPython(part), 1));
             if (at < 0)
             {
                 return;
@@ -186,7 +214,7 @@ public static class PromptEmphasis
         for (int at = text.IndexOf(Break, from, StringComparison.Ordinal); at >= 0; at = text.IndexOf(Break, at + 1, StringComparison.Ordinal))
         {
             int end = at + Break.Length;
-            if ((at == 0 || !IsWord(text[at - 1])) && (end == text.Length || !IsWord(text[end])))
+            if ((at == 0 || !IsWord(text, at > 1 && char.IsLowSurrogate(text[at - 1]) ? at - 2 : at - 1)) && (end == text.Length || !IsWord(text, end)))
             {
                 return at;
             }
@@ -194,7 +222,8 @@ public static class PromptEmphasis
 
         return -1;
 
-        static bool IsWord(char c) => char.IsLetterOrDigit(c) || c == '_';
+        static bool IsWord(string text, int at) => text[at] == '_' || CharUnicodeInfo.GetUnicodeCategory(text, at)
+            is <= UnicodeCategory.OtherLetter or (>= UnicodeCategory.DecimalDigitNumber and <= UnicodeCategory.OtherNumber);
     }
 
     private static List<WeightedText> Merge(List<WeightedText> runs)

@@ -1,0 +1,99 @@
+using DiffusionClip.Conditioning;
+using DiffusionClip.Denoising;
+using DiffusionClip.Models;
+using DiffusionClip.Origins;
+using DiffusionClip.Selection;
+using DiffusionClip.Tokenization;
+using Microsoft.Extensions.DependencyInjection;
+using static DiffusionClip.Benchmarks.Table;
+
+namespace DiffusionClip.Benchmarks;
+
+/// <summary>Managed bytes per denoising evaluation.</summary>
+internal static class AllocationBenchmark
+{
+    private const int Steps = 10;
+
+    public static async Task<string> RunAsync(bool _)
+    {
+        await using ServiceProvider services = Host.Build();
+        var table = new Table("model", "scheduler", "guidance", "bytes per evaluation of the loop", "bytes from step to step in the pipeline");
+        foreach (string scheduler in SchedulerCatalog.All.Select(descriptor => descriptor.Label))
+        {
+            await MeasureAsync(services, table, Request("emoji-sd", 64, 2.5f, scheduler), batched: false, "split");
+        }
+
+        await MeasureAsync(services, table, Request("emoji-sd", 64, 2.5f, null), batched: true, "batched");
+        await MeasureAsync(services, table, Request("emoji-sd", 64, 1, null), batched: false, "none");
+        await MeasureAsync(services, table, Request("sd15-shape", 64, 1, null), batched: false, "none");
+        await MeasureAsync(services, table, Request("sd15-shape", 64, 7.5f, null), batched: false, "split");
+        return $"""
+            On the thread that runs the loop (`GC.GetAllocatedBytesForCurrentThread`). In the loop: what a run over {2 * Steps} steps allocates beyond one over {Steps}, a step.
+            In the pipeline: the most that any step after the first allocates, seen by an observer in `OnStep`. Goal 0.
+
+            {table}
+            """;
+    }
+
+    private static ImageRequest Request(string model, int side, float guidance, string? scheduler) => ImageRequest.For("a red fox") with
+    {
+        Model = new() { Id = model },
+        Sampling = new() { Seed = 1, Scheduler = scheduler, GuidanceScale = guidance, NumInferenceSteps = Steps, Width = side, Height = side },
+        Search = new() { Candidates = 1, Scorer = Scoring.ScorerSource.None },
+    };
+
+    private static async Task MeasureAsync(ServiceProvider services, Table table, ImageRequest request, bool batched, string guidance)
+    {
+        var pipeline = services.GetRequiredService<ImagePipeline>();
+        var watch = new StepWatch();
+        RankedImages result = await pipeline.GenerateAsync(request, new RunControl(Observer: watch));
+        ExecutionPlan plan = result.Report.Plan with { BatchedGuidance = batched, RowsPerRun = batched ? 2 : 1 };
+        watch.Reset();
+        result = await pipeline.GenerateAsync(request, new RunControl(Observer: watch, Plan: plan));
+
+        request = pipeline.Normalize(request);
+        DiffusionFolder folder = services.GetRequiredService<ModelCatalog>().ResolveGenerator(request.Model.Id!);
+        using GeneratorLease lease = await services.GetRequiredService<IModelStore>().LeaseGeneratorAsync(folder, null, CancellationToken.None);
+        long once = Allocated(services, lease, request, plan, Steps);
+        once = Allocated(services, lease, request, plan, Steps);
+        long twice = Allocated(services, lease, request, plan, 2 * Steps);
+        table.Add(request.Model.Id!, result.Report.Sampler.Label, guidance, F((double)(twice - once) / Steps, 1), F(watch.Most, 0));
+    }
+
+    // The loop as the pipeline makes it, all of it on this thread.
+    private static long Allocated(ServiceProvider services, GeneratorLease lease, ImageRequest request, ExecutionPlan plan, int steps)
+    {
+        SamplingRequest sampling = request.Sampling;
+        IModelFamily family = services.GetRequiredService<IModelFamily>();
+        var tokenizers = services.GetRequiredService<TokenizerCache>();
+        var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, 0.5f);
+        PromptPlan prompt = family.Tokenize(lease.Folder, [.. lease.Folder.TextEncoders.Select(encoder => tokenizers.Get(encoder.TokenizerPath))], request.Prompt);
+        ConditioningSchedule conditioning = family.Encode(prompt, lease.TextEncoders, guidance.IsActive, CancellationToken.None);
+        IScheduler scheduler = SchedulerCatalog.Configure(lease.Folder.Scheduler, sampling.Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = steps });
+        LatentShape shape = family.Shape(lease.Folder, sampling.Width!.Value, sampling.Height!.Value);
+        using var loop = new DenoisingLoop(
+            lease.Denoiser, shape, scheduler, conditioning, guidance, plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), CancellationToken.None);
+        Candidate[] group = [Candidate.Root(new CandidateId(0), 1, NoiseKind.Cpu, shape, scheduler, TextOrigin.Instance)];
+        Func<bool> never = static () => false;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        loop.Run(group, scheduler.Evaluations, never);
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
+    private sealed class StepWatch : IRunObserver
+    {
+        private long _last = -1;
+
+        /// <summary>The most bytes between two steps.</summary>
+        public long Most { get; private set; }
+
+        public void Reset() => (_last, Most) = (-1, 0);
+
+        public void OnStep(in StepUpdate update)
+        {
+            long now = GC.GetAllocatedBytesForCurrentThread();
+            Most = _last < 0 ? 0 : Math.Max(Most, now - _last);
+            _last = now;
+        }
+    }
+}
