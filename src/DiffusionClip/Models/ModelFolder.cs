@@ -74,13 +74,23 @@ public abstract class ModelFolder
         (string folder, string? variant) = SplitVariant(path);
         string full = ExistingFolder(folder);
         ModelManifest? manifest = ModelManifest.ReadIfThere(full);
-        ModelKind kind = manifest?.Kind ?? KindOf(full);
-        return kind == ModelKind.Clip
+        return (manifest?.Kind ?? KindOf(full)) == ModelKind.Clip
             ? ClipFolder.Read(full, variant, manifest)
             : variant is null
                 ? DiffusionFolder.Read(full, manifest)
                 : throw new ModelFolderException(full, $"a generator, which has no variants; leave '{VariantMark}{variant}' out");
     }
+
+    /// <summary>Takes the precision off a name or path; a folder that has the mark in its name is meant whole.</summary>
+    internal static (string Folder, string? Variant) SplitVariant(string path)
+    {
+        int mark = path.LastIndexOf(VariantMark);
+        bool isVariant = mark > 0 && mark < path.Length - 1 && path.AsSpan(mark + 1).IndexOfAnyExcept(VariantCharacters) < 0 && !Directory.Exists(path);
+        return isVariant ? (path[..mark], path[(mark + 1)..]) : (path, null);
+    }
+
+    private static readonly System.Buffers.SearchValues<char> VariantCharacters =
+        System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.");
 
     /// <summary>The id that a folder gives itself; its name where it gives none or cannot be read.</summary>
     internal static string IdOf(string path)
@@ -100,17 +110,6 @@ public abstract class ModelFolder
         File.Exists(System.IO.Path.Combine(path, DiffusionFolder.IndexName)) || Directory.Exists(System.IO.Path.Combine(path, "unet"))
             ? ModelKind.Diffusion
             : ModelKind.Clip;
-
-    /// <summary>Takes the precision off a name or path; a folder that has the mark in its name is meant whole.</summary>
-    internal static (string Folder, string? Variant) SplitVariant(string path)
-    {
-        int mark = path.LastIndexOf(VariantMark);
-        bool isVariant = mark > 0 && mark < path.Length - 1 && path.AsSpan(mark + 1).IndexOfAnyExcept(VariantCharacters) < 0 && !Directory.Exists(path);
-        return isVariant ? (path[..mark], path[(mark + 1)..]) : (path, null);
-    }
-
-    private static readonly System.Buffers.SearchValues<char> VariantCharacters =
-        System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.");
 
     /// <summary>Whether a folder looks like a model's.</summary>
     internal static bool LooksLikeModel(string path) =>

@@ -41,7 +41,7 @@ internal sealed class OnnxGraphFile
     {
         string folder = Path.GetDirectoryName(_path)!;
         long data = _external.Sum(file => new FileInfo(Path.Combine(folder, file)).Length);
-        return new(name, $"{_producer} {_producerVersion}".Trim(), _irVersion, _opsets, Precision, _nodes, [.. _external.Order(StringComparer.Ordinal)], new FileInfo(_path).Length + data);
+        return new(name, $"{_producer} {_producerVersion}".Trim(), _irVersion, _opsets, Precision, Precision == "float32" && _halfWeights.Count > 0 ? "float16" : Precision, _nodes, [.. _external.Order(StringComparer.Ordinal)], new FileInfo(_path).Length + data);
     }
 
     /// <summary>A fixed size of the only input of a rank; null where there is none, or several, or the size is free.</summary>
