@@ -1,4 +1,5 @@
 using DiffusionClip.Conditioning;
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
@@ -67,9 +68,9 @@ internal static class AllocationBenchmark
         IModelFamily family = services.GetRequiredService<IModelFamily>();
         var tokenizers = services.GetRequiredService<TokenizerCache>();
         var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, 0.5f);
-        PromptPlan prompt = family.Tokenize(lease.Folder, [.. lease.Folder.TextEncoders.Select(encoder => tokenizers.Get(encoder.TokenizerPath))], request.Prompt);
-        ConditioningSchedule conditioning = family.Encode(prompt, lease.TextEncoders, guidance.IsActive, CancellationToken.None);
         IScheduler scheduler = SchedulerCatalog.Configure(lease.Folder.Scheduler, sampling.Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = steps });
+        PromptPlan prompt = family.Tokenize(lease.Folder, [.. lease.Folder.TextEncoders.Select(encoder => tokenizers.Get(encoder.TokenizerPath))], request.Prompt, PromptSteps.Of(scheduler, steps));
+        ConditioningSchedule conditioning = family.Encode(prompt, lease.TextEncoders, guidance.IsActive, CancellationToken.None);
         LatentShape shape = family.Shape(lease.Folder, sampling.Width!.Value, sampling.Height!.Value);
         using var loop = new DenoisingLoop(
             lease.Denoiser, shape, scheduler, conditioning, guidance, plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), CancellationToken.None);
