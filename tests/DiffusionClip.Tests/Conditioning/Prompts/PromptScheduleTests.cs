@@ -85,6 +85,9 @@ public sealed class PromptScheduleTests
     [Fact]
     public void Deep_edits_end()
     {
+        Assert.NotEmpty(PromptEmphasis.Parse(string.Concat(Enumerable.Repeat("(a", 20_000)) + new string(')', 20_000)));
+        Assert.NotEmpty(PromptEmphasis.Parse(string.Concat(Enumerable.Repeat("[a", 20_000)) + new string(']', 20_000)));
+
         string deep = string.Concat(Enumerable.Repeat("[", 9_000)) + "x" + string.Concat(Enumerable.Repeat(":3]", 9_000));
         Assert.Equal([new(3, ""), new(10, "x")], PromptSchedule.Parse(deep, 10));
     }
