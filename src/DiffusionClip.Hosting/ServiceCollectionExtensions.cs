@@ -42,6 +42,8 @@ public static class DiffusionClipServiceCollectionExtensions
         services.AddSingleton<IImageCodec, SkiaImageCodec>();
         services.AddSingleton<ScorerSource>();
         services.AddSingleton<IModelFamily, StableDiffusion>();
+        services.AddSingleton<IModelFamily, StableDiffusionXl>();
+        services.AddSingleton<IModelFamily, LatentConsistency>();
         services.AddSingleton<DiffusionClip.ISearchStrategy, BestOfN>();
         services.AddSingleton<DiffusionClip.ImagePipeline>();
         services.AddSingleton<PictureEncoder>();

@@ -56,9 +56,11 @@ public sealed class ImagePipeline
         $"DiffusionClip {typeof(ImagePipeline).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]}";
 
     /// <summary>Checks a request and fills in what it leaves open; the result runs the same wherever the model is the same.</summary>
+    /// <param name="request">What is wanted.</param>
+    /// <param name="images">The pictures that it names, by SHA-256: the size is the picture's where the request does not say one.</param>
     /// <exception cref="InvalidRequestException">A field cannot be used.</exception>
     /// <exception cref="ModelFolderException">The model cannot be used.</exception>
-    public ImageRequest Normalize(ImageRequest request) => Resolve(request, []).Request;
+    public ImageRequest Normalize(ImageRequest request, IReadOnlyDictionary<string, RgbImage>? images = null) => Resolve(request, images, []).Request;
 
     /// <summary>Paints, scores and ranks.</summary>
     /// <param name="request">What is wanted.</param>
@@ -83,7 +85,7 @@ public sealed class ImagePipeline
         Resolved resolved;
         using (clock.Measure(Stage.Models))
         {
-            resolved = Resolve(request, warnings);
+            resolved = Resolve(request, control.Images, warnings);
             (generator, scorer) = await LeaseAsync(resolved, warnings, control.Abort).ConfigureAwait(false);
         }
 
@@ -103,7 +105,7 @@ public sealed class ImagePipeline
         CancellationToken abort = control.Abort;
 
         SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
-        IScheduler scheduler = schedulerConfig.Build(new ScheduleRequest { NumInferenceSteps = sampling.NumInferenceSteps!.Value, Eta = sampling.Eta });
+        IScheduler scheduler = RequestNormalizer.Schedule(request, schedulerConfig, family);
         PromptPlan prompt;
         using (clock.Measure(Stage.Tokenization))
         {
@@ -115,17 +117,23 @@ public sealed class ImagePipeline
             warnings.AddRange(prompt.Warnings);
         }
 
-        var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, sampling.GuidanceRescale!.Value);
+        float guidanceScale = sampling.GuidanceScale!.Value;
+        var guidance = new GuidanceSettings(family.IsGuided(folder, guidanceScale) ? guidanceScale : 1, sampling.GuidanceRescale!.Value);
         ConditioningSchedule conditioning;
         using (clock.Measure(Stage.Conditioning))
         {
-            conditioning = family.Encode(prompt, generator.TextEncoders, guidance.IsActive, abort);
+            conditioning = family.Encode(prompt, new ConditioningRequest(folder, sampling, guidance.IsActive), generator.TextEncoders, abort);
         }
 
         LatentShape shape = family.Shape(folder, sampling.Width!.Value, sampling.Height!.Value);
         ExecutionPlan plan = Plan(generator, guidance.IsActive, control.Plan, warnings);
         var decoder = new PictureDecoder(generator.LatentDecoder, folder.Decoder, shape);
-        ILatentOrigin origin = TextOrigin.Instance;
+        ILatentOrigin origin;
+        using (clock.Measure(Stage.Origins))
+        {
+            origin = OriginPictures.Prepare(request.Origin, control.Images, folder, request.Origin is null ? null : generator.LatentEncoder, shape, abort);
+        }
+
         bool higherIsBetter = scorer?.Scorer.Descriptor.HigherIsBetter ?? true;
         var scoring = new ScoreComparison();
 
@@ -206,7 +214,7 @@ public sealed class ImagePipeline
             new PictureDecoder(generator.PreviewDecoder, folder.PreviewDecoder, shape).Decode(latents.Span, abort, out _);
     }
 
-    private Resolved Resolve(ImageRequest request, List<string> warnings)
+    private Resolved Resolve(ImageRequest request, IReadOnlyDictionary<string, RgbImage>? images, List<string> warnings)
     {
         ArgumentNullException.ThrowIfNull(request);
         _normalizer.Check(request);
@@ -214,7 +222,7 @@ public sealed class ImagePipeline
         IModelFamily family = _families.FirstOrDefault(candidate => candidate.Matches(folder))
             ?? throw new ModelFolderException(folder.Path, $"a {folder.PipelineClass}; this build runs {string.Join(", ", _families.Select(candidate => candidate.Name))}");
         ScorerChoice scorer = _scorers.Choose(request.Search.Scorer, folder, warnings);
-        ImageRequest normalized = _normalizer.Normalize(request, folder, scorer);
+        ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorer, images);
         return new Resolved(normalized, folder, family, _strategies[normalized.Search.Strategy!], scorer);
     }
 

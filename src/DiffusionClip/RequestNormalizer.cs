@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Origins;
 using DiffusionClip.Scoring;
 
 namespace DiffusionClip;
@@ -10,8 +12,16 @@ namespace DiffusionClip;
 /// <summary>Checks a request and makes it whole: seeds concrete, defaults filled in. Only normalized requests run, are hashed and are written down.</summary>
 internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollection<string> strategies)
 {
+    private const int MaxClipSkip = 64;
+    private const int MaxCondition = 1 << 20;
+
     /// <summary>Fills what a request leaves open; normalizing twice changes nothing.</summary>
-    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, ScorerChoice scorer)
+    /// <param name="request">The request.</param>
+    /// <param name="folder">The generator's folder.</param>
+    /// <param name="family">Its family.</param>
+    /// <param name="scorer">The scorer that was chosen.</param>
+    /// <param name="images">The pictures that the request names; asked for their size only.</param>
+    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, IModelFamily family, ScorerChoice scorer, IReadOnlyDictionary<string, RgbImage>? images)
     {
         Check(request);
         SamplingRequest sampling = request.Sampling;
@@ -19,21 +29,21 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int candidates = request.Search.Candidates ?? options.Candidates;
         int keep = request.Search.Keep ?? candidates;
         CheckRange("keep", keep, 1, candidates);
-        int width = Size("width", sampling.Width ?? folder.Defaults.Width, folder);
-        int height = Size("height", sampling.Height ?? folder.Defaults.Height, folder);
-
-        // Building checks the scheduler's name, options and number of steps before anything is loaded.
-        int steps = sampling.NumInferenceSteps ?? folder.Defaults.NumInferenceSteps;
+        CheckFit(request, folder);
+        OriginRequest? origin = request.Origin is { } given ? given with { Strength = given.Strength ?? (given.Mask is null ? folder.Defaults.Strength : folder.Defaults.InpaintStrength) } : null;
+        (int ownWidth, int ownHeight) = OwnSize(request, folder, images);
+        int width = Size("width", ownWidth, folder);
+        int height = Size("height", ownHeight, folder);
         SchedulerConfig scheduler = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
-        scheduler.Build(new ScheduleRequest { NumInferenceSteps = steps, Eta = sampling.Eta });
-        return request with
+        ImageRequest normalized = request with
         {
+            Origin = origin,
             Prompt = request.Prompt with { Syntax = syntax },
             Model = request.Model with { Id = folder.Id, Provider = request.Model.Provider ?? options.Provider },
             Sampling = sampling with
             {
                 Scheduler = sampling.Scheduler ?? scheduler.ClassName,
-                NumInferenceSteps = steps,
+                NumInferenceSteps = sampling.NumInferenceSteps ?? folder.Defaults.NumInferenceSteps,
                 GuidanceScale = sampling.GuidanceScale ?? folder.Defaults.GuidanceScale,
                 GuidanceRescale = sampling.GuidanceRescale ?? 0,
                 Seed = sampling.Seed ?? (uint)RandomNumberGenerator.GetInt32(int.MaxValue),
@@ -51,6 +61,20 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 ScoreText = request.Search.ScoreText ?? (syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)),
             },
         };
+
+        // Building checks the scheduler's name, options, number of steps and strength before anything is loaded.
+        Schedule(normalized, scheduler, family);
+        return normalized;
+    }
+
+    /// <summary>The plan of a normalized request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="scheduler">Its scheduler's configuration.</param>
+    /// <param name="family">The model's family: how a strength shortens the plan.</param>
+    public static IScheduler Schedule(ImageRequest request, SchedulerConfig scheduler, IModelFamily family)
+    {
+        var steps = new ScheduleRequest { NumInferenceSteps = request.Sampling.NumInferenceSteps!.Value, Eta = request.Sampling.Eta };
+        return scheduler.Build(request.Origin is { } origin ? family.Shorten(steps, scheduler, origin) : steps);
     }
 
     /// <summary>Checks what can be judged without a model.</summary>
@@ -63,12 +87,17 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 
         CheckText("prompt", request.Prompt.Text);
         CheckText("negative_prompt", request.Prompt.Negative);
+        CheckText("prompt_2", request.Prompt.Text2 ?? "");
+        CheckText("negative_prompt_2", request.Prompt.Negative2 ?? "");
         CheckText("score_text", request.Search.ScoreText ?? "");
         SamplingRequest sampling = request.Sampling;
         CheckRange("num_inference_steps", sampling.NumInferenceSteps ?? 1, 1, options.Limits.Steps);
         CheckRange("guidance_scale", sampling.GuidanceScale ?? 1, 0, 100);
         CheckRange("guidance_rescale", sampling.GuidanceRescale ?? 0, 0, 1);
         CheckRange("eta", sampling.Eta ?? 0, 0, 1);
+        CheckRange("clip_skip", sampling.ClipSkip ?? 0, 0, MaxClipSkip);
+        CheckSizes(sampling);
+        CheckOrigin(request.Origin);
         CheckRange("width", sampling.Width ?? 1, 1, options.Limits.Side);
         CheckRange("height", sampling.Height ?? 1, 1, options.Limits.Side);
         CheckRange("candidates", request.Search.Candidates ?? 1, 1, options.Limits.Candidates);
@@ -76,6 +105,113 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         {
             throw new InvalidRequestException("strategy", strategy, $"known are {string.Join(", ", strategies)}");
         }
+    }
+
+    private static void CheckOrigin(OriginRequest? origin)
+    {
+        if (origin is null)
+        {
+            return;
+        }
+
+        if (origin.Image.Length == 0)
+        {
+            throw new InvalidRequestException("init_image", null, "strength and mask go with a picture to start from; give one");
+        }
+
+        CheckName("init_image", origin.Image);
+        CheckName("mask", origin.Mask);
+        if (origin.Strength is { } strength && !(strength is > 0 and <= 1))
+        {
+            throw new InvalidRequestException("strength", strength.ToString("R", CultureInfo.InvariantCulture), "it lies above 0 and up to 1: the part of the way that is painted anew");
+        }
+
+        static void CheckName(string field, string? name)
+        {
+            if (name is not null && (name.Length != 64 || !name.All(char.IsAsciiHexDigitLower)))
+            {
+                throw new InvalidRequestException(field, name, "pictures are named by the SHA-256 of their files, in 64 lower-case hex digits");
+            }
+        }
+    }
+
+    private void CheckSizes(SamplingRequest sampling)
+    {
+        foreach ((string field, RowsColumns? size, int least) in Sizes(sampling))
+        {
+            if (size is { } given && (given.Rows < least || given.Columns < least || given.Rows > MaxCondition || given.Columns > MaxCondition))
+            {
+                throw new InvalidRequestException(field, $"{Text(given.Rows)}, {Text(given.Columns)}", $"both numbers lie from {Text(least)} to {Text(MaxCondition)}");
+            }
+        }
+    }
+
+    private static (string Field, RowsColumns? Size, int Least)[] Sizes(SamplingRequest sampling) =>
+    [
+        ("original_size", sampling.OriginalSize, 1),
+        ("crops_coords_top_left", sampling.CropsCoordsTopLeft, 0),
+        ("target_size", sampling.TargetSize, 1),
+        ("negative_original_size", sampling.NegativeOriginalSize, 1),
+        ("negative_crops_coords_top_left", sampling.NegativeCropsCoordsTopLeft, 0),
+        ("negative_target_size", sampling.NegativeTargetSize, 1),
+    ];
+
+    /// <summary>Refuses what the model cannot do.</summary>
+    private static void CheckFit(ImageRequest request, DiffusionFolder folder)
+    {
+        foreach ((string field, string? text) in new[] { ("prompt_2", request.Prompt.Text2), ("negative_prompt_2", request.Prompt.Negative2) })
+        {
+            if (text is not null && folder.TextEncoders.Count < 2)
+            {
+                throw new InvalidRequestException(field, text, $"{folder.Id} has one text encoder; leave it out");
+            }
+        }
+
+        foreach ((string field, RowsColumns? size, _) in Sizes(request.Sampling))
+        {
+            if (size is { } given && folder.Denoiser.AdditionEmbedType != "text_time")
+            {
+                throw new InvalidRequestException(field, $"{Text(given.Rows)}, {Text(given.Columns)}", $"{folder.Id} is not conditioned on sizes; leave it out");
+            }
+        }
+
+        DenoiserFolder denoiser = folder.Denoiser;
+        if (denoiser.InChannels != denoiser.OutChannels && !denoiser.SeesMask)
+        {
+            throw new ModelFolderException(denoiser.ConfigPath, $"in_channels is {denoiser.InChannels}; this build runs {denoiser.OutChannels}, and {(2 * denoiser.OutChannels) + 1} for inpainting");
+        }
+
+        if (denoiser.SeesMask && request.Origin?.Mask is null)
+        {
+            throw new InvalidRequestException(
+                request.Origin is null ? "init_image" : "mask", null, $"{folder.Id} is an inpainting model, which paints where a mask shows; give a picture and a mask, or choose another model");
+        }
+
+        if (request.Origin is not null && folder.Encoder is null)
+        {
+            throw new ModelFolderException(Path.Combine(folder.Path, "vae_encoder"), "missing; painting over a picture needs the encoder of the model's autoencoder");
+        }
+    }
+
+    /// <summary>The size asked for; else that of the picture to start from, rounded down to what the model paints; else the model's.</summary>
+    private static (int Width, int Height) OwnSize(ImageRequest request, DiffusionFolder folder, IReadOnlyDictionary<string, RgbImage>? images)
+    {
+        SamplingRequest sampling = request.Sampling;
+        if (sampling is { Width: { } width, Height: { } height })
+        {
+            return (width, height);
+        }
+
+        if (request.Origin is not { } origin)
+        {
+            return (sampling.Width ?? folder.Defaults.Width, sampling.Height ?? folder.Defaults.Height);
+        }
+
+        RgbImage image = OriginPictures.Find("init_image", origin.Image, images);
+        int multiple = folder.SizeMultiple;
+        return (sampling.Width ?? Down(image.Width), sampling.Height ?? Down(image.Height));
+
+        int Down(int side) => Math.Max(side / multiple, 1) * multiple;
     }
 
     private void CheckText(string field, string text)
@@ -100,7 +236,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 
     private static int Size(string field, int value, DiffusionFolder folder)
     {
-        int multiple = folder.Decoder.SpatialScale << folder.Denoiser.Downsamplings;
+        int multiple = folder.SizeMultiple;
         if (value % multiple == 0)
         {
             return value;

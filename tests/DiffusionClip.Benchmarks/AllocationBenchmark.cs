@@ -1,4 +1,5 @@
 using DiffusionClip.Conditioning;
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
@@ -64,12 +65,13 @@ internal static class AllocationBenchmark
     private static long Allocated(ServiceProvider services, GeneratorLease lease, ImageRequest request, ExecutionPlan plan, int steps)
     {
         SamplingRequest sampling = request.Sampling;
-        IModelFamily family = services.GetRequiredService<IModelFamily>();
+        IModelFamily family = services.GetServices<IModelFamily>().First(candidate => candidate.Matches(lease.Folder));
         var tokenizers = services.GetRequiredService<TokenizerCache>();
         var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, 0.5f);
-        PromptPlan prompt = family.Tokenize(lease.Folder, [.. lease.Folder.TextEncoders.Select(encoder => tokenizers.Get(encoder.TokenizerPath))], request.Prompt);
-        ConditioningSchedule conditioning = family.Encode(prompt, lease.TextEncoders, guidance.IsActive, CancellationToken.None);
         IScheduler scheduler = SchedulerCatalog.Configure(lease.Folder.Scheduler, sampling.Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = steps });
+        PromptPlan prompt = family.Tokenize(
+            lease.Folder, [.. lease.Folder.TextEncoders.Select(encoder => tokenizers.Get(encoder.TokenizerPath))], request.Prompt, PromptSteps.Of(scheduler, steps));
+        ConditioningSchedule conditioning = family.Encode(prompt, new ConditioningRequest(lease.Folder, sampling, guidance.IsActive), lease.TextEncoders, CancellationToken.None);
         LatentShape shape = family.Shape(lease.Folder, sampling.Width!.Value, sampling.Height!.Value);
         using var loop = new DenoisingLoop(
             lease.Denoiser, shape, scheduler, conditioning, guidance, plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), CancellationToken.None);

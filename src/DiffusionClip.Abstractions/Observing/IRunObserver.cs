@@ -7,7 +7,11 @@ namespace DiffusionClip;
 /// <param name="Finish">Starts nothing more and returns the best so far.</param>
 /// <param name="Observer">Told what happens, on the thread that does it.</param>
 /// <param name="Plan">A plan to follow, to repeat an earlier run bit for bit; null: chosen from the configuration.</param>
-public sealed record RunControl(CancellationToken Abort = default, CancellationToken Finish = default, IRunObserver? Observer = null, ExecutionPlan? Plan = null);
+public sealed record RunControl(CancellationToken Abort = default, CancellationToken Finish = default, IRunObserver? Observer = null, ExecutionPlan? Plan = null)
+{
+    /// <summary>The pictures that the request names (<see cref="OriginRequest"/>), by the SHA-256 of their files.</summary>
+    public IReadOnlyDictionary<string, RgbImage>? Images { get; init; }
+}
 
 /// <summary>Told what happens in a run. Must not block; what it throws ends the run.</summary>
 public interface IRunObserver

@@ -27,6 +27,9 @@ public sealed record ImageRequest
     /// <summary>How many candidates, and how the best are found.</summary>
     public SearchRequest Search { get; init; } = new();
 
+    /// <summary>The picture that painting starts from; null: noise alone.</summary>
+    public OriginRequest? Origin { get; init; }
+
     /// <summary>What is written down.</summary>
     public OutputRequest Output { get; init; } = new();
 
@@ -42,6 +45,14 @@ public sealed record PromptRequest
 
     /// <summary>What guidance leads away from; empty for nothing in particular.</summary>
     public string Negative { get; init; } = "";
+
+    /// <summary>The prompt of the second text encoder (SDXL's <c>prompt_2</c>); null: the same.</summary>
+    [JsonPropertyName("text_2")]
+    public string? Text2 { get; init; }
+
+    /// <summary>What guidance leads away from, for the second text encoder (SDXL's <c>negative_prompt_2</c>); null: the same.</summary>
+    [JsonPropertyName("negative_2")]
+    public string? Negative2 { get; init; }
 
     /// <summary>How both texts are read; null: as the webui reads them.</summary>
     public PromptSyntax? Syntax { get; init; }
@@ -90,6 +101,30 @@ public sealed record SamplingRequest
 
     /// <summary>Height in pixels, a multiple of the latent's scale.</summary>
     public int? Height { get; init; }
+
+    /// <summary>
+    /// Layers of the text encoder left out at its end, counted as diffusers does: null for none, 1 for what A1111 calls 2.
+    /// As in diffusers the negative prompt keeps all layers.
+    /// </summary>
+    public int? ClipSkip { get; init; }
+
+    /// <summary>Size that the picture is conditioned on as its original one (SDXL); null: its own.</summary>
+    public RowsColumns? OriginalSize { get; init; }
+
+    /// <summary>Where the picture is conditioned on having been cropped (SDXL); null: (0, 0), not at all.</summary>
+    public RowsColumns? CropsCoordsTopLeft { get; init; }
+
+    /// <summary>Size that the picture is conditioned on as its target (SDXL); null: its own.</summary>
+    public RowsColumns? TargetSize { get; init; }
+
+    /// <summary>As <see cref="OriginalSize"/>, for guidance's other side; counts only together with <see cref="NegativeTargetSize"/>.</summary>
+    public RowsColumns? NegativeOriginalSize { get; init; }
+
+    /// <summary>As <see cref="CropsCoordsTopLeft"/>, for guidance's other side; counts only together with the two negative sizes.</summary>
+    public RowsColumns? NegativeCropsCoordsTopLeft { get; init; }
+
+    /// <summary>As <see cref="TargetSize"/>, for guidance's other side; counts only together with <see cref="NegativeOriginalSize"/>.</summary>
+    public RowsColumns? NegativeTargetSize { get; init; }
 }
 
 /// <summary>Whose random numbers a run draws.</summary>

@@ -5,7 +5,8 @@ namespace DiffusionClip.Cli.Verbs;
 /// <summary>The flags that verbs share which score pictures that exist.</summary>
 internal sealed class ScoringFlags
 {
-    private static readonly string[] Providers = ["auto", "cpu", "dml", "cuda"];
+    /// <summary>The providers that may be named.</summary>
+    public static readonly string[] Providers = ["auto", "cpu", "dml", "cuda"];
 
     public Option<string?> Scorer { get; } = new("--scorer") { HelpName = "NAME", Description = "CLIP that scores: a name (dclip models) or the path of a folder. Default: the one that goes with the default generator." };
 

@@ -23,11 +23,37 @@ public interface IModelFamily
 
     /// <summary>Encodes the prompts.</summary>
     /// <param name="plan">The tokens.</param>
+    /// <param name="request">What else the conditioning depends on.</param>
     /// <param name="encoders">The folder's text encoders, in its order.</param>
-    /// <param name="guided">Whether guidance needs the negative side.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
-    ConditioningSchedule Encode(PromptPlan plan, IReadOnlyList<ITextEncoder> encoders, bool guided, CancellationToken cancellationToken);
+    ConditioningSchedule Encode(PromptPlan plan, ConditioningRequest request, IReadOnlyList<ITextEncoder> encoders, CancellationToken cancellationToken);
+
+    /// <summary>Whether guidance evaluates a negative side. Models that were given the scale as an input (<see cref="GuidanceEmbedding"/>) have none.</summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="guidanceScale">The scale.</param>
+    bool IsGuided(DiffusionFolder folder, float guidanceScale)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return guidanceScale > 1 && folder.Denoiser.TimeCondProjDim is null;
+    }
+
+    /// <summary>How a strength below 1 shortens the schedule: the last part of the steps runs.</summary>
+    /// <param name="request">The steps.</param>
+    /// <param name="scheduler">The scheduler that will build the plan.</param>
+    /// <param name="origin">Where painting starts from, with a strength.</param>
+    ScheduleRequest Shorten(ScheduleRequest request, SchedulerConfig scheduler, OriginRequest origin)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(origin);
+        return request with { Strength = origin.Strength ?? 1 };
+    }
 
     /// <summary>The latents of a picture.</summary>
     LatentShape Shape(DiffusionFolder folder, int width, int height);
 }
+
+/// <summary>What a conditioning depends on beside the prompts.</summary>
+/// <param name="Folder">The model's folder.</param>
+/// <param name="Sampling">The normalized settings: clip skip, size conditions, guidance scale.</param>
+/// <param name="IsGuided">Whether guidance needs the negative side.</param>
+public sealed record ConditioningRequest(DiffusionFolder Folder, SamplingRequest Sampling, bool IsGuided);

@@ -58,9 +58,16 @@ public sealed class PromptPlan
         ArgumentNullException.ThrowIfNull(steps);
         var warnings = new List<string>();
         bool isPlain = prompt.Syntax == PromptSyntax.Plain;
-        PromptSide positive = Side("prompt", prompt.Text, isPlain, limits, tokenizers, steps, warnings);
-        PromptSide negative = Side("negative_prompt", prompt.Negative, isPlain, limits, tokenizers, steps, warnings);
+        PromptSide positive = Both("prompt", prompt.Text, prompt.Text2);
+        PromptSide negative = Both("negative_prompt", prompt.Negative, prompt.Negative2);
         return new(positive, negative, [.. Report("prompt", positive), .. Report("negative", negative)], warnings);
+
+        // Without a text of their own, the encoders after the first read what the first one reads.
+        PromptSide Both(string field, string text, string? second)
+        {
+            PromptSide side = Side(field, text, isPlain, limits, tokenizers, steps, warnings);
+            return second is null || second == text ? side : side.With(Side($"{field}_2", second, isPlain, limits, tokenizers, steps, warnings));
+        }
     }
 
     /// <summary>Encodes every text and joins the two sides: whichever has fewer windows gets empty ones.</summary>
@@ -173,7 +180,7 @@ public sealed class PromptPlan
             yield return new TextReport
             {
                 Role = role,
-                Text = side.Text,
+                Text = encoder == 0 ? side.Text : side.SecondText ?? side.Text,
                 Encoder = encoder,
                 Tokens = longest.Count,
                 TokensDropped = longest.Dropped,
@@ -187,7 +194,33 @@ public sealed class PromptPlan
 /// <summary>One side of guidance.</summary>
 /// <param name="Text">The prompt as it was given, with its syntax.</param>
 /// <param name="Stretches">Its texts in order; the last reaches to the end.</param>
-public sealed record PromptSide(string Text, IReadOnlyList<PromptStretch> Stretches);
+public sealed record PromptSide(string Text, IReadOnlyList<PromptStretch> Stretches)
+{
+    /// <summary>The prompt of the encoders after the first, if they have one of their own.</summary>
+    public string? SecondText { get; private init; }
+
+    /// <summary>Whether there is nothing to read for any encoder.</summary>
+    public bool IsEmpty => Stretches.All(stretch => stretch.Encoders.All(encoder => encoder.Count == 0));
+
+    /// <summary>This side for the first encoder, another one for the encoders after it.</summary>
+    /// <param name="second">The other side, tokenized for the same encoders.</param>
+    internal PromptSide With(PromptSide second)
+    {
+        var stretches = new List<PromptStretch>();
+        for (int a = 0, b = 0; a < Stretches.Count;)
+        {
+            (PromptStretch own, PromptStretch other) = (Stretches[a], second.Stretches[b]);
+            int until = Math.Min(own.Until, other.Until);
+
+            // No prompt holds NUL, so the joined text tells the pairs apart.
+            stretches.Add(new(until, $"{own.Text}\0{other.Text}", [own.Encoders[0], .. other.Encoders.Skip(1)]));
+            a += own.Until == until ? 1 : 0;
+            b += other.Until == until ? 1 : 0;
+        }
+
+        return new(Text, stretches) { SecondText = second.Text };
+    }
+}
 
 /// <summary>A text for a stretch of evaluations.</summary>
 /// <param name="Until">The first evaluation it no longer holds for.</param>

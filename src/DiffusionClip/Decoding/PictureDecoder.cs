@@ -1,12 +1,11 @@
 using System.Buffers;
-using System.Numerics.Tensors;
 using DiffusionClip.Denoising;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
 
 namespace DiffusionClip.Decoding;
 
-/// <summary>From latents to pixels: undoes the scaling (latents / scaling_factor + shift_factor, as diffusers does), decodes, rounds to 8 bits.</summary>
+/// <summary>From latents to pixels: undoes the scaling, decodes, rounds to 8 bits.</summary>
 internal sealed class PictureDecoder(ILatentDecoder decoder, AutoencoderFolder folder, LatentShape shape)
 {
     /// <summary>Decodes one sample; says what is wrong with a picture that cannot be right.</summary>
@@ -20,8 +19,7 @@ internal sealed class PictureDecoder(ILatentDecoder decoder, AutoencoderFolder f
         {
             Span<float> input = scaled.AsSpan(0, shape.Length);
             Span<float> output = planar.AsSpan(0, 3 * width * height);
-            TensorPrimitives.Divide(latents, folder.ScalingFactor, input);
-            TensorPrimitives.Add(input, folder.ShiftFactor, input);
+            folder.Unscale(latents, input);
             decoder.Decode(input, shape, output, cancellationToken);
             failure = PixelConversion.Inspect(output) switch
             {

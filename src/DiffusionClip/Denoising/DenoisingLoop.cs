@@ -54,9 +54,8 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         bool guided = guidance.IsActive;
         _batched = guided && plan.BatchedGuidance;
         GroupSize = _batched ? Math.Max(1, plan.RowsPerRun / 2) : plan.RowsPerRun;
-        var inputShape = shape with { Channels = denoiser.Descriptor.InChannels };
-        _binding = denoiser.Bind(inputShape, _batched ? 2 * GroupSize : GroupSize, conditioning.SequenceLength);
-        _negativeBinding = guided && !_batched ? denoiser.Bind(inputShape, GroupSize, conditioning.SequenceLength) : null;
+        _binding = denoiser.Bind(shape, _batched ? 2 * GroupSize : GroupSize, conditioning.SequenceLength);
+        _negativeBinding = guided && !_batched ? denoiser.Bind(shape, GroupSize, conditioning.SequenceLength) : null;
         _guided = new float[shape.Length];
         _before = new float[shape.Length];
         _registration = abort.UnsafeRegister(static loop => ((DenoisingLoop)loop!).Terminate(), this);

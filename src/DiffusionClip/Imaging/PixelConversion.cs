@@ -69,6 +69,30 @@ public static class PixelConversion
         }
     }
 
+    /// <summary>Converts a picture to what an encoder takes: x/255·2 - 1.</summary>
+    /// <param name="image">The picture.</param>
+    /// <param name="sample">[3, height, width]: planes of red, green, blue in -1..1.</param>
+    /// <exception cref="ArgumentException">The sample is not 3 × width × height long.</exception>
+    public static void ToSample(RgbImage image, Span<float> sample)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        int plane = image.Width * image.Height;
+        if (sample.Length != 3 * plane)
+        {
+            throw new ArgumentException($"A {image.Width}x{image.Height} picture has {3 * plane} values, not {sample.Length}.", nameof(sample));
+        }
+
+        ReadOnlySpan<byte> pixels = image.Pixels.Span;
+        for (int i = 0; i < plane; i++)
+        {
+            sample[i] = Signed(pixels[3 * i]);
+            sample[plane + i] = Signed(pixels[(3 * i) + 1]);
+            sample[(2 * plane) + i] = Signed(pixels[(3 * i) + 2]);
+        }
+
+        static float Signed(byte level) => (level / 255f * 2) - 1;
+    }
+
     /// <summary>Whether a decoded sample is a picture at all; a candidate that is not is reported as failed and never scored.</summary>
     /// <param name="sample">[3, height, width] in -1..1.</param>
     public static DecodedPixels Inspect(ReadOnlySpan<float> sample)

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Text.Json;
 using DiffusionClip.Denoising;
 
@@ -11,9 +12,13 @@ public sealed class DiffusionFolder : ModelFolder
 {
     internal const string IndexName = "model_index.json";
 
-    // What diffusers' StableDiffusionPipeline runs with when nobody says otherwise.
-    private const int DefaultSteps = 50;
-    private const float DefaultGuidanceScale = 7.5f;
+    // What the families' pipelines in diffusers run with when nobody says otherwise: steps, guidance, strength over a picture and with a mask.
+    private static readonly (string Family, int Steps, float GuidanceScale, double Strength, double InpaintStrength)[] _pipelineDefaults =
+    [
+        ("LatentConsistency", 4, 8.5f, 0.8, 1),
+        ("StableDiffusionXL", 50, 5f, 0.3, 0.9999),
+        ("", 50, 7.5f, 0.8, 1),
+    ];
 
     private readonly string[] _configurations;
 
@@ -73,11 +78,17 @@ public sealed class DiffusionFolder : ModelFolder
 
         (int height, int width) = Denoiser.SampleSize;
         int scale = Decoder.SpatialScale;
+        (_, int steps, float guidanceScale, double strength, double inpaintStrength) =
+            _pipelineDefaults.First(defaults => PipelineClass.Contains(defaults.Family, StringComparison.Ordinal));
         Defaults = new(
-            manifest?.NumInferenceSteps ?? DefaultSteps,
-            manifest?.GuidanceScale ?? DefaultGuidanceScale,
+            manifest?.NumInferenceSteps ?? steps,
+            manifest?.GuidanceScale ?? guidanceScale,
             manifest?.Width ?? width * scale,
-            manifest?.Height ?? height * scale);
+            manifest?.Height ?? height * scale)
+        {
+            Strength = strength,
+            InpaintStrength = inpaintStrength,
+        };
     }
 
     /// <summary>The whole <c>model_index.json</c>.</summary>
@@ -113,9 +124,12 @@ public sealed class DiffusionFolder : ModelFolder
     /// <summary>The encoder; null if there is none.</summary>
     public AutoencoderFolder? Encoder { get; }
 
+    /// <summary>Width and height of pictures are multiples of this.</summary>
+    public int SizeMultiple => Decoder.SpatialScale << Denoiser.Downsamplings;
+
     /// <summary>
-    /// The settings that go with the model. What <c>diffusionclip.json</c> does not say: 50 steps and guidance 7.5 as diffusers'
-    /// pipelines have them, and the size that the UNet was trained for (<c>sample_size</c> times the decoder's scale).
+    /// The settings that go with the model. What <c>diffusionclip.json</c> does not say: steps, guidance and strengths as the family's
+    /// pipelines in diffusers have them, and the size that the UNet was trained for (<c>sample_size</c> times the decoder's scale).
     /// </summary>
     public ModelDefaults Defaults { get; }
 
@@ -202,6 +216,9 @@ public sealed record TextEncoderFolder
     /// <summary>Layers of the transformer; null if the configuration does not say.</summary>
     public int? NumHiddenLayers { get; init; }
 
+    /// <summary>What layer norms add to the variance.</summary>
+    public float LayerNormEpsilon { get; init; } = 1e-5f;
+
     /// <summary>Entries of the vocabulary; null if the configuration does not say.</summary>
     public int? VocabSize { get; init; }
 
@@ -220,6 +237,7 @@ public sealed record TextEncoderFolder
             ProjectionDim = config.Int("projection_dim"),
             NumHiddenLayers = config.Int("num_hidden_layers"),
             VocabSize = config.Int("vocab_size"),
+            LayerNormEpsilon = config.Float("layer_norm_eps") ?? 1e-5f,
         };
     }
 
@@ -264,6 +282,9 @@ public sealed record DenoiserFolder
 
     /// <summary>Further conditioning, e.g. <c>text_time</c> for SDXL; null if there is none.</summary>
     public string? AdditionEmbedType { get; init; }
+
+    /// <summary>Whether it takes a mask and the masked picture beside its sample: an inpainting model.</summary>
+    public bool SeesMask => InChannels == (2 * OutChannels) + 1;
 
     /// <summary>Factors by which the UNet halves its input: height and width must be multiples of 2 to this power.</summary>
     public int Downsamplings { get; init; }
@@ -320,6 +341,39 @@ public sealed record AutoencoderFolder
 
     /// <summary>Standard deviation of each latent channel, where the family standardises them; else null.</summary>
     public IReadOnlyList<float>? LatentsStd { get; init; }
+
+    /// <summary>From what an encoder gives to what the denoiser knows, in place.</summary>
+    /// <param name="latents">[channels, height, width].</param>
+    internal void Scale(Span<float> latents)
+    {
+        int plane = latents.Length / LatentChannels;
+        for (int channel = 0; channel < LatentChannels; channel++)
+        {
+            Span<float> values = latents.Slice(channel * plane, plane);
+            (float shift, float deviation) = Standard(channel);
+            TensorPrimitives.Subtract(values, shift, values);
+            TensorPrimitives.Multiply(values, ScalingFactor / deviation, values);
+        }
+    }
+
+    /// <summary>From what the denoiser knows to what a decoder takes.</summary>
+    /// <param name="latents">[channels, height, width].</param>
+    /// <param name="destination">As long.</param>
+    internal void Unscale(ReadOnlySpan<float> latents, Span<float> destination)
+    {
+        int plane = latents.Length / LatentChannels;
+        for (int channel = 0; channel < LatentChannels; channel++)
+        {
+            Span<float> values = destination.Slice(channel * plane, plane);
+            (float shift, float deviation) = Standard(channel);
+            TensorPrimitives.Divide(latents.Slice(channel * plane, plane), ScalingFactor / deviation, values);
+            TensorPrimitives.Add(values, shift, values);
+        }
+    }
+
+    // Standardised channels have no shift factor beside their means.
+    private (float Shift, float Deviation) Standard(int channel) =>
+        LatentsMean is { } mean && LatentsStd is { } deviation ? (mean[channel], deviation[channel]) : (ShiftFactor, 1);
 
     internal static AutoencoderFolder Read(string folder, string graph)
     {

@@ -17,7 +17,14 @@ public enum ModelKind
 /// <param name="GuidanceScale">Scale of classifier-free guidance.</param>
 /// <param name="Width">Width in pixels.</param>
 /// <param name="Height">Height in pixels.</param>
-public sealed record ModelDefaults(int NumInferenceSteps, float GuidanceScale, int Width, int Height);
+public sealed record ModelDefaults(int NumInferenceSteps, float GuidanceScale, int Width, int Height)
+{
+    /// <summary>Strength of painting over a picture.</summary>
+    public double Strength { get; init; } = 0.8;
+
+    /// <summary>Strength of painting where a mask shows.</summary>
+    public double InpaintStrength { get; init; } = 1;
+}
 
 /// <summary><c>diffusionclip.json</c>: what the layout of a folder does not say itself. Optional; unknown keys are errors.</summary>
 public sealed record ModelManifest

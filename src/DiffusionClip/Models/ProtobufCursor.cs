@@ -49,6 +49,40 @@ internal sealed class ProtobufCursor
         return 0;
     }
 
+    /// <summary>The field as numbers: one, or several packed together.</summary>
+    public List<ulong> Numbers()
+    {
+        if (_wire != 2)
+        {
+            return [Number()];
+        }
+
+        long end = Length();
+        end += _stream.Position;
+        var numbers = new List<ulong>();
+        while (_stream.Position < end)
+        {
+            numbers.Add(Varint());
+        }
+
+        return _stream.Position == end ? numbers : throw new EndOfStreamException();
+    }
+
+    /// <summary>Where the field's bytes lie in the stream; they are passed over.</summary>
+    public ByteRange? Range()
+    {
+        if (_wire != 2)
+        {
+            Skip();
+            return null;
+        }
+
+        long length = Length();
+        var range = new ByteRange(_stream.Position, length);
+        Advance(length);
+        return range;
+    }
+
     /// <summary>The field as text.</summary>
     public string Text()
     {
@@ -56,6 +90,34 @@ internal sealed class ProtobufCursor
         byte[] bytes = length <= 1 << 16 ? new byte[length] : throw new EndOfStreamException();
         _stream.ReadExactly(bytes);
         return Encoding.UTF8.GetString(bytes);
+    }
+
+    /// <summary>The field as a 32-bit float.</summary>
+    public float Single()
+    {
+        if (_wire != 5)
+        {
+            Skip();
+            return 0;
+        }
+
+        Span<byte> bytes = stackalloc byte[4];
+        if (_end - _stream.Position < bytes.Length)
+        {
+            throw new EndOfStreamException();
+        }
+
+        _stream.ReadExactly(bytes);
+        return System.Buffers.Binary.BinaryPrimitives.ReadSingleLittleEndian(bytes);
+    }
+
+    /// <summary>The field as bytes; for files of a few megabytes only.</summary>
+    public byte[] Bytes()
+    {
+        long length = Length();
+        byte[] bytes = length <= 1 << 24 ? new byte[length] : throw new EndOfStreamException();
+        _stream.ReadExactly(bytes);
+        return bytes;
     }
 
     /// <summary>The field as a message, which has to be walked to its end.</summary>
@@ -125,3 +187,8 @@ internal sealed class ProtobufCursor
         throw new EndOfStreamException();
     }
 }
+
+/// <summary>A stretch of a stream.</summary>
+/// <param name="Offset">First byte.</param>
+/// <param name="Length">Number of bytes.</param>
+internal readonly record struct ByteRange(long Offset, long Length);

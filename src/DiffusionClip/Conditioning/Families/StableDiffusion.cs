@@ -18,7 +18,7 @@ public sealed class StableDiffusion : IModelFamily
     public bool Matches(DiffusionFolder folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return folder.TextEncoders.Count == 1 && folder.PipelineClass is "StableDiffusionPipeline" or "OnnxStableDiffusionPipeline" or "ORTStableDiffusionPipeline" or null;
+        return folder.TextEncoders.Count == 1 && PipelineClass.IsOf(folder, "StableDiffusion");
     }
 
     /// <inheritdoc/>
@@ -26,23 +26,9 @@ public sealed class StableDiffusion : IModelFamily
         PromptPlan.Of(folder, tokenizers, prompt, steps);
 
     /// <inheritdoc/>
-    public ConditioningSchedule Encode(PromptPlan plan, IReadOnlyList<ITextEncoder> encoders, bool guided, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(plan);
-        ArgumentNullException.ThrowIfNull(encoders);
-        var encoder = new WindowEncoder(encoders[0]);
-        return plan.Schedule(guided, (windows, _) =>
-        {
-            EncodedWindows encoded = encoder.Encode(windows[0], cancellationToken);
-            return new TextConditioning(encoded.HiddenStates, encoded.SequenceLength);
-        });
-    }
+    public ConditioningSchedule Encode(PromptPlan plan, ConditioningRequest request, IReadOnlyList<ITextEncoder> encoders, CancellationToken cancellationToken) =>
+        SingleEncoder.Encode(plan, request, encoders, cancellationToken);
 
     /// <inheritdoc/>
-    public LatentShape Shape(DiffusionFolder folder, int width, int height)
-    {
-        ArgumentNullException.ThrowIfNull(folder);
-        int scale = folder.Decoder.SpatialScale;
-        return new LatentShape(folder.Decoder.LatentChannels, height / scale, width / scale);
-    }
+    public LatentShape Shape(DiffusionFolder folder, int width, int height) => SingleEncoder.Shape(folder, width, height);
 }
