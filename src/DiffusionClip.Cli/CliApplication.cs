@@ -92,6 +92,7 @@ internal static class CliApplication
         root.Add(ScoreVerb.Create(Context));
         root.Add(InspectVerb.Create(Context));
         root.Add(ModelsVerb.Create(Context));
+        root.Add(VerifyVerb.Create(Context));
         root.Add(SamplersVerb.Create(Context));
         root.Add(Set);
         root.Add(Verbose);

@@ -32,6 +32,18 @@ public static class ExecutionProviders
         return [.. Known.Where(provider => built.Contains(provider.Runtime, StringComparer.Ordinal)).Select(provider => provider.Name)];
     }
 
+    /// <summary>The provider that a name stands for on this machine, tried by setting a session up for it.</summary>
+    /// <param name="provider"><c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>.</param>
+    /// <exception cref="InvalidRequestException">Not a provider's name.</exception>
+    /// <exception cref="ExecutionProviderException">The provider was asked for by name and is not there.</exception>
+    public static string Resolve(string provider) => Choose(
+        provider,
+        candidate =>
+        {
+            using var _ = OnnxSession.CreateOptions(candidate, OnnxEnvironment.Current);
+        },
+        Available()).Name;
+
     /// <summary>Checks a provider's name.</summary>
     /// <returns>The name in lower case.</returns>
     /// <exception cref="InvalidRequestException">Not a provider's name.</exception>

@@ -90,6 +90,9 @@ internal sealed class LoadedGenerator : LoadedModel
     {
         OnnxSession Session(string graph) => OnnxSession.Load(folder.PathOf(graph), provider.Name, environment);
 
+        // Before the runtime opens anything: what a graph refers to may lie outside of the folder.
+        folder.DescribeGraphs();
+
         // The largest first: the others fit into what loading it leaves free.
         Task<ModelHashes> hashes = HashAsync(folder);
         IDisposable[] parts = await LoadAsync(
@@ -116,13 +119,19 @@ internal sealed class LoadedGenerator : LoadedModel
 /// <summary>The sessions of a CLIP.</summary>
 internal sealed class LoadedClip : LoadedModel
 {
-    private LoadedClip(ClipFolder folder, ProviderInUse provider, Task<ModelHashes> hashes, OnnxClipTextEncoder text, OnnxClipImageEncoder image)
+    private readonly Lazy<ClipLogits> _logits;
+
+    private LoadedClip(
+        ClipFolder folder, ProviderInUse provider, Task<ModelHashes> hashes, OnnxEnvironment environment, OnnxClipTextEncoder text, OnnxClipImageEncoder image)
         : base(provider, folder.Precision, hashes)
     {
         Folder = folder;
         Text = text;
         Image = image;
+        _logits = new(() => folder.Logits ?? MeasureLogits(folder, provider, environment), LazyThreadSafetyMode.PublicationOnly);
     }
+
+    public ClipLogits Logits => _logits.Value;
 
     public ClipFolder Folder { get; }
 
@@ -132,6 +141,12 @@ internal sealed class LoadedClip : LoadedModel
 
     public static async Task<LoadedModel> LoadAsync(ClipFolder folder, ProviderInUse provider, OnnxEnvironment environment)
     {
+        folder.DescribeGraphs();
+        if (folder is { Logits: null, JointGraph: null })
+        {
+            throw new ModelFolderException(folder.PathOf("config.json"), "logit_scale and logit_bias are missing, without which a SigLIP's cosines are no probabilities; add them, or the joint onnx/model.onnx");
+        }
+
         Task<ModelHashes> hashes = HashAsync(folder);
         OnnxSession Session(string graph) => OnnxSession.Load(folder.PathOf(graph), provider.Name, environment);
         IDisposable[] parts;
@@ -159,13 +174,19 @@ internal sealed class LoadedClip : LoadedModel
                 () => new OnnxClipTextEncoder(Session(folder.TextGraph), folder)).ConfigureAwait(false);
         }
 
-        return new LoadedClip(folder, provider, hashes, (OnnxClipTextEncoder)parts[1], (OnnxClipImageEncoder)parts[0]);
+        return new LoadedClip(folder, provider, hashes, environment, (OnnxClipTextEncoder)parts[1], (OnnxClipImageEncoder)parts[0]);
     }
 
     public override void Dispose()
     {
         Text.Dispose();
         Image.Dispose();
+    }
+
+    private static ClipLogits MeasureLogits(ClipFolder folder, ProviderInUse provider, OnnxEnvironment environment)
+    {
+        using OnnxSession joint = OnnxSession.Load(folder.PathOf(folder.JointGraph!), provider.Name, environment);
+        return OnnxClipLogits.Measure(joint, folder);
     }
 }
 

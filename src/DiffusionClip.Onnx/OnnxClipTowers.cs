@@ -172,6 +172,9 @@ internal sealed class ClipPorts
         return port;
     }
 
+    /// <summary>The logits of a joint graph, [pictures, texts].</summary>
+    public Port Logits() => _map.OptionalOutput(port => port is { Rank: 2, IsReal: true }, "logits_per_image") ?? throw _map.Unmapped("no output logits_per_image");
+
     /// <summary>Of a joint graph, something for the image half to look at.</summary>
     public void AddEmptyPicture(EncoderCall call)
     {

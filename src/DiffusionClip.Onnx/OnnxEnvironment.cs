@@ -32,6 +32,18 @@ internal sealed partial class OnnxEnvironment
     /// <summary>ONNX Runtime's version.</summary>
     public string Version { get; }
 
+    /// <summary>The environment as it is, with the default options if there is none yet.</summary>
+    public static OnnxEnvironment Current
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return current ??= Create(new OnnxOptions(), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+            }
+        }
+    }
+
     /// <summary>The environment; made by the first call, whose options count. One that the host made before is used with a warning.</summary>
     public static OnnxEnvironment Get(OnnxOptions options, ILogger logger)
     {

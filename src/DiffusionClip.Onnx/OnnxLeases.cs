@@ -55,6 +55,8 @@ internal sealed class OnnxClipLease(LoadedClip model, Action giveBack) : ClipLea
 
     public override IClipImageEncoder ImageEncoder => Alive().Image;
 
+    public override ClipLogits Logits => Alive().Logits;
+
     protected override void Dispose(bool disposing) => Interlocked.Exchange(ref _giveBack, null)?.Invoke();
 
     private LoadedClip Alive()

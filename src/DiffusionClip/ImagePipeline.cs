@@ -135,7 +135,7 @@ public sealed class ImagePipeline
         }
 
         bool higherIsBetter = scorer?.Scorer.Descriptor.HigherIsBetter ?? true;
-        ScoreRecord? scoring = null;
+        var scoring = new ScoreComparison();
 
         using var denoising = new DenoisingLoop(generator.Denoiser, shape, scheduler, conditioning, guidance, plan, control.Observer, DecodePreview, abort);
         var search = new SearchLoop(
@@ -146,6 +146,11 @@ public sealed class ImagePipeline
 
         using (clock.Measure(Stage.Reporting))
         {
+            if (scoring.Record is { } record && request.Search.LongText == LongTextPolicy.WindowsMean && record.LongText != "windows-mean")
+            {
+                warnings.Add($"long_text: {record.Scorer} does not know windows-mean; it scored by {record.LongText}");
+            }
+
             (IReadOnlyList<CandidateReport> candidates, IReadOnlyList<RankedImage> images) = RankedImagesBuilder.Build(search.All, kept, higherIsBetter);
             var models = new List<ModelReport> { await ModelOf("generator", folder, generator).ConfigureAwait(false) };
             if (scorer?.Clip is { } clip)
@@ -163,7 +168,7 @@ public sealed class ImagePipeline
                 Texts = prompt.Texts,
                 Stages = clock.Report(),
                 Candidates = candidates,
-                Scoring = scoring,
+                Scoring = scoring.Record,
                 ProviderReason = generator.Provider.FallbackReason,
                 Warnings = [.. warnings],
                 FinishedEarly = search.FinishedEarly,
@@ -197,7 +202,10 @@ public sealed class ImagePipeline
             using (clock.Measure(Stage.Scoring, phase))
             {
                 (candidate.Score, candidate.ScoringFailure, ScoreRecord? record) = await scorer.ScoreAsync(image, request.Search.ScoreText!, phase, abort).ConfigureAwait(false);
-                scoring ??= record;
+                if (record is not null && scoring.Refuse(record, phase) is { } reason)
+                {
+                    (candidate.Score, candidate.ScoringFailure) = (null, reason);
+                }
             }
         }
 
@@ -222,7 +230,7 @@ public sealed class ImagePipeline
     {
         string? provider = resolved.Request.Model.Provider;
         Task<GeneratorLease> generator = _store.LeaseGeneratorAsync(resolved.Folder, provider, abort);
-        Task<ScorerLease?> scorer = _scorers.LeaseAsync(resolved.Scorer, provider, warnings, abort);
+        Task<ScorerLease?> scorer = _scorers.LeaseAsync(resolved.Scorer, provider, resolved.Request.Search.LongText!.Value, warnings, abort);
         try
         {
             await Task.WhenAll(generator, scorer).ConfigureAwait(false);

@@ -157,6 +157,9 @@ public sealed record SearchRequest
 
     /// <summary>The text that pictures are scored against; null: the prompt without its syntax.</summary>
     public string? ScoreText { get; init; }
+
+    /// <summary>What the scorer does with text beyond its limit; null: <c>truncate</c>.</summary>
+    public LongTextPolicy? LongText { get; init; }
 }
 
 /// <summary>What is written down.</summary>

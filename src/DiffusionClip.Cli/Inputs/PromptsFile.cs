@@ -18,14 +18,15 @@ internal static class PromptsFile
 {
     private static readonly string[] Flat =
     [
-        "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta", "clip_skip", "strength",
-        "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "score_text", "metadata",
+        "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps",
+        "guidance_scale", "guidance_rescale", "eta", "clip_skip", "strength",
+        "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "score_text", "long_text", "syntax", "metadata",
     ];
 
     // The words of the flags, for those who write files as they write command lines.
     private static readonly Dictionary<string, string> Aliases = new(StringComparer.Ordinal)
     {
-        ["negative"] = "negative_prompt", ["steps"] = "num_inference_steps", ["cfg_scale"] = "guidance_scale", ["cfg_rescale"] = "guidance_rescale", ["sampler"] = "scheduler",
+        ["negative"] = "negative_prompt", ["steps"] = "num_inference_steps", ["cfg_scale"] = "guidance_scale", ["cfg_rescale"] = "guidance_rescale", ["sampler"] = "scheduler", ["prompt_syntax"] = "syntax",
     };
 
     private static readonly JsonSerializerOptions Strict = new(DiffusionClipJson.Compact) { RespectNullableAnnotations = true, AllowDuplicateProperties = false };
@@ -115,11 +116,11 @@ internal static class PromptsFile
         // Nested as a request is, then read as one: one reader, one set of errors.
         string[][] groups =
         [
-            ["prompt", "prompt>text", "negative_prompt>negative", "prompt_2>text_2", "negative_prompt_2>negative_2"],
+            ["prompt", "prompt>text", "negative_prompt>negative", "prompt_2>text_2", "negative_prompt_2>negative_2", "syntax"],
             ["model", "model>id", "provider"],
             ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta", "seed", "noise", "width", "height", "clip_skip"],
             ["origin", "strength"],
-            ["search", "strategy", "candidates", "keep", "scorer", "score_text"],
+            ["search", "strategy", "candidates", "keep", "scorer", "score_text", "long_text"],
             ["output", "metadata"],
         ];
         var nested = new Dictionary<string, Dictionary<string, JsonElement>>(StringComparer.Ordinal);

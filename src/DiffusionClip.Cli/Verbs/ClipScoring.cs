@@ -18,11 +18,12 @@ internal sealed record ClipScoring(ClipScorer Scorer, ScoringStream Stream, Imag
     /// <param name="services">The program.</param>
     /// <param name="scorer">Name or path; null: the configured one, else the one that goes with the default generator.</param>
     /// <param name="provider">Execution provider; null: the configured one.</param>
+    /// <param name="longText">What happens to text beyond the model's limit.</param>
     /// <param name="useCache">Whether embeddings are kept between runs.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
-    public static async Task<ClipScoring> OpenAsync(IServiceProvider services, string? scorer, string? provider, bool useCache, CancellationToken cancellationToken)
+    public static async Task<ClipScoring> OpenAsync(IServiceProvider services, string? scorer, string? provider, LongTextPolicy longText, bool useCache, CancellationToken cancellationToken)
     {
-        ClipScorer clip = await services.GetRequiredService<ScorerSource>().LeaseClipAsync(scorer, provider, cancellationToken).ConfigureAwait(false);
+        ClipScorer clip = await services.GetRequiredService<ScorerSource>().LeaseClipAsync(scorer, provider, longText, cancellationToken).ConfigureAwait(false);
         try
         {
             // Vectors depend on the weights, on how pictures are prepared, and in their last bits on what computes them.

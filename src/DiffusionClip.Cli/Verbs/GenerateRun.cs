@@ -109,7 +109,7 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
 
         foreach (TextReport text in report.Texts.Where(text => text.TokensDropped > 0))
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the model's limit and were not read");
+            yield return string.Create(CultureInfo.InvariantCulture, $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the {text.Windows} windows that a prompt may have and were not read");
         }
 
         if (report.Scoring is { TokensDropped: > 0 } scoring)
@@ -147,7 +147,7 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         IEnumerable<string> stages = report.Stages
             .GroupBy(stage => stage.Stage)
             .Select(stage => (Stage: stage.Key, Seconds: stage.Sum(part => part.Seconds)))
-            .Where(stage => stage.Seconds >= 0.005)
+            .Where(stage => stage.Seconds >= Math.Max(0.005, report.Seconds / 50))
             .Select(stage => string.Create(CultureInfo.InvariantCulture, $"{stage.Stage.ToString().ToLowerInvariant()} {stage.Seconds:0.00} s"));
         string fallback = report.Warnings.FirstOrDefault(warning => IsFallback(report, warning)) is { } reason ? $" ({reason})" : "";
         return string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:0.00} s on {report.Plan.Provider}{fallback}: {string.Join(", ", stages)}");

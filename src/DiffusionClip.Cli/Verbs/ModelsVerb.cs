@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Models;
+using DiffusionClip.Onnx;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -25,8 +26,8 @@ internal static class ModelsVerb
         list.SetAction(parse => List(context(parse), parse.GetValue(json)));
         Command show = new("show", "Shows what a model's folder says of it.") { named };
         show.SetAction(parse => Show(context(parse), parse.GetValue(named)!, parse.GetValue(json)));
-        Command verify = new("verify", "Hashes every file of a model and compares with what its folder declares. Exit code 1 if one differs or is missing.") { perhaps };
-        verify.SetAction(parse => Verify(context(parse), parse.GetValue(perhaps), parse.GetValue(json)));
+        Command verify = new("verify", "Hashes every file of a model, compares with what its folder declares, and tries the model as dclip verify does. Exit code 1 if a file differs or is missing, or the model cannot be used.") { perhaps };
+        verify.SetAction((parse, _) => VerifyAsync(context(parse), parse.GetValue(perhaps), parse.GetValue(json)));
 
         Command command = new("models", "Lists, shows and verifies models.") { list, show, verify, json };
         command.SetAction(parse => List(context(parse), parse.GetValue(json)));
@@ -125,12 +126,12 @@ internal static class ModelsVerb
         yield return ("token_limit", folder.TokenLimit);
         yield return ("embed_dim", folder.EmbedDim);
         yield return ("logit_scale", folder.LogitScale);
-        yield return ("preprocessing", folder.Preprocessing.ToString());
+        yield return ("preprocessing", folder.Preprocessing.Description);
         yield return ("text_graph", folder.TextGraph);
         yield return ("image_graph", folder.ImageGraph);
     }
 
-    private static int Verify(CliContext context, string? name, bool json)
+    private static async Task<int> VerifyAsync(CliContext context, string? name, bool json)
     {
         using IHost host = context.BuildHost();
         ModelCatalog catalog = host.Services.GetRequiredService<ModelCatalog>();
@@ -156,9 +157,24 @@ internal static class ModelsVerb
             }
         }
 
+        // Files that are not what they should be explain whatever else is wrong.
+        var conformance = new Dictionary<string, VerifyReport>(StringComparer.Ordinal);
+        var run = new VerifyRun(host.Services, ExecutionProviders.Cpu, context.Interruption.Abort) { Patience = TimeSpan.Zero };
+        foreach ((ModelFolder folder, IReadOnlyList<FileVerification> files) in verified)
+        {
+            if (files.All(file => file.State is FileState.Ok or FileState.Undeclared))
+            {
+                VerifyReport report = conformance[folder.Path] = await run.VerifyAsync(folder.Path).ConfigureAwait(false);
+                if (!report.IsUsable)
+                {
+                    problems.Add(VerifyVerb.Line(report));
+                }
+            }
+        }
+
         if (json)
         {
-            terminal.Out.WriteLine(JsonSerializer.Serialize(verified.Select(model => new { id = model.Folder.Id, path = model.Folder.Path, files = model.Files }), Json));
+            terminal.Out.WriteLine(JsonSerializer.Serialize(verified.Select(model => new { id = model.Folder.Id, path = model.Folder.Path, files = model.Files, conformance = conformance.GetValueOrDefault(model.Folder.Path) }), Json));
         }
         else
         {
@@ -172,6 +188,10 @@ internal static class ModelsVerb
             }
 
             table.Write(terminal);
+            foreach (VerifyReport report in conformance.Values.Where(report => report.IsUsable))
+            {
+                terminal.Out.WriteLine(Terminal.OneLine(VerifyVerb.Line(report)));
+            }
         }
 
         foreach ((ModelFolder folder, IReadOnlyList<FileVerification> files) in verified)

@@ -77,6 +77,16 @@ internal sealed class RankVerb
             scored.Add(item);
         }
 
+        // One scorer made them all; should that ever change, the numbers must not stand in one order.
+        var comparison = new ScoreComparison();
+        foreach (ScoredItem item in scored.Where(item => item.Outcome.Failure is null))
+        {
+            if (comparison.Refuse(item.Texts[0].Record) is { } reason)
+            {
+                throw new InvalidRequestException("files", item.Name, reason);
+            }
+        }
+
         int[] order = Ranking.Order([.. scored.Select(item => item.Outcome.Failure is null ? (double?)item.Outcome.ScoresPerText.Span[0] : null)], scoring.Scorer.Descriptor.HigherIsBetter);
         ScoredItem[] ranked = [.. order.Select(index => scored[index])];
         List<(string File, string Message)> failures = [.. scored.Where(item => item.Outcome.Failure is not null).Select(item => (item.Name, item.Outcome.Failure!))];

@@ -13,6 +13,7 @@ internal sealed class RequestFlags
     public RequestFlags()
     {
         NegativePrompt = Text("negative_prompt", "--negative-prompt", "TEXT", "What the picture should not show.", "--negative");
+        Syntax = Text("syntax", "--prompt-syntax", "a1111|plain", "How prompts are read: with weights, BREAK and edits over steps as in the webui, or every character as it stands. Default: a1111.");
         Prompt2 = Text("prompt_2", "--prompt-2", "TEXT", "What SDXL's second text encoder reads. Default: the prompt.");
         NegativePrompt2 = Text("negative_prompt_2", "--negative-prompt-2", "TEXT", "What it reads as negative prompt. Default: the negative prompt.");
         Steps = Text("num_inference_steps", "--steps", "N", "Denoising steps, 1 to 1000. Default: the model's own.");
@@ -38,12 +39,15 @@ internal sealed class RequestFlags
         Model = Text("model", "--model", "NAME", "Generator: the name of a model (dclip models) or the path of a folder.", "-m");
         Scorer = Text("scorer", "--scorer", "NAME", "CLIP that scores: a name or the path of a folder; none turns scoring off. Default: the one that goes with the generator.");
         ScoreText = Text("score_text", "--score-text", "TEXT", "Text that the pictures are scored against. Default: the prompt without its syntax.");
+        LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
         Noise = Text("noise", "--noise", "cpu|philox", "Whose random numbers: torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
         Provider = Text("provider", "--provider", "auto|cpu|dml|cuda", "Execution provider; auto takes the fastest there is. Default: auto.");
         NoMetadata = new("--no-metadata") { Description = "Write pictures without the text that says how they came about." };
     }
 
     public Option<string?> NegativePrompt { get; }
+
+    public Option<string?> Syntax { get; }
 
     public Option<string?> Prompt2 { get; }
 
@@ -87,6 +91,8 @@ internal sealed class RequestFlags
 
     public Option<string?> ScoreText { get; }
 
+    public Option<string?> LongText { get; }
+
     public Option<string?> Noise { get; }
 
     public Option<string?> Provider { get; }
@@ -98,8 +104,8 @@ internal sealed class RequestFlags
     {
         foreach (Option option in new Option[]
         {
-            NegativePrompt, Prompt2, NegativePrompt2, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask, Candidates, Keep, Strategy,
-            Model, Scorer, ScoreText, Noise, Provider, NoMetadata,
+            NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask,
+            Candidates, Keep, Strategy, Model, Scorer, ScoreText, LongText, Noise, Provider, NoMetadata,
         })
         {
             command.Add(option);
@@ -113,6 +119,7 @@ internal sealed class RequestFlags
         Prompt = request.Prompt with
         {
             Negative = parse.GetValue(NegativePrompt) ?? request.Prompt.Negative,
+            Syntax = OneOf(parse, Syntax, ["a1111", "plain"]) switch { null => request.Prompt.Syntax, "plain" => PromptSyntax.Plain, _ => PromptSyntax.A1111 },
             Text2 = parse.GetValue(Prompt2) ?? request.Prompt.Text2,
             Negative2 = parse.GetValue(NegativePrompt2) ?? request.Prompt.Negative2,
         },
@@ -142,6 +149,7 @@ internal sealed class RequestFlags
             Strategy = parse.GetValue(Strategy) ?? request.Search.Strategy,
             Scorer = parse.GetValue(Scorer) ?? request.Search.Scorer,
             ScoreText = parse.GetValue(ScoreText) ?? request.Search.ScoreText,
+            LongText = parse.GetValue(LongText) is { } longText ? ScoringFlags.ReadLongText(longText) : request.Search.LongText,
         },
         Origin = Real(parse, Strength) is { } strength ? (request.Origin ?? new()) with { Strength = strength } : request.Origin,
         Output = request.Output with { Metadata = !parse.GetValue(NoMetadata) && request.Output.Metadata },

@@ -111,17 +111,17 @@ public sealed class PromptPlan
         string field, string text, bool isPlain, IReadOnlyList<int> limits, IReadOnlyList<ClipTokenizer> tokenizers, PromptSteps steps, List<string> warnings)
     {
         string words = text;
-        IReadOnlyList<ScheduledPrompt> schedule = [new(steps.Count, text)];
+        IEnumerable<ScheduledPrompt> schedule = [new(steps.Count, text)];
         if (!isPlain)
         {
             words = PromptTags.Remove(text, out IReadOnlyList<string> tags);
             Warn(warnings, field, tags, "is not supported; it was left out");
             Warn(warnings, field, PromptEmphasis.InvalidWeights(words), "is no number and so no weight; it was read as words");
-            schedule = PromptSchedule.Parse(words, steps.Count);
+            schedule = PromptSchedule.Enumerate(words, steps.Count);
         }
 
         var known = new Dictionary<string, IReadOnlyList<PromptWindows>>(StringComparer.Ordinal);
-        var stretches = new List<PromptStretch>(schedule.Count);
+        var stretches = new List<PromptStretch>();
         long characters = 0;
         int windows = 0;
         foreach ((int until, string scheduled) in schedule)

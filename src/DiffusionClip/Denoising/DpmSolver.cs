@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Text.Json.Serialization;
 
 namespace DiffusionClip.Denoising;
@@ -36,28 +37,126 @@ internal enum DpmSolverType
     Heun,
 }
 
-/// <summary>The factors of one update: x' = Sample·x + M0·m0 + M1·m1 + M2·m2 + Noise·z, m0 the newest converted output.</summary>
-internal readonly record struct DpmUpdate(float Sample, float M0, float M1, float M2, float Noise)
+/// <summary>One update of a DPM solver: x' = Sample·x + D0·d0 + D1·d1 + D2·d2 + Noise·z, the differences d formed from remembered outputs.</summary>
+/// <param name="Sample">Factor of the sample.</param>
+/// <param name="D0">Factor of the output that the update starts from.</param>
+/// <param name="D1">Factor of the first difference.</param>
+/// <param name="D2">Factor of the second difference.</param>
+/// <param name="Noise">Factor of the draw.</param>
+/// <param name="R0">Distance in lambda of the newest output, relative to the step.</param>
+/// <param name="R1">The same of the output before.</param>
+internal readonly record struct DpmUpdate(float Sample, float D0, float D1 = 0, float D2 = 0, float Noise = 0, float R0 = 1, float R1 = 1)
 {
-    /// <summary>Applies the update in place; memory holds the outputs and, where noise counts, the draw.</summary>
-    public void Apply(Span<float> sample, ReadOnlySpan<float> source, SchedulerMemory memory, int order)
+    /// <summary>First order: d0 is the newest output m0.</summary>
+    public void ApplyFirst(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory)
     {
-        switch (order)
+        LinearCombination.Write(destination, Sample, sample, D0, memory.History(0));
+        AddNoise(destination, memory);
+    }
+
+    /// <summary>Second order of a multistep solver: d0 = m0, d1 = (m0 - m1)/r0.</summary>
+    public void ApplySecond(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory)
+    {
+        Elementwise.Apply(destination, sample, memory.History(0), memory.History(1), new MultistepSecond(this));
+        AddNoise(destination, memory);
+    }
+
+    /// <summary>Third order of a multistep solver: d1 = a + r0/(r0 + r1)·(a - b), d2 = (a - b)/(r0 + r1), a = (m0 - m1)/r0, b = (m1 - m2)/r1.</summary>
+    public void ApplyThird(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory)
+    {
+        Elementwise.Apply(destination, sample, memory.History(0), memory.History(1), memory.History(2), new MultistepThird(this));
+        AddNoise(destination, memory);
+    }
+
+    /// <summary>Second order of a singlestep solver, from the block's beginning: d0 = m1, d1 = (m0 - m1)/r0.</summary>
+    public void ApplySinglestepSecond(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory)
+    {
+        Elementwise.Apply(destination, sample, memory.History(0), memory.History(1), new SinglestepSecond(this));
+        AddNoise(destination, memory);
+    }
+
+    /// <summary>
+    /// Third order of a singlestep solver, from the block's beginning: d0 = m2; with a = (m1 - m2)/r1 and b = (m0 - m2)/r0, the midpoint has
+    /// d1 = b, Heun d1 = (r0·a - r1·b)/(r0 - r1) and d2 = 2(b - a)/(r0 - r1).
+    /// </summary>
+    public void ApplySinglestepThird(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory, DpmSolverType type)
+    {
+        if (type == DpmSolverType.Midpoint)
         {
-            case 1:
-                LinearCombination.Write(sample, Sample, source, M0, memory.History(0));
-                break;
-            case 2:
-                LinearCombination.Write(sample, Sample, source, M0, memory.History(0), M1, memory.History(1));
-                break;
-            default:
-                LinearCombination.Write(sample, Sample, source, M0, memory.History(0), M1, memory.History(1), M2, memory.History(2));
-                break;
+            Elementwise.Apply(destination, sample, memory.History(0), memory.History(2), new SinglestepSecond(this));
+        }
+        else
+        {
+            Elementwise.Apply(destination, sample, memory.History(0), memory.History(1), memory.History(2), new SinglestepThird(this));
         }
 
+        AddNoise(destination, memory);
+    }
+
+    private void AddNoise(Span<float> destination, SchedulerMemory memory)
+    {
         if (Noise != 0)
         {
-            LinearCombination.Add(sample, Noise, memory.Noise);
+            LinearCombination.Add(destination, Noise, memory.Noise);
+        }
+    }
+
+    private readonly struct MultistepSecond(DpmUpdate u) : ITernaryKernel
+    {
+        private readonly float _sample = u.Sample;
+        private readonly float _d0 = u.D0;
+        private readonly float _d1 = u.D1;
+        private readonly float _inverse = 1 / u.R0;
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> m0, Vector<float> m1) =>
+            (x * _sample) + (m0 * _d0) + ((m0 - m1) * _inverse * _d1);
+    }
+
+    private readonly struct SinglestepSecond(DpmUpdate u) : ITernaryKernel
+    {
+        private readonly float _sample = u.Sample;
+        private readonly float _d0 = u.D0;
+        private readonly float _d1 = u.D1;
+        private readonly float _inverse = 1 / u.R0;
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> newest, Vector<float> start) =>
+            (x * _sample) + (start * _d0) + ((newest - start) * _inverse * _d1);
+    }
+
+    private readonly struct MultistepThird(DpmUpdate u) : IQuaternaryKernel
+    {
+        private readonly float _sample = u.Sample;
+        private readonly float _d0 = u.D0;
+        private readonly float _d1 = u.D1;
+        private readonly float _d2 = u.D2;
+        private readonly float _inverse0 = 1 / u.R0;
+        private readonly float _inverse1 = 1 / u.R1;
+        private readonly float _share = u.R0 / (u.R0 + u.R1);
+        private readonly float _inverseSum = 1 / (u.R0 + u.R1);
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> m0, Vector<float> m1, Vector<float> m2)
+        {
+            Vector<float> a = (m0 - m1) * _inverse0;
+            Vector<float> difference = a - ((m1 - m2) * _inverse1);
+            return (x * _sample) + (m0 * _d0) + ((a + (difference * _share)) * _d1) + (difference * _inverseSum * _d2);
+        }
+    }
+
+    private readonly struct SinglestepThird(DpmUpdate u) : IQuaternaryKernel
+    {
+        private readonly float _sample = u.Sample;
+        private readonly float _d0 = u.D0;
+        private readonly float _d1 = u.D1;
+        private readonly float _d2 = u.D2;
+        private readonly float _r0 = u.R0;
+        private readonly float _r1 = u.R1;
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> m0, Vector<float> m1, Vector<float> m2)
+        {
+            Vector<float> a = (m1 - m2) * (1 / _r1);
+            Vector<float> b = (m0 - m2) * (1 / _r0);
+            var difference = new Vector<float>(_r0 - _r1);
+            return (x * _sample) + (m2 * _d0) + (((a * _r0) - (b * _r1)) / difference * _d1) + ((b - a) * 2 / difference * _d2);
         }
     }
 }
@@ -69,7 +168,7 @@ internal readonly record struct DpmUpdate(float Sample, float M0, float M1, floa
 internal static class DpmSolver
 {
     /// <summary>The log of signal to noise.</summary>
-    public static float Lambda(SignalNoise level) => MathF.Log(level.Alpha) - MathF.Log(level.Sigma);
+    public static float Lambda(SignalNoise level) => Torch.Log(level.Alpha) - Torch.Log(level.Sigma);
 
     /// <summary>First order: DPM-Solver-1, equal to DDIM.</summary>
     public static DpmUpdate First(DpmAlgorithm algorithm, SignalNoise t, SignalNoise s)
@@ -77,11 +176,11 @@ internal static class DpmSolver
         float h = Lambda(t) - Lambda(s);
         return algorithm switch
         {
-            DpmAlgorithm.DpmSolverPlusPlus => new(t.Sigma / s.Sigma, -(t.Alpha * (MathF.Exp(-h) - 1)), 0, 0, 0),
-            DpmAlgorithm.DpmSolver => new(t.Alpha / s.Alpha, -(t.Sigma * (MathF.Exp(h) - 1)), 0, 0, 0),
+            DpmAlgorithm.DpmSolverPlusPlus => new(t.Sigma / s.Sigma, -(t.Alpha * (Torch.Exp(-h) - 1))),
+            DpmAlgorithm.DpmSolver => new(t.Alpha / s.Alpha, -(t.Sigma * (Torch.Exp(h) - 1))),
             DpmAlgorithm.SdeDpmSolverPlusPlus => new(
-                t.Sigma / s.Sigma * MathF.Exp(-h), t.Alpha * (1 - MathF.Exp(-2 * h)), 0, 0, t.Sigma * MathF.Sqrt(1 - MathF.Exp(-2 * h))),
-            _ => new(t.Alpha / s.Alpha, -2 * (t.Sigma * (MathF.Exp(h) - 1)), 0, 0, t.Sigma * MathF.Sqrt(MathF.Exp(2 * h) - 1)),
+                t.Sigma / s.Sigma * Torch.Exp(-h), t.Alpha * (1 - Torch.Exp(-2 * h)), Noise: t.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * h))),
+            _ => new(t.Alpha / s.Alpha, -2 * (t.Sigma * (Torch.Exp(h) - 1)), Noise: t.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1)),
         };
     }
 
@@ -96,8 +195,7 @@ internal static class DpmSolver
         float h = Lambda(t) - Lambda(s0);
         float r0 = (Lambda(s0) - Lambda(s1)) / h;
         (float sample, float d0, float d1, float noise) = SecondTerms(algorithm, type, t, s0, h);
-        float slope = d1 * (1 / r0);
-        return new(sample, d0 + slope, -slope, 0, noise);
+        return new(sample, d0, d1, Noise: noise, R0: r0);
     }
 
     /// <summary>Factors of sample, D0, D1 and noise of a second-order update.</summary>
@@ -108,32 +206,32 @@ internal static class DpmSolver
         {
             case DpmAlgorithm.DpmSolverPlusPlus:
             {
-                float e = t.Alpha * (MathF.Exp(-h) - 1);
-                return (t.Sigma / s.Sigma, -e, midpoint ? -0.5f * e : t.Alpha * (((MathF.Exp(-h) - 1) / h) + 1), 0);
+                float e = t.Alpha * (Torch.Exp(-h) - 1);
+                return (t.Sigma / s.Sigma, -e, midpoint ? -0.5f * e : t.Alpha * (((Torch.Exp(-h) - 1) / h) + 1), 0);
             }
 
             case DpmAlgorithm.DpmSolver:
             {
-                float e = t.Sigma * (MathF.Exp(h) - 1);
-                return (t.Alpha / s.Alpha, -e, midpoint ? -0.5f * e : -(t.Sigma * (((MathF.Exp(h) - 1) / h) - 1)), 0);
+                float e = t.Sigma * (Torch.Exp(h) - 1);
+                return (t.Alpha / s.Alpha, -e, midpoint ? -0.5f * e : -(t.Sigma * (((Torch.Exp(h) - 1) / h) - 1)), 0);
             }
 
             case DpmAlgorithm.SdeDpmSolverPlusPlus:
             {
-                float e = t.Alpha * (1 - MathF.Exp(-2 * h));
+                float e = t.Alpha * (1 - Torch.Exp(-2 * h));
                 return (
-                    t.Sigma / s.Sigma * MathF.Exp(-h), e,
-                    midpoint ? 0.5f * e : t.Alpha * (((1 - MathF.Exp(-2 * h)) / (-2 * h)) + 1),
-                    t.Sigma * MathF.Sqrt(1 - MathF.Exp(-2 * h)));
+                    t.Sigma / s.Sigma * Torch.Exp(-h), e,
+                    midpoint ? 0.5f * e : t.Alpha * (((1 - Torch.Exp(-2 * h)) / (-2 * h)) + 1),
+                    t.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * h)));
             }
 
             default:
             {
-                float e = t.Sigma * (MathF.Exp(h) - 1);
+                float e = t.Sigma * (Torch.Exp(h) - 1);
                 return (
                     t.Alpha / s.Alpha, -2 * e,
-                    midpoint ? -e : -2 * (t.Sigma * (((MathF.Exp(h) - 1) / h) - 1)),
-                    t.Sigma * MathF.Sqrt(MathF.Exp(2 * h) - 1));
+                    midpoint ? -e : -2 * (t.Sigma * (((Torch.Exp(h) - 1) / h) - 1)),
+                    t.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1));
             }
         }
     }
@@ -145,11 +243,7 @@ internal static class DpmSolver
         float r0 = (Lambda(s0) - Lambda(s1)) / h;
         float r1 = (Lambda(s1) - Lambda(s2)) / h;
         (float sample, float d0, float d1, float d2, float noise) = ThirdTerms(algorithm, t, s0, h);
-
-        // D1_0 = (m0 - m1)/r0, D1_1 = (m1 - m2)/r1, D1 = D1_0 + r0/(r0 + r1)·(D1_0 - D1_1), D2 = (D1_0 - D1_1)/(r0 + r1).
-        float first = ((d1 * (1 + (r0 / (r0 + r1)))) + (d2 / (r0 + r1))) / r0;
-        float second = ((d1 * (r0 / (r0 + r1))) + (d2 / (r0 + r1))) / r1;
-        return new(sample, d0 + first, -first - second, second, noise);
+        return new(sample, d0, d1, d2, noise, r0, r1);
     }
 
     /// <summary>Factors of sample, D0, D1, D2 and noise of a third-order update.</summary>
@@ -159,21 +253,21 @@ internal static class DpmSolver
         {
             case DpmAlgorithm.DpmSolverPlusPlus:
             {
-                float e = MathF.Exp(-h) - 1;
+                float e = Torch.Exp(-h) - 1;
                 return (t.Sigma / s.Sigma, -(t.Alpha * e), t.Alpha * ((e / h) + 1), -(t.Alpha * (((e + h) / (h * h)) - 0.5f)), 0);
             }
 
             case DpmAlgorithm.DpmSolver:
             {
-                float e = MathF.Exp(h) - 1;
+                float e = Torch.Exp(h) - 1;
                 return (t.Alpha / s.Alpha, -(t.Sigma * e), -(t.Sigma * ((e / h) - 1)), -(t.Sigma * (((e - h) / (h * h)) - 0.5f)), 0);
             }
 
             case DpmAlgorithm.SdeDpmSolverPlusPlus:
             {
-                float e = 1 - MathF.Exp(-2 * h);
+                float e = 1 - Torch.Exp(-2 * h);
                 return (
-                    t.Sigma / s.Sigma * MathF.Exp(-h), t.Alpha * e, t.Alpha * ((e / (-2 * h)) + 1),
+                    t.Sigma / s.Sigma * Torch.Exp(-h), t.Alpha * e, t.Alpha * ((e / (-2 * h)) + 1),
                     t.Alpha * (((e - (2 * h)) / (2 * h * (2 * h))) - 0.5f), t.Sigma * MathF.Sqrt(e));
             }
 

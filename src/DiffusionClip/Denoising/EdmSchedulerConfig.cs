@@ -51,19 +51,21 @@ internal abstract record EdmSchedulerConfig : SchedulerConfig
 
     /// <summary>The sigmas, without the final level.</summary>
     /// <param name="steps">Number of steps.</param>
-    /// <param name="ramp">The way from the highest (0) to the lowest (1).</param>
-    protected float[] EdmSigmas(int steps, double[] ramp)
+    /// <param name="single">Whether the reference works in float32 here; it does in one of the two schedulers.</param>
+    protected float[] EdmSigmas(int steps, bool single)
     {
         if (SigmaSchedule == EdmSigmaSchedule.Exponential)
         {
-            float[] sigmas = Array.ConvertAll(Torch.Linspace((float)Math.Log(SigmaMin), (float)Math.Log(SigmaMax), steps), MathF.Exp);
+            float[] sigmas = Array.ConvertAll(Torch.Linspace((float)Math.Log(SigmaMin), (float)Math.Log(SigmaMax), steps), Torch.Exp);
             Array.Reverse(sigmas);
             return sigmas;
         }
 
         double low = Math.Pow(SigmaMin, 1 / Rho);
         double high = Math.Pow(SigmaMax, 1 / Rho);
-        return Array.ConvertAll(ramp, r => (float)Math.Pow(high + (r * (low - high)), Rho));
+        return single
+            ? Array.ConvertAll(Torch.Linspace(0f, 1f, steps), r => (float)Math.Pow((float)high + (r * (float)(low - high)), Rho))
+            : Array.ConvertAll(Torch.Linspace(0.0, 1.0, steps), r => (float)Math.Pow(high + (r * (low - high)), Rho));
     }
 
     /// <summary>The part of a plan that EDM schedulers share.</summary>
@@ -73,7 +75,7 @@ internal abstract record EdmSchedulerConfig : SchedulerConfig
         return new PlanLayout
         {
             // c_noise of table 1.
-            Timesteps = Array.ConvertAll(levels, s => 0.25f * MathF.Log(s)),
+            Timesteps = Array.ConvertAll(levels, s => 0.25f * Torch.Log(s)),
             Levels = SigmaPlan.Exploding(sigmas),
             Sigmas = sigmas,
             FirstEvaluation = OptionCheck.BeginIndex(request, levels.Length),

@@ -16,9 +16,9 @@ internal abstract record Kdpm2Config : SigmaSchedulerConfig
     /// <summary>exp of the mean of the logarithms, in torch's order of <c>lerp</c> at 0.5; 0 where either is 0.</summary>
     protected static float MiddleInLog(float start, float end)
     {
-        float a = MathF.Log(start);
-        float b = MathF.Log(end);
-        return start == 0 || end == 0 ? 0 : MathF.Exp(b - ((b - a) * 0.5f));
+        float a = Torch.Log(start);
+        float b = Torch.Log(end);
+        return start == 0 || end == 0 ? 0 : Torch.Exp(b - ((b - a) * 0.5f));
     }
 
     /// <summary>Timesteps, sigmas (one more, 0 the last) and the schedule's log sigmas.</summary>

@@ -97,7 +97,7 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         for (int t = schedule.Length - 1; t >= 0; t--)
         {
             float a = schedule.AlphasCumprod[t];
-            if (!(MathF.Log(MathF.Sqrt(a)) - MathF.Log(MathF.Sqrt(1 - a)) < lambdaMinClipped))
+            if (!(Torch.Log(MathF.Sqrt(a)) - Torch.Log(MathF.Sqrt(1 - a)) < lambdaMinClipped))
             {
                 break;
             }

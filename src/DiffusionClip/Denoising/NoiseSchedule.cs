@@ -42,7 +42,7 @@ internal sealed class NoiseSchedule
             Sigmas[^1] = 4096;
         }
 
-        LogSigmas = Array.ConvertAll(Sigmas, MathF.Log);
+        LogSigmas = Array.ConvertAll(Sigmas, Torch.Log);
     }
 
     /// <summary>Variance added by each training step.</summary>
@@ -75,7 +75,7 @@ internal sealed class NoiseSchedule
             BetaSchedule.Exp => FromAlphaBar(n, t => Math.Exp(t * -12)),
             BetaSchedule.Laplace => FromAlphaBar(n, Laplace),
             BetaSchedule.Sigmoid => Array.ConvertAll(Torch.Linspace(-6, 6, n),
-                b => (1 / (1 + MathF.Exp(-b)) * (float)(config.BetaEnd - config.BetaStart)) + (float)config.BetaStart),
+                b => (1 / (1 + Torch.Exp(-b)) * (float)(config.BetaEnd - config.BetaStart)) + (float)config.BetaStart),
             _ => throw new InvalidOperationException(),
         };
         return new NoiseSchedule(rescaleZeroTerminalSnr ? Rescale(betas) : betas, rescaleZeroTerminalSnr && finiteTerminal);

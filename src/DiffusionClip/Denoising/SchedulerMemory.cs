@@ -74,19 +74,19 @@ internal sealed class SchedulerMemory : SchedulerState
         return room;
     }
 
-    /// <summary>destination += Σ coefficients[k]·history(k + skip), over as many as there are of both.</summary>
-    public void AddHistory(Span<float> destination, ReadOnlySpan<float> coefficients, int skip = 0)
+    /// <summary>destination += Σ coefficients[k]·history(k), over as many as there are of both.</summary>
+    public void AddHistory(Span<float> destination, ReadOnlySpan<float> coefficients)
     {
-        int count = Math.Min(coefficients.Length, Count - skip);
+        int count = Math.Min(coefficients.Length, Count);
         int k = 0;
         for (; k + 1 < count; k += 2)
         {
-            LinearCombination.Add(destination, coefficients[k], History(k + skip), coefficients[k + 1], History(k + 1 + skip));
+            LinearCombination.Add(destination, coefficients[k], History(k), coefficients[k + 1], History(k + 1));
         }
 
         if (k < count)
         {
-            LinearCombination.Add(destination, coefficients[k], History(k + skip));
+            LinearCombination.Add(destination, coefficients[k], History(k));
         }
     }
 

@@ -41,6 +41,12 @@ internal static class Torch
         return values;
     }
 
+    /// <summary>The natural logarithm to the nearest float32: the C library's own is a little off, and differences of logarithms show it.</summary>
+    public static float Log(float x) => (float)Math.Log(x);
+
+    /// <summary>The exponential to the nearest float32.</summary>
+    public static float Exp(float x) => (float)Math.Exp(x);
+
     /// <summary><c>numpy.interp</c> over the indices of <paramref name="table"/>, constant beyond its ends.</summary>
     public static double Interpolate(double position, ReadOnlySpan<float> table)
     {

@@ -96,6 +96,13 @@ public abstract class ClipLease : ModelLease
 
     /// <summary>The image tower.</summary>
     public abstract IClipImageEncoder ImageEncoder { get; }
+
+    /// <summary>
+    /// How the model makes logits of cosines: as the configuration says it, else measured with the folder's joint graph, which is loaded
+    /// for that on first use and therefore blocks.
+    /// </summary>
+    /// <exception cref="ModelFolderException">A SigLIP says it neither in its configuration nor by a joint graph, or the joint graph is damaged.</exception>
+    public abstract ClipLogits Logits { get; }
 }
 
 /// <summary>The execution provider that runs a model.</summary>

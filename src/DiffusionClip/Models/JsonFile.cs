@@ -11,7 +11,8 @@ internal static class JsonFile
         byte[] bytes;
         try
         {
-            bytes = File.ReadAllBytes(path);
+            // Asked first: a pipe in place of a file would be waited for without end.
+            bytes = RegularFile.Is(path) ? File.ReadAllBytes(path) : throw new ModelFolderException(path, "not a regular file; expected a JSON file");
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {

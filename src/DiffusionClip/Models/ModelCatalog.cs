@@ -5,7 +5,15 @@ public sealed class ModelCatalog
 {
     /// <summary>Creates a catalogue.</summary>
     /// <param name="roots">Folders whose subfolders are models; the first that has an id wins. Folders that do not exist are passed over.</param>
-    public ModelCatalog(IEnumerable<string> roots) => Roots = [.. roots.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal)];
+    /// <param name="hub">The cache that <c>org/name</c> is looked for in; null: that of the environment.</param>
+    public ModelCatalog(IEnumerable<string> roots, HubCache? hub = null)
+    {
+        Roots = [.. roots.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal)];
+        Hub = hub ?? HubCache.FromEnvironment();
+    }
+
+    /// <summary>The Hugging Face cache that <c>org/name</c> is looked for in.</summary>
+    public HubCache Hub { get; }
 
     /// <summary>Absolute paths of the folders whose subfolders are models.</summary>
     public IReadOnlyList<string> Roots { get; }
@@ -13,8 +21,11 @@ public sealed class ModelCatalog
     /// <summary>Every model of the roots, in the order of roots and names; a damaged one is listed with its problem.</summary>
     public IReadOnlyList<ModelEntry> List() => [.. Folders().Select(ModelEntry.Of)];
 
-    /// <summary>Finds a model by path, id or folder name, in this order.</summary>
-    /// <param name="name">A path (it has a separator, or is <c>.</c>), an id or a folder's name.</param>
+    /// <summary>Finds a model by path, name in the Hugging Face cache, id or folder name, in this order.</summary>
+    /// <param name="name">
+    /// A path (it has a separator, or is <c>.</c>), <c>org/name</c> or <c>org/name@revision</c> of the Hugging Face cache, an id or a
+    /// folder's name; of a CLIP in several precisions, <c>#</c> and one of them may follow.
+    /// </param>
     /// <exception cref="ModelFolderException">There is no such model (the message lists those there are), or it is damaged.</exception>
     public ModelFolder Resolve(string name) => ModelFolder.Open(Find(name));
 
@@ -39,6 +50,7 @@ public sealed class ModelCatalog
         string[] roots = Path.GetDirectoryName(generator.Path) is { } beside ? [beside, .. Roots] : [.. Roots];
         return Find(name, roots, ModelKind.Clip) is { } path
             ? ClipFolder.Open(path)
+            : HubCache.IsName(name) && Hub.Find(name) is { } snapshot ? ClipFolder.Open(snapshot)
             : throw new ModelFolderException(
                 Path.Combine(generator.Path, ModelManifest.FileName),
                 $"scorer '{name}' is not there; looked in {string.Join(", ", roots.Distinct(StringComparer.Ordinal))}; add the folder, name another scorer, or none");
@@ -67,6 +79,20 @@ public sealed class ModelCatalog
     private string Find(string name, ModelKind? kind = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        (string bare, string? variant) = ModelFolder.SplitVariant(name);
+        return variant is null ? FindBare(bare, kind) : $"{FindBare(bare, kind)}{ModelFolder.VariantMark}{variant}";
+    }
+
+    private string FindBare(string name, ModelKind? kind)
+    {
+        if (!Path.IsPathRooted(name) && HubCache.IsName(name) && !Directory.Exists(name))
+        {
+            // A mistyped path looks the same; whoever has its first folder here means a path.
+            return Hub.Find(name) ?? (Directory.Exists(name[..name.IndexOf('/', StringComparison.Ordinal)])
+                ? name
+                : throw new ModelFolderException(name, $"neither a folder here nor a model in the Hugging Face cache (searched {Hub.Root}); get it with: {HubCache.Download(name)}"));
+        }
+
         if (name is "." or ".." || name.AsSpan().IndexOfAny('/', '\\') >= 0 || Path.IsPathRooted(name))
         {
             return name;

@@ -10,16 +10,15 @@ internal static class ModelFile
         int read;
         try
         {
-            // Asked first: opening a pipe that nobody writes to would wait for ever. Pipes and devices have no length.
-            FileSystemInfo target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
-            if (Directory.Exists(target.FullName))
+            if (Directory.Exists(path))
             {
                 throw new ModelFolderException(path, "a folder; expected an ONNX graph");
             }
 
-            if (new FileInfo(target.FullName).Length == 0)
+            // Asked first: opening a pipe that nobody writes to would wait for ever.
+            if (!RegularFile.Is(path))
             {
-                throw new ModelFolderException(path, "empty, or not a regular file; expected an ONNX graph");
+                throw new ModelFolderException(path, "not a regular file; expected an ONNX graph");
             }
 
             using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
@@ -32,6 +31,11 @@ internal static class ModelFile
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new ModelFolderException(path, $"cannot be read ({exception.Message})", exception);
+        }
+
+        if (read == 0)
+        {
+            throw new ModelFolderException(path, "empty; expected an ONNX graph");
         }
 
         if (Impostor(head[..read]) is { } impostor)

@@ -5,8 +5,12 @@ public abstract class ModelFolder
 {
     private readonly Lazy<IReadOnlyDictionary<string, OnnxGraphFile>> _graphFiles;
     private readonly Lazy<IReadOnlyList<string>> _files;
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<string, OnnxGraphFile> _read = new(StringComparer.Ordinal);
 
-    private protected ModelFolder(string path, ModelKind kind, ModelManifest? manifest)
+    // Between a folder and one of the precisions it holds.
+    internal const char VariantMark = '#';
+
+    private protected ModelFolder(string path, ModelKind kind, ModelManifest? manifest, string? variant = null)
     {
         Path = path;
         Kind = kind;
@@ -16,10 +20,10 @@ public abstract class ModelFolder
             throw new ModelFolderException(System.IO.Path.Combine(path, ModelManifest.FileName), $"kind says {declared}, but the folder's layout is that of {kind}");
         }
 
-        Id = manifest?.Id ?? System.IO.Path.GetFileName(path);
+        Id = (manifest?.Id ?? HubCache.IdOf(path) ?? System.IO.Path.GetFileName(path)) + (variant is null ? "" : $"{VariantMark}{variant}");
 
         // A failure is not remembered: the file may be mended.
-        _graphFiles = new(() => Graphs.ToDictionary(graph => graph, graph => OnnxGraphFile.Read(PathOf(graph), Path)), LazyThreadSafetyMode.PublicationOnly);
+        _graphFiles = new(() => Graphs.ToDictionary(graph => graph, GraphFile), LazyThreadSafetyMode.PublicationOnly);
         _files = new(ListFiles, LazyThreadSafetyMode.PublicationOnly);
     }
 
@@ -49,6 +53,13 @@ public abstract class ModelFolder
     /// <exception cref="ModelFolderException">A graph is damaged, or its external data leads out of the folder.</exception>
     public string Precision => _graphFiles.Value.Values.Select(graph => graph.Precision).MinBy(precision => precision switch { "int8" => 0, "float16" => 1, _ => 2 })!;
 
+    /// <summary>
+    /// What every graph says of itself. To be asked before a runtime opens any of them: this is where external data that leads out of the
+    /// folder and operators that need foreign libraries are refused.
+    /// </summary>
+    /// <exception cref="ModelFolderException">A graph is damaged, has foreign operators, or its external data leads out of the folder.</exception>
+    public IReadOnlyList<GraphFacts> DescribeGraphs() => [.. _graphFiles.Value.Select(entry => entry.Value.Facts(entry.Key))];
+
     /// <summary>The graphs that can be loaded, by path in the folder.</summary>
     internal abstract IEnumerable<string> Graphs { get; }
 
@@ -56,14 +67,30 @@ public abstract class ModelFolder
     internal abstract IEnumerable<string> Configurations { get; }
 
     /// <summary>Opens a folder: a diffusion folder if it has a <c>model_index.json</c>, else a CLIP folder.</summary>
-    /// <param name="path">The folder.</param>
+    /// <param name="path">The folder; of a CLIP in several precisions, <c>#</c> and one of them may follow (<c>models/clip#q4f16</c>).</param>
     /// <exception cref="ModelFolderException">The folder is missing, incomplete, damaged or does not fit together; names the file.</exception>
     public static ModelFolder Open(string path)
     {
-        string full = ExistingFolder(path);
+        (string folder, string? variant) = SplitVariant(path);
+        string full = ExistingFolder(folder);
         ModelManifest? manifest = ModelManifest.ReadIfThere(full);
-        return (manifest?.Kind ?? KindOf(full)) == ModelKind.Diffusion ? DiffusionFolder.Read(full, manifest) : ClipFolder.Read(full, manifest);
+        return (manifest?.Kind ?? KindOf(full)) == ModelKind.Clip
+            ? ClipFolder.Read(full, variant, manifest)
+            : variant is null
+                ? DiffusionFolder.Read(full, manifest)
+                : throw new ModelFolderException(full, $"a generator, which has no variants; leave '{VariantMark}{variant}' out");
     }
+
+    /// <summary>Takes the precision off a name or path; a folder that has the mark in its name is meant whole.</summary>
+    internal static (string Folder, string? Variant) SplitVariant(string path)
+    {
+        int mark = path.LastIndexOf(VariantMark);
+        bool isVariant = mark > 0 && mark < path.Length - 1 && path.AsSpan(mark + 1).IndexOfAnyExcept(VariantCharacters) < 0 && !Directory.Exists(path);
+        return isVariant ? (path[..mark], path[(mark + 1)..]) : (path, null);
+    }
+
+    private static readonly System.Buffers.SearchValues<char> VariantCharacters =
+        System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.");
 
     /// <summary>The id that a folder gives itself; its name where it gives none or cannot be read.</summary>
     internal static string IdOf(string path)
@@ -117,10 +144,17 @@ public abstract class ModelFolder
     }
 
     /// <summary>Files of a tokenizer that exist, or the error that there is none.</summary>
-    private protected static string[] TokenizerFiles(string folder, string tokenizer)
+    private protected static string[] TokenizerFiles(string folder, string tokenizer, bool isSentencePiece = false)
     {
         string at = System.IO.Path.Combine(folder, tokenizer);
         bool Has(string name) => File.Exists(System.IO.Path.Combine(at, name));
+        if (isSentencePiece)
+        {
+            return Has(Tokenization.SiglipTokenizer.FileName)
+                ? [.. new[] { Tokenization.SiglipTokenizer.FileName, "tokenizer_config.json", "special_tokens_map.json" }.Where(Has).Select(name => tokenizer.Length == 0 ? name : $"{tokenizer}/{name}")]
+                : throw new ModelFolderException(System.IO.Path.Combine(at, Tokenization.SiglipTokenizer.FileName), "missing; expected the SentencePiece model of SigLIP's tokenizer there");
+        }
+
         string missing = !Has("vocab.json") ? "vocab.json" : "merges.txt";
         if (!Has(missing) && !Has("tokenizer.json"))
         {
@@ -132,6 +166,9 @@ public abstract class ModelFolder
 
     private static readonly string[] TokenizerNames =
         ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
+    /// <summary>What a graph says of itself, read once.</summary>
+    private protected OnnxGraphFile GraphFile(string graph) => _read.GetOrAdd(graph, name => OnnxGraphFile.Read(PathOf(name), Path));
 
     private string[] ListFiles()
     {

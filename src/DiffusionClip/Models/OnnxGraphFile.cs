@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace DiffusionClip.Models;
 
 /// <summary>
@@ -13,6 +15,9 @@ internal sealed class OnnxGraphFile
         "com.microsoft.experimental", "com.microsoft.dml", "com.ms.internal.nhwc", "org.pytorch.aten", "pkg.onnxscript.torch_lib",
     };
 
+    // Every request opens its folders anew; a graph that has not changed is read once a process.
+    private static readonly ConcurrentDictionary<(string Path, long Length, long Written), OnnxGraphFile> Known = new();
+
     private readonly string _path;
     private readonly HashSet<string> _external = new(StringComparer.Ordinal);
     private readonly HashSet<string> _domains = new(StringComparer.Ordinal);
@@ -20,6 +25,12 @@ internal sealed class OnnxGraphFile
     private readonly HashSet<string> _halfWeights = new(StringComparer.Ordinal);
     private bool _halfComputed;
     private bool _quantized;
+    private string _producer = "", _producerVersion = "";
+    private long _irVersion;
+    private readonly SortedDictionary<string, long> _opsets = new(StringComparer.Ordinal);
+    private readonly List<(string Name, long[] Sizes)> _inputs = [];
+    private readonly HashSet<string> _weights = new(StringComparer.Ordinal);
+    private int _nodes;
 
     private OnnxGraphFile(string path) => _path = path;
 
@@ -29,6 +40,19 @@ internal sealed class OnnxGraphFile
     /// <summary><c>float32</c>, <c>float16</c> (weights not merely stored so and cast), or <c>int8</c>.</summary>
     public string Precision => _quantized ? "int8" : _halfComputed ? "float16" : "float32";
 
+    /// <summary>What the graph says of itself.</summary>
+    /// <param name="name">Its path in the model's folder.</param>
+    public GraphFacts Facts(string name)
+    {
+        string folder = Path.GetDirectoryName(_path)!;
+        long data = _external.Sum(file => new FileInfo(Path.Combine(folder, file)).Length);
+        return new(name, $"{_producer} {_producerVersion}".Trim(), _irVersion, _opsets, Precision, Precision == "float32" && _halfWeights.Count > 0 ? "float16" : Precision, _nodes, [.. _external.Order(StringComparer.Ordinal)], new FileInfo(_path).Length + data);
+    }
+
+    /// <summary>A fixed size of the only input of a rank; null where there is none, or several, or the size is free.</summary>
+    public int? FixedSize(int rank, int axis) =>
+        _inputs.Where(input => input.Sizes.Length == rank && !_weights.Contains(input.Name)).Select(input => input.Sizes[axis]).ToArray() is [> 0 and <= int.MaxValue and var size] ? (int)size : null;
+
     /// <summary>Reads a graph's structure and checks what it refers to.</summary>
     /// <param name="path">The graph.</param>
     /// <param name="folder">The model's folder, which external data must not leave.</param>
@@ -36,11 +60,12 @@ internal sealed class OnnxGraphFile
     public static OnnxGraphFile Read(string path, string folder)
     {
         ModelFile.CheckGraph(path);
-        var file = new OnnxGraphFile(path);
+        OnnxGraphFile file;
         try
         {
-            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 14);
-            file.ReadModel(new ProtobufCursor(stream));
+            // A link's own length and time say nothing of the file behind it.
+            var info = new FileInfo(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
+            file = Known.GetOrAdd((path, info.Length, info.LastWriteTimeUtc.Ticks), _ => Parse(path));
         }
         catch (EndOfStreamException exception)
         {
@@ -51,12 +76,20 @@ internal sealed class OnnxGraphFile
             throw new ModelFolderException(path, $"cannot be read ({exception.Message})", exception);
         }
 
-        file.CheckDomains();
         foreach (string data in file._external)
         {
             file.CheckExternal(data, folder);
         }
 
+        return file;
+    }
+
+    private static OnnxGraphFile Parse(string path)
+    {
+        var file = new OnnxGraphFile(path);
+        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 14);
+        file.ReadModel(new ProtobufCursor(stream));
+        file.CheckDomains();
         return file;
     }
 
@@ -67,9 +100,21 @@ internal sealed class OnnxGraphFile
         {
             switch (field)
             {
+                case 1:
+                    _irVersion = (long)model.Number();
+                    break;
+                case 2:
+                    _producer = Printable(model.Text());
+                    break;
+                case 3:
+                    _producerVersion = Printable(model.Text());
+                    break;
                 case 7:
-                    ReadGraph(model.Message());
+                    ReadGraph(model.Message(), isMain: true);
                     graph = true;
+                    break;
+                case 8:
+                    ReadOpset(model.Message());
                     break;
                 case 25:
                     ReadFunction(model.Message());
@@ -84,6 +129,29 @@ internal sealed class OnnxGraphFile
         {
             throw new ModelFolderException(_path, "holds no graph; expected an ONNX model");
         }
+    }
+
+    private void ReadOpset(ProtobufCursor opset)
+    {
+        string domain = "";
+        long version = 0;
+        while (opset.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1:
+                    domain = Printable(opset.Text());
+                    break;
+                case 2:
+                    version = (long)opset.Number();
+                    break;
+                default:
+                    opset.Skip();
+                    break;
+            }
+        }
+
+        _opsets[domain.Length == 0 ? "ai.onnx" : domain] = version;
     }
 
     private void ReadFunction(ProtobufCursor function)
@@ -105,7 +173,7 @@ internal sealed class OnnxGraphFile
         }
     }
 
-    private void ReadGraph(ProtobufCursor graph)
+    private void ReadGraph(ProtobufCursor graph, bool isMain = false)
     {
         // Nodes are written before the weights they use, so who uses half-precision weights is known only afterwards.
         var uses = new List<string>();
@@ -117,7 +185,10 @@ internal sealed class OnnxGraphFile
                     ReadNode(graph.Message(), uses);
                     break;
                 case 5:
-                    ReadTensor(graph.Message());
+                    ReadTensor(graph.Message(), isWeight: isMain);
+                    break;
+                case 11 when isMain:
+                    ReadInput(graph.Message());
                     break;
                 default:
                     graph.Skip();
@@ -126,6 +197,56 @@ internal sealed class OnnxGraphFile
         }
 
         _halfComputed |= _halfWeights.Count > 0 && uses.Any(_halfWeights.Contains);
+    }
+
+    // ValueInfoProto: name, and type.tensor_type.shape.dim[].dim_value.
+    private void ReadInput(ProtobufCursor input)
+    {
+        string name = "";
+        var sizes = new List<long>();
+        while (input.Next(out int field))
+        {
+            if (field == 1)
+            {
+                name = input.Text();
+            }
+            else if (field == 2)
+            {
+                ReadEach(input.Message(), 1, tensor => ReadEach(tensor, 2, shape => ReadEach(shape, 1, dimension =>
+                {
+                    sizes.Add(0);
+                    while (dimension.Next(out int part))
+                    {
+                        sizes[^1] = part == 1 ? (long)dimension.Number() : sizes[^1];
+                        if (part != 1)
+                        {
+                            dimension.Skip();
+                        }
+                    }
+                })));
+            }
+            else
+            {
+                input.Skip();
+            }
+        }
+
+        _inputs.Add((name, [.. sizes]));
+    }
+
+    private static void ReadEach(ProtobufCursor message, int wanted, Action<ProtobufCursor> read)
+    {
+        while (message.Next(out int field))
+        {
+            if (field == wanted)
+            {
+                read(message.Message());
+            }
+            else
+            {
+                message.Skip();
+            }
+        }
     }
 
     private void ReadNode(ProtobufCursor node, List<string>? uses = null)
@@ -154,6 +275,7 @@ internal sealed class OnnxGraphFile
             }
         }
 
+        _nodes++;
         _domains.Add(domain);
         if (operation == "EPContext")
         {
@@ -188,7 +310,7 @@ internal sealed class OnnxGraphFile
         }
     }
 
-    private void ReadTensor(ProtobufCursor tensor)
+    private void ReadTensor(ProtobufCursor tensor, bool isWeight = false)
     {
         const ulong float16 = 10, bfloat16 = 16;
         string name = "";
@@ -210,6 +332,11 @@ internal sealed class OnnxGraphFile
                     tensor.Skip();
                     break;
             }
+        }
+
+        if (isWeight)
+        {
+            _weights.Add(name);
         }
 
         if (type is float16 or bfloat16 && name.Length > 0)
@@ -268,7 +395,7 @@ internal sealed class OnnxGraphFile
             throw new ModelFolderException(path, $"missing; {Path.GetFileName(_path)} keeps its weights there");
         }
 
-        if ((file.Attributes & FileAttributes.Device) != 0)
+        if (!RegularFile.Is(path))
         {
             throw new ModelFolderException(path, "not a regular file; refused");
         }
@@ -277,6 +404,12 @@ internal sealed class OnnxGraphFile
         if (!target.StartsWith(root + Path.DirectorySeparatorChar, StringComparison.Ordinal) && !IsHubBlob(target, root))
         {
             throw new ModelFolderException(path, "a link that leads out of the folder; refused");
+        }
+
+        // A second name of a file may lie anywhere, and nothing says where.
+        if (RegularFile.LinkCount(target) is > 1 and var links)
+        {
+            throw new ModelFolderException(path, $"a hard link ({links} names of one file), which may lead out of the folder; refused; copy the file in its place");
         }
     }
 
@@ -311,5 +444,5 @@ internal sealed class OnnxGraphFile
         return resolved;
     }
 
-    private static string Printable(string text) => new([.. text.Take(80).Select(c => char.IsControl(c) ? '\uFFFD' : c)]);
+    internal static string Printable(string text) => new([.. text.Take(80).Select(c => char.IsControl(c) ? '\uFFFD' : c)]);
 }

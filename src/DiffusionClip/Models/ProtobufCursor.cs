@@ -92,6 +92,34 @@ internal sealed class ProtobufCursor
         return Encoding.UTF8.GetString(bytes);
     }
 
+    /// <summary>The field as a 32-bit float.</summary>
+    public float Single()
+    {
+        if (_wire != 5)
+        {
+            Skip();
+            return 0;
+        }
+
+        Span<byte> bytes = stackalloc byte[4];
+        if (_end - _stream.Position < bytes.Length)
+        {
+            throw new EndOfStreamException();
+        }
+
+        _stream.ReadExactly(bytes);
+        return System.Buffers.Binary.BinaryPrimitives.ReadSingleLittleEndian(bytes);
+    }
+
+    /// <summary>The field as bytes; for files of a few megabytes only.</summary>
+    public byte[] Bytes()
+    {
+        long length = Length();
+        byte[] bytes = length <= 1 << 24 ? new byte[length] : throw new EndOfStreamException();
+        _stream.ReadExactly(bytes);
+        return bytes;
+    }
+
     /// <summary>The field as a message, which has to be walked to its end.</summary>
     public ProtobufCursor Message()
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Numerics.Tensors;
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Models;
 using DiffusionClip.Tokenization;
 
@@ -14,23 +15,38 @@ public sealed class ClipEmbedder
     private const int MaxCachedTexts = 4096;
 
     private readonly ClipLease _lease;
-    private readonly ClipTokenizer _tokenizer;
+    private readonly ClipTokenizer? _tokenizer;
+    private readonly SiglipTokenizer? _siglip;
     private readonly ConcurrentDictionary<string, TextEmbedding> _texts = new(StringComparer.Ordinal);
 
     /// <summary>Embeds with a leased model; the lease stays the caller's.</summary>
-    public ClipEmbedder(ClipLease lease, TokenizerCache tokenizers)
+    /// <param name="lease">The model.</param>
+    /// <param name="tokenizers">Where its tokenizer comes from.</param>
+    /// <param name="longText">What happens to text beyond the model's limit.</param>
+    public ClipEmbedder(ClipLease lease, TokenizerCache tokenizers, LongTextPolicy longText = LongTextPolicy.Truncate)
     {
         ArgumentNullException.ThrowIfNull(lease);
         ArgumentNullException.ThrowIfNull(tokenizers);
         _lease = lease;
-        _tokenizer = tokenizers.Get(lease.Folder.TokenizerPath);
+        _siglip = lease.Folder.Family == ClipFamily.Siglip ? tokenizers.GetSiglip(lease.Folder.TokenizerPath) : null;
+        _tokenizer = _siglip is null ? tokenizers.Get(lease.Folder.TokenizerPath) : null;
         Preprocessing = lease.Folder.Preprocessing;
+        LongText = _siglip is null || longText != LongTextPolicy.WindowsMean
+            ? longText
+            : throw new InvalidRequestException("long_text", "windows-mean", $"{lease.Folder.Id} is a SigLIP, whose texts are padded to one length; use truncate");
     }
+
+    /// <summary>What happens to text beyond the model's limit.</summary>
+    public LongTextPolicy LongText { get; }
 
     /// <summary>How pictures are prepared.</summary>
     public ClipPreprocessing Preprocessing { get; }
 
-    /// <summary>Embeds a text: truncated to the model's limit, its end token kept.</summary>
+    /// <summary>
+    /// Embeds a text. <see cref="LongTextPolicy.Truncate"/> cuts it at the model's limit and keeps its end token;
+    /// <see cref="LongTextPolicy.WindowsMean"/> takes the mean of its windows' unit vectors and normalises that. A text of one
+    /// window is the same under both.
+    /// </summary>
     public TextEmbedding EmbedText(string text, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -39,10 +55,18 @@ public sealed class ClipEmbedder
             return cached;
         }
 
-        TokenizedText tokens = _tokenizer.Tokenize(text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
-        float[] embeds = _lease.TextEncoder.Encode(tokens.Ids.Span, cancellationToken).ToArray();
-        Normalize(embeds, embeds.Length);
-        var embedding = new TextEmbedding(embeds, tokens.Count, tokens.Dropped);
+        TextEmbedding embedding;
+        if (LongText == LongTextPolicy.WindowsMean)
+        {
+            PromptWindows windows = PromptWindows.Of(_tokenizer!, _lease.Folder.TokenLimit, [new WeightedText(text, 1)], TextNormalization.Scoring);
+            embedding = new TextEmbedding(EmbedWindows(windows, cancellationToken), windows.Count, windows.Dropped);
+        }
+        else
+        {
+            TokenizedText tokens = _siglip?.Tokenize(text, _lease.Folder.TokenLimit) ?? _tokenizer!.Tokenize(text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
+            embedding = new TextEmbedding(EmbedIds(tokens.Ids.Span, cancellationToken), tokens.Count, tokens.Dropped);
+        }
+
         if (_texts.Count < MaxCachedTexts)
         {
             _texts.TryAdd(text, embedding);
@@ -84,6 +108,31 @@ public sealed class ClipEmbedder
     {
         float[] embeds = _lease.ImageEncoder.Encode(pixelValues, rows, Preprocessing.Height, Preprocessing.Width, cancellationToken).ToArray();
         Normalize(embeds, embeds.Length / rows);
+        return embeds;
+    }
+
+    private float[] EmbedWindows(PromptWindows text, CancellationToken cancellationToken)
+    {
+        float[] mean = EmbedIds(text.Windows[0].Ids.Span, cancellationToken);
+        if (text.Windows.Count == 1)
+        {
+            return mean;
+        }
+
+        foreach (PromptWindow window in text.Windows.Skip(1))
+        {
+            TensorPrimitives.Add(mean, EmbedIds(window.Ids.Span, cancellationToken), mean);
+        }
+
+        TensorPrimitives.Divide(mean, text.Windows.Count, mean);
+        Normalize(mean, mean.Length);
+        return mean;
+    }
+
+    private float[] EmbedIds(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
+    {
+        float[] embeds = _lease.TextEncoder.Encode(ids, cancellationToken).ToArray();
+        Normalize(embeds, embeds.Length);
         return embeds;
     }
 

@@ -6,23 +6,33 @@ namespace DiffusionClip.Scoring;
 
 /// <summary>
 /// Scores by the cosine between a picture's and a text's CLIP embeddings (CLIPScore without its factor, Hessel et al. 2021,
-/// section 3). -1 to 1; two CLIP models' cosines do not compare.
+/// section 3), -1 to 1; a SigLIP by the probability that the text fits, sigmoid(scale · cosine + bias) (Zhai et al. 2023, section 3.2), 0 to 1.
+/// Two models' scores do not compare.
 /// </summary>
 public sealed class ClipScorer : IImageScorer
 {
     private readonly ClipLease _lease;
+    private readonly ClipLogits? _probability;
     private ModelHashes? _hashes;
 
     /// <summary>Scores with a leased model, which is given back on disposal.</summary>
-    public ClipScorer(ClipLease lease, TokenizerCache tokenizers)
+    /// <param name="lease">The model.</param>
+    /// <param name="tokenizers">Where its tokenizer comes from.</param>
+    /// <param name="longText">What happens to text beyond the model's limit.</param>
+    public ClipScorer(ClipLease lease, TokenizerCache tokenizers, LongTextPolicy longText = LongTextPolicy.Truncate)
     {
         ArgumentNullException.ThrowIfNull(lease);
         _lease = lease;
-        Embedder = new ClipEmbedder(lease, tokenizers);
+        Embedder = new ClipEmbedder(lease, tokenizers, longText);
+        _probability = lease.Folder.Family == ClipFamily.Siglip ? lease.Logits : null;
+        Descriptor = _probability is null ? new("clip", "1", ScoreScale.Cosine) : new("siglip", "1", ScoreScale.Probability);
     }
 
     /// <inheritdoc/>
-    public ScorerDescriptor Descriptor { get; } = new("clip", "1", ScoreScale.Cosine);
+    public ScorerDescriptor Descriptor { get; }
+
+    /// <summary>How the model makes logits of cosines; of a CLIP it may be measured on first use.</summary>
+    public ClipLogits Logits => _probability ?? _lease.Logits;
 
     /// <summary>The towers.</summary>
     public ClipEmbedder Embedder { get; }
@@ -66,13 +76,14 @@ public sealed class ClipScorer : IImageScorer
     }
 
     /// <summary>Compares a picture's unit vector with texts.</summary>
-    public static ImageOutcome Outcome(ReadOnlyMemory<float> imageEmbeds, IReadOnlyList<TextEmbedding> texts)
+    public ImageOutcome Outcome(ReadOnlyMemory<float> imageEmbeds, IReadOnlyList<TextEmbedding> texts)
     {
         ArgumentNullException.ThrowIfNull(texts);
         float[] scores = new float[texts.Count];
         for (int i = 0; i < scores.Length; i++)
         {
-            scores[i] = TensorPrimitives.Dot(imageEmbeds.Span, texts[i].Embeds.Span);
+            float cosine = TensorPrimitives.Dot(imageEmbeds.Span, texts[i].Embeds.Span);
+            scores[i] = _probability is { } logits ? ClipMetrics.MatchProbability(cosine, logits) : cosine;
             if (!float.IsFinite(scores[i]))
             {
                 return new ImageOutcome(default, default, "the CLIP model's output is not finite");
@@ -96,6 +107,7 @@ public sealed class ClipScorer : IImageScorer
             Preprocessing = Embedder.Preprocessing.Description,
             Text = text,
             TokensDropped = embedding.TokensDropped,
+            LongText = Embedder.LongText == LongTextPolicy.WindowsMean ? "windows-mean" : "truncate",
             Precision = _lease.Precision,
             Provider = _lease.Provider.Name,
         };

@@ -38,7 +38,7 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
         }
     }
 
-    internal async Task<ScorerLease?> LeaseAsync(ScorerChoice choice, string? provider, List<string> warnings, CancellationToken cancellationToken)
+    internal async Task<ScorerLease?> LeaseAsync(ScorerChoice choice, string? provider, LongTextPolicy longText, List<string> warnings, CancellationToken cancellationToken)
     {
         if (choice.Plugin is { } plugin)
         {
@@ -53,7 +53,7 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
         try
         {
             ClipLease lease = await store.LeaseScorerAsync(folder, provider, cancellationToken).ConfigureAwait(false);
-            return new ScorerLease(new ClipScorer(lease, tokenizers), lease);
+            return new ScorerLease(new ClipScorer(lease, tokenizers, longText), lease);
         }
         catch (ModelFolderException exception) when (!choice.IsRequired)
         {
@@ -69,16 +69,17 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
     /// <summary>Leases the CLIP model of a name; the scorer gives it back on disposal.</summary>
     /// <param name="name">Id, folder name or path; null: the configured scorer, else the one of the default generator.</param>
     /// <param name="provider">Execution provider; null: the configured one.</param>
+    /// <param name="longText">What happens to text beyond the model's limit.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="ModelFolderException">There is no such model, or it cannot be used.</exception>
-    public async Task<ClipScorer> LeaseClipAsync(string? name, string? provider, CancellationToken cancellationToken)
+    public async Task<ClipScorer> LeaseClipAsync(string? name, string? provider, LongTextPolicy longText, CancellationToken cancellationToken)
     {
         name ??= options.DefaultScorer;
         ClipFolder folder = name is not null
             ? catalog.ResolveScorer(name)
             : catalog.ScorerOf(catalog.ResolveGenerator(options.DefaultModel))
                 ?? throw new InvalidRequestException("scorer", null, $"{options.DefaultModel} names no scorer of its own; name a CLIP folder");
-        return new ClipScorer(await store.LeaseScorerAsync(folder, provider ?? options.Provider, cancellationToken).ConfigureAwait(false), tokenizers);
+        return new ClipScorer(await store.LeaseScorerAsync(folder, provider ?? options.Provider, cancellationToken).ConfigureAwait(false), tokenizers, longText);
     }
 }
 

@@ -149,7 +149,7 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
         return new ScoredItem(
             item.Item.Name,
             [.. item.Texts.Select((text, i) => new TextScore(text, scorer.Record(text, texts[i])))],
-            ClipScorer.Outcome(embeds, texts),
+            scorer.Outcome(embeds, texts),
             item.Hash);
     }
 

@@ -223,5 +223,6 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         return worst;
     }
 
-    private static float[] Floats(JsonElement list) => [.. list.EnumerateArray().Select(v => v.GetSingle())];
+    private static float[] Floats(JsonElement list) =>
+        [.. list.EnumerateArray().Select(v => v.ValueKind == JsonValueKind.String ? float.Parse(v.GetString()!, CultureInfo.InvariantCulture) : v.GetSingle())];
 }

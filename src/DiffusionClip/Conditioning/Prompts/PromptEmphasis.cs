@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using DiffusionClip.Tokenization;
 
@@ -45,7 +46,7 @@ public static class PromptEmphasis
     private static List<WeightedText> Parse(string prompt, List<string>? invalidWeights)
     {
         ArgumentNullException.ThrowIfNull(prompt);
-        var runs = new List<WeightedText>();
+        var runs = new Runs();
 
         // A bracket closes the innermost open one of its own kind, however the kinds interleave.
         var round = new Stack<int>();
@@ -59,7 +60,7 @@ public static class PromptEmphasis
             {
                 case '\\':
                     int escaped = at + 1 < prompt.Length && prompt[at + 1] is '(' or ')' or '[' or ']' or '\\' ? 1 : 0;
-                    runs.Add(new(prompt.Substring(at + 1, escaped), 1));
+                    runs.Add(prompt.Substring(at + 1, escaped), 1);
                     length += escaped;
                     break;
 
@@ -72,18 +73,18 @@ public static class PromptEmphasis
                     break;
 
                 case ')' when round.TryPop(out int start):
-                    Multiply(runs, start, Round);
+                    runs.Multiply(start, Round);
                     break;
 
                 case ']' when square.TryPop(out int start):
-                    Multiply(runs, start, Square);
+                    runs.Multiply(start, Square);
                     break;
 
                 case ':' when Weight(prompt, at) is { } weight && (weight.Value is not null || round.Count == 0):
                     length = weight.Length;
                     if (round.TryPop(out int weighted))
                     {
-                        Multiply(runs, weighted, weight.Value!.Value);
+                        runs.Multiply(weighted, weight.Value!.Value);
                     }
                     else
                     {
@@ -113,38 +114,9 @@ public static class PromptEmphasis
         }
 
         // Unclosed brackets: the outermost first, the round ones before the square ones, so that the last bits agree too.
-        MultiplyUnclosed(runs, round, Round);
-        MultiplyUnclosed(runs, square, Square);
-        return Merge(runs);
-    }
-
-    private static void MultiplyUnclosed(List<WeightedText> runs, Stack<int> open, double factor)
-    {
-        int[] starts = [.. open.Reverse()];
-        int inside = 0;
-        for (int i = 0; i < runs.Count; i++)
-        {
-            while (inside < starts.Length && starts[inside] <= i)
-            {
-                inside++;
-            }
-
-            double weight = runs[i].Weight;
-            for (int n = 0; n < inside && weight != 0 && double.IsFinite(weight); n++)
-            {
-                weight *= factor;
-            }
-
-            runs[i] = runs[i] with { Weight = weight };
-        }
-    }
-
-    private static void Multiply(List<WeightedText> runs, int start, double factor)
-    {
-        for (int i = start; i < runs.Count; i++)
-        {
-            runs[i] = runs[i] with { Weight = runs[i].Weight * factor };
-        }
+        runs.MultiplyUnclosed(round, Round);
+        runs.MultiplyUnclosed(square, Square);
+        return runs.Merge();
     }
 
     /// <summary>Reads ":", spaces, sign, digits and points, spaces, ")"; null if that is not what stands there.</summary>
@@ -184,7 +156,7 @@ public static class PromptEmphasis
         }
     }
 
-    private static void AddText(List<WeightedText> runs, string text)
+    private static void AddText(Runs runs, string text)
     {
         int start = 0;
         bool first = true;
@@ -194,11 +166,11 @@ public static class PromptEmphasis
             string part = text[start..end];
             if (!first)
             {
-                runs.Add(new(Break, -1));
+                runs.Add(Break, -1);
                 part = WhiteSpace.TrimStartPython(part);
             }
 
-            runs.Add(new(at < 0 ? part : WhiteSpace.TrimEndPython(part), 1));
+            runs.Add(at < 0 ? part : WhiteSpace.TrimEndPython(part), 1);
             if (at < 0)
             {
                 return;
@@ -226,22 +198,78 @@ public static class PromptEmphasis
             is <= UnicodeCategory.OtherLetter or (>= UnicodeCategory.DecimalDigitNumber and <= UnicodeCategory.OtherNumber);
     }
 
-    private static List<WeightedText> Merge(List<WeightedText> runs)
+    /// <summary>Texts and their weights while brackets are still open.</summary>
+    private sealed class Runs
     {
-        var merged = new List<WeightedText>(runs.Count);
-        var text = new StringBuilder();
-        for (int i = 0; i < runs.Count;)
-        {
-            double weight = runs[i].Weight;
-            text.Clear();
-            for (; i < runs.Count && runs[i].Weight == weight; i++)
-            {
-                text.Append(runs[i].Text);
-            }
+        // Beyond, a weight is 0 or infinite as a float already; multiplying on would only be slow.
+        private const double Least = 1e-300, Most = 1e300;
 
-            merged.Add(new(text.ToString(), weight));
+        private readonly List<string> _texts = [];
+        private readonly List<double> _weights = [];
+
+        public int Count => _texts.Count;
+
+        public void Add(string text, double weight)
+        {
+            _texts.Add(text);
+            _weights.Add(weight);
         }
 
-        return merged.Count > 0 ? merged : [new("", 1)];
+        public void Multiply(int start, double factor)
+        {
+            foreach (ref double weight in CollectionsMarshal.AsSpan(_weights)[start..])
+            {
+                if (Math.Abs(weight) is > Least and < Most)
+                {
+                    weight *= factor;
+                }
+            }
+        }
+
+        /// <summary>Multiplies, for each bracket that was never closed, everything behind it.</summary>
+        public void MultiplyUnclosed(Stack<int> open, double factor)
+        {
+            int[] starts = [.. open.Reverse()];
+            List<double> powers = [1];
+            Span<double> weights = CollectionsMarshal.AsSpan(_weights);
+            for (int i = 0, inside = 0; i < weights.Length; i++)
+            {
+                for (; inside < starts.Length && starts[inside] <= i; inside++)
+                {
+                    powers.Add(powers[^1] * (powers[^1] is > Least and < Most ? factor : 1));
+                }
+
+                // One multiplication after the other, so that the last bits agree; those of 1 are known.
+                if (Math.Abs(weights[i]) == 1)
+                {
+                    weights[i] *= powers[inside];
+                    continue;
+                }
+
+                for (int n = 0; n < inside && Math.Abs(weights[i]) is > Least and < Most; n++)
+                {
+                    weights[i] *= factor;
+                }
+            }
+        }
+
+        public List<WeightedText> Merge()
+        {
+            var merged = new List<WeightedText>(_texts.Count);
+            var text = new StringBuilder();
+            for (int i = 0; i < _texts.Count;)
+            {
+                double weight = _weights[i];
+                text.Clear();
+                for (; i < _texts.Count && _weights[i] == weight; i++)
+                {
+                    text.Append(_texts[i]);
+                }
+
+                merged.Add(new(text.ToString(), weight));
+            }
+
+            return merged.Count > 0 ? merged : [new("", 1)];
+        }
     }
 }

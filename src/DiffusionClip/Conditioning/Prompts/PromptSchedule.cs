@@ -32,7 +32,10 @@ public sealed class PromptSchedule
     /// <summary>The prompts of all steps, in order; the last reaches to the last step.</summary>
     /// <param name="prompt">The prompt.</param>
     /// <param name="steps">Number of steps, from 1.</param>
-    public static IReadOnlyList<ScheduledPrompt> Parse(string prompt, int steps)
+    public static IReadOnlyList<ScheduledPrompt> Parse(string prompt, int steps) => [.. Enumerate(prompt, steps)];
+
+    /// <summary>The same one by one, for those who may have enough before the end.</summary>
+    internal static IEnumerable<ScheduledPrompt> Enumerate(string prompt, int steps)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
@@ -43,7 +46,7 @@ public sealed class PromptSchedule
         }
 
         var text = new StringBuilder(prompt.Length);
-        return [.. schedule.Untils(steps).Select(until => new ScheduledPrompt(until, schedule.Render(until, text)))];
+        return schedule.Untils(steps).Select(until => new ScheduledPrompt(until, schedule.Render(until, text)));
     }
 
     /// <summary>Finds the edits; false if the grammar does not cover the prompt.</summary>

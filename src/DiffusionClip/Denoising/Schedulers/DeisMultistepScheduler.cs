@@ -1,3 +1,4 @@
+using System.Numerics;
 using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising.Schedulers;
@@ -80,57 +81,81 @@ internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOpti
         Span<float> newest = memory.Push();
         WriteOriginal(newest, modelOutput, sample, evaluation, memory);
         Elementwise.Apply(newest, sample, newest, Parameterization.Noise(PredictionType.Sample, level));
-        int order = options.OrderAt(evaluation, Evaluations, memory.Steps);
-        DpmUpdate update = order switch
+        SignalNoise to = Layout.Levels[evaluation + 1];
+        switch (options.OrderAt(evaluation, Evaluations, memory.Steps))
         {
-            1 => DpmSolver.First(DpmAlgorithm.DpmSolver, Layout.Levels[evaluation + 1], level),
-            2 => Second(Layout.Levels[evaluation + 1], level, Layout.Levels[evaluation - 1]),
-            _ => Third(Layout.Levels[evaluation + 1], level, Layout.Levels[evaluation - 1], Layout.Levels[evaluation - 2]),
-        };
-        update.Apply(sample, sample, memory, order);
+            case 1:
+                DpmSolver.First(DpmAlgorithm.DpmSolver, to, level).ApplyFirst(sample, sample, memory);
+                break;
+            case 2:
+                (float c0, float c1) = Second(to, level, Layout.Levels[evaluation - 1]);
+                Elementwise.Apply(sample, sample, newest, memory.History(1), new SecondOrder(to.Alpha, level.Alpha, c0, c1));
+                break;
+            default:
+                (float d0, float d1, float d2) = Third(to, level, Layout.Levels[evaluation - 1], Layout.Levels[evaluation - 2]);
+                Elementwise.Apply(sample, sample, newest, memory.History(1), memory.History(2), new ThirdOrder(to.Alpha, level.Alpha, d0, d1, d2));
+                break;
+        }
     }
 
     /// <inheritdoc/>
     protected override Parameterization Original(int evaluation) =>
         Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 
-    private static DpmUpdate Second(SignalNoise t, SignalNoise s0, SignalNoise s1)
+    private static (float, float) Second(SignalNoise t, SignalNoise s0, SignalNoise s1)
     {
         float rho = t.Sigma / t.Alpha;
         float b = s0.Sigma / s0.Alpha;
         float c = s1.Sigma / s1.Alpha;
-        return new(
-            t.Alpha / s0.Alpha,
-            t.Alpha * (Integral(rho, b, c) - Integral(b, b, c)),
-            t.Alpha * (Integral(rho, c, b) - Integral(b, c, b)),
-            0,
-            0);
+        return (Integral(rho, b, c) - Integral(b, b, c), Integral(rho, c, b) - Integral(b, c, b));
 
         // ∫ (log t - log c)/(log b - log c) dt.
-        static float Integral(float t, float b, float c) => t * (-MathF.Log(c) + MathF.Log(t) - 1) / (MathF.Log(b) - MathF.Log(c));
+        static float Integral(float t, float b, float c) => t * (-Torch.Log(c) + Torch.Log(t) - 1) / (Torch.Log(b) - Torch.Log(c));
     }
 
-    private static DpmUpdate Third(SignalNoise t, SignalNoise s0, SignalNoise s1, SignalNoise s2)
+    private static (float, float, float) Third(SignalNoise t, SignalNoise s0, SignalNoise s1, SignalNoise s2)
     {
         float rho = t.Sigma / t.Alpha;
         float b = s0.Sigma / s0.Alpha;
         float c = s1.Sigma / s1.Alpha;
         float d = s2.Sigma / s2.Alpha;
-        return new(
-            t.Alpha / s0.Alpha,
-            t.Alpha * (Integral(rho, b, c, d) - Integral(b, b, c, d)),
-            t.Alpha * (Integral(rho, c, d, b) - Integral(b, c, d, b)),
-            t.Alpha * (Integral(rho, d, b, c) - Integral(b, d, b, c)),
-            0);
+        return (
+            Integral(rho, b, c, d) - Integral(b, b, c, d),
+            Integral(rho, c, d, b) - Integral(b, c, d, b),
+            Integral(rho, d, b, c) - Integral(b, d, b, c));
 
         // ∫ (log t - log c)(log t - log d)/((log b - log c)(log b - log d)) dt.
         static float Integral(float t, float b, float c, float d)
         {
-            float lt = MathF.Log(t);
-            float lb = MathF.Log(b);
-            float lc = MathF.Log(c);
-            float ld = MathF.Log(d);
+            float lt = Torch.Log(t);
+            float lb = Torch.Log(b);
+            float lc = Torch.Log(c);
+            float ld = Torch.Log(d);
             return t * ((lc * (ld - lt + 1)) - (ld * lt) + ld + (lt * lt) - (2 * lt) + 2) / ((lb - lc) * (lb - ld));
         }
+    }
+
+    // Equation 15: alpha_t·(x/alpha_s + Σ c·epsilon).
+    private readonly struct SecondOrder(float alpha, float from, float c0, float c1) : ITernaryKernel
+    {
+        private readonly float _alpha = alpha;
+        private readonly float _from = from;
+        private readonly float _c0 = c0;
+        private readonly float _c1 = c1;
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> m0, Vector<float> m1) =>
+            ((x / new Vector<float>(_from)) + (m0 * _c0) + (m1 * _c1)) * _alpha;
+    }
+
+    private readonly struct ThirdOrder(float alpha, float from, float c0, float c1, float c2) : IQuaternaryKernel
+    {
+        private readonly float _alpha = alpha;
+        private readonly float _from = from;
+        private readonly float _c0 = c0;
+        private readonly float _c1 = c1;
+        private readonly float _c2 = c2;
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> m0, Vector<float> m1, Vector<float> m2) =>
+            ((x / new Vector<float>(_from)) + (m0 * _c0) + (m1 * _c1) + (m2 * _c2)) * _alpha;
     }
 }

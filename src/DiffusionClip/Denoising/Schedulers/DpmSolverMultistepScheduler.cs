@@ -138,15 +138,20 @@ internal class DpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOption
             noise.Fill(memory.Noise);
         }
 
-        int order = options.OrderAt(evaluation, Evaluations, memory.Steps);
         SignalNoise[] levels = Layout.Levels;
-        DpmUpdate update = order switch
+        SignalNoise to = levels[evaluation + 1];
+        switch (options.OrderAt(evaluation, Evaluations, memory.Steps))
         {
-            1 => DpmSolver.First(options.Algorithm, levels[evaluation + 1], levels[evaluation]),
-            2 => DpmSolver.Second(options.Algorithm, options.SolverType, levels[evaluation + 1], levels[evaluation], levels[evaluation - 1]),
-            _ => DpmSolver.Third(options.Algorithm, levels[evaluation + 1], levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]),
-        };
-        update.Apply(sample, sample, memory, order);
+            case 1:
+                DpmSolver.First(options.Algorithm, to, levels[evaluation]).ApplyFirst(sample, sample, memory);
+                break;
+            case 2:
+                DpmSolver.Second(options.Algorithm, options.SolverType, to, levels[evaluation], levels[evaluation - 1]).ApplySecond(sample, sample, memory);
+                break;
+            default:
+                DpmSolver.Third(options.Algorithm, to, levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]).ApplyThird(sample, sample, memory);
+                break;
+        }
     }
 
     /// <inheritdoc/>

@@ -129,52 +129,46 @@ internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorit
             sample.CopyTo(start);
         }
 
-        DpmUpdate update = order switch
+        SignalNoise to = levels[evaluation + 1];
+        switch (order)
         {
-            1 => DpmSolver.First(algorithm, levels[evaluation + 1], levels[evaluation]),
-            2 => Second(levels[evaluation + 1], levels[evaluation], levels[evaluation - 1]),
-            _ => Third(levels[evaluation + 1], levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]),
-        };
-        update.Apply(sample, start, memory, order);
+            case 1:
+                DpmSolver.First(algorithm, to, levels[evaluation]).ApplyFirst(sample, start, memory);
+                break;
+            case 2:
+                Second(to, levels[evaluation], levels[evaluation - 1]).ApplySinglestepSecond(sample, start, memory);
+                break;
+            default:
+                Third(to, levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]).ApplySinglestepThird(sample, start, memory, type);
+                break;
+        }
     }
 
     /// <inheritdoc/>
     protected override Parameterization Original(int evaluation) =>
         Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 
-    // From the beginning of the block (s1): D0 = m1, D1 = (m0 - m1)/r0.
-    private DpmUpdate Second(SignalNoise t, SignalNoise s0, SignalNoise s1)
+    private DpmUpdate Second(SignalNoise t, SignalNoise s0, SignalNoise start)
     {
-        float h = DpmSolver.Lambda(t) - DpmSolver.Lambda(s1);
-        float r0 = (DpmSolver.Lambda(s0) - DpmSolver.Lambda(s1)) / h;
-        (float sample, float d0, float d1, float noise) = DpmSolver.SecondTerms(algorithm, type, t, s1, h);
-        float slope = d1 * (1 / r0);
-        return new(sample, slope, d0 - slope, 0, noise);
+        float h = DpmSolver.Lambda(t) - DpmSolver.Lambda(start);
+        float r0 = (DpmSolver.Lambda(s0) - DpmSolver.Lambda(start)) / h;
+        (float sample, float d0, float d1, float noise) = DpmSolver.SecondTerms(algorithm, type, t, start, h);
+        return new(sample, d0, d1, Noise: noise, R0: r0);
     }
 
-    // From the beginning of the block (s2): D0 = m2, D1_0 = (m1 - m2)/r1, D1_1 = (m0 - m2)/r0.
-    private DpmUpdate Third(SignalNoise t, SignalNoise s0, SignalNoise s1, SignalNoise s2)
+    private DpmUpdate Third(SignalNoise t, SignalNoise s0, SignalNoise s1, SignalNoise start)
     {
-        float start = DpmSolver.Lambda(s2);
-        float h = DpmSolver.Lambda(t) - start;
-        float r0 = (DpmSolver.Lambda(s0) - start) / h;
-        float r1 = (DpmSolver.Lambda(s1) - start) / h;
-        (float sample, float d0, float d1, float d2, float noise) = DpmSolver.ThirdTerms(algorithm, t, s2, h);
-        float ofFirst = 0;
-        float ofSecond = d1 / r0;
-        if (type == DpmSolverType.Heun)
+        float lambda = DpmSolver.Lambda(start);
+        float h = DpmSolver.Lambda(t) - lambda;
+        float r0 = (DpmSolver.Lambda(s0) - lambda) / h;
+        float r1 = (DpmSolver.Lambda(s1) - lambda) / h;
+        (float sample, float d0, float d1, float d2, float noise) = DpmSolver.ThirdTerms(algorithm, t, start, h);
+        if (algorithm == DpmAlgorithm.SdeDpmSolverPlusPlus)
         {
-            // D1 = (r0·D1_0 - r1·D1_1)/(r0 - r1), D2 = 2·(D1_1 - D1_0)/(r0 - r1). The SDE's D2 has a sign of its own here.
-            if (algorithm == DpmAlgorithm.SdeDpmSolverPlusPlus)
-            {
-                d2 = t.Alpha * (((1 - MathF.Exp(-2 * h) + (-2 * h)) / (-2 * h * (-2 * h))) - 0.5f);
-            }
-
-            float difference = r0 - r1;
-            ofFirst = ((d1 * r0) - (2 * d2)) / difference / r1;
-            ofSecond = ((2 * d2) - (d1 * r1)) / difference / r0;
+            // The SDE's second difference has a sign here that it has not in the multistep solver.
+            d2 = t.Alpha * (((1 - Torch.Exp(-2 * h) + (-2 * h)) / (-2 * h * (-2 * h))) - 0.5f);
         }
 
-        return new(sample, ofSecond, ofFirst, d0 - ofFirst - ofSecond, noise);
+        return new(sample, d0, d1, d2, noise, r0, r1);
     }
 }

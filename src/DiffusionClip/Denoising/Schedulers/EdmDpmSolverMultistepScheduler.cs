@@ -41,8 +41,7 @@ internal sealed record EdmDpmSolverMultistepConfig : EdmSchedulerConfig
 
         OptionCheck.Within("solver_order", SolverOrder, 1, AlgorithmType == DpmAlgorithm.SdeDpmSolverPlusPlus ? 2 : 3);
         var options = new DpmMultistepOptions(AlgorithmType, SolverType, SolverOrder, LowerOrderFinal, EulerAtFinal || FinalSigmasType == FinalSigmasType.Zero);
-        // This ramp is float32 in the reference, Euler's is float64.
-        float[] sigmas = EdmSigmas(steps, Array.ConvertAll(Torch.Linspace(0f, 1f, steps), r => (double)r));
+        float[] sigmas = EdmSigmas(steps, single: true);
         return new EdmDpmSolverMultistepScheduler(
             EdmLayout(request, sigmas, FinalSigmasType == FinalSigmasType.Zero ? 0 : (float)SigmaMin) with
             {

@@ -13,7 +13,7 @@ internal sealed record EdmEulerConfig : EdmSchedulerConfig
     {
         int steps = Check(request);
         OptionCheck.Within("s_churn", request.SChurn, 0, double.MaxValue);
-        float[] sigmas = EdmSigmas(steps, Torch.Linspace(0.0, 1.0, steps));
+        float[] sigmas = EdmSigmas(steps, single: false);
         return new EdmEulerScheduler(
             EdmLayout(request, sigmas, FinalSigmasType == FinalSigmasType.Zero ? 0 : sigmas[^1]) with { IsStochastic = request.SChurn > 0 },
             new EdmPreconditioning(SigmaData, PredictionType),

@@ -1,3 +1,4 @@
+using System.Numerics;
 using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising.Schedulers;
@@ -163,17 +164,21 @@ internal sealed class PndmScheduler(PlanLayout layout, float[] alphas, float fin
         float alpha = alphas[from];
         float target = to >= 0 ? alphas[to] : finalAlpha;
         float beta = 1 - alpha;
-        float denominator = (alpha * MathF.Sqrt(1 - target)) + MathF.Sqrt(alpha * beta * target);
-        float ofNoise = -(target - alpha) / denominator;
-        float ofSample = MathF.Sqrt(target / alpha);
-        if (Layout.PredictionType == PredictionType.Epsilon)
-        {
-            LinearCombination.Write(destination, ofSample, sample, ofNoise, output);
-        }
-        else
-        {
-            // The noise is alpha·v + sigma·x; put in, two terms are left.
-            LinearCombination.Write(destination, ofSample + (ofNoise * MathF.Sqrt(beta)), sample, ofNoise * MathF.Sqrt(alpha), output);
-        }
+        Elementwise.Apply(destination, sample, output, new TransferPart(
+            Parameterization.Noise(Layout.PredictionType, new(MathF.Sqrt(alpha), MathF.Sqrt(beta))),
+            MathF.Sqrt(target / alpha),
+            target - alpha,
+            (alpha * MathF.Sqrt(1 - target)) + MathF.Sqrt(alpha * beta * target)));
+    }
+
+    private readonly struct TransferPart(Parameterization noise, float ofSample, float difference, float denominator) : IBinaryKernel
+    {
+        private readonly Parameterization _noise = noise;
+        private readonly float _ofSample = ofSample;
+        private readonly float _difference = difference;
+        private readonly float _denominator = denominator;
+
+        public Vector<float> Invoke(Vector<float> x, Vector<float> y) =>
+            (x * _ofSample) - (_noise.Invoke(x, y) * _difference / new Vector<float>(_denominator));
     }
 }

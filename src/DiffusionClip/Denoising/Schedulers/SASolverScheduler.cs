@@ -57,8 +57,10 @@ internal sealed record SASolverConfig : LambdaSchedulerConfig
                 IsStochastic = true,
                 History = Math.Max(PredictorOrder, CorrectorOrder - 1) + 1,
                 Kept = 2,
+                Scratch = 1,
             },
-            this);
+            this,
+            schedule.AlphasCumprod);
     }
 }
 
@@ -82,14 +84,16 @@ internal sealed class SASolverScheduler : SchedulerPlan
     private const int KeptNoise = 1;
 
     private readonly SASolverConfig _config;
+    private readonly float[] _alphas;
     private readonly Update[][] _predictors;
     private readonly Update[][] _correctors;
 
     /// <summary>Integrates the polynomials of all steps and orders.</summary>
-    public SASolverScheduler(PlanLayout layout, SASolverConfig config)
+    public SASolverScheduler(PlanLayout layout, SASolverConfig config, float[] alphas)
         : base(layout)
     {
         _config = config;
+        _alphas = alphas;
         _predictors = new Update[Evaluations][];
         _correctors = new Update[Evaluations][];
         for (int e = 0; e < Evaluations; e++)
@@ -102,6 +106,21 @@ internal sealed class SASolverScheduler : SchedulerPlan
     private bool PredictsData => _config.AlgorithmType == SASolverAlgorithm.DataPrediction;
 
     /// <inheritdoc/>
+    public override void AddNoise(ReadOnlySpan<float> clean, ReadOnlySpan<float> noise, int evaluation, Span<float> destination)
+    {
+        if (evaluation >= Evaluations || _config.UseFlowSigmas)
+        {
+            base.AddNoise(clean, noise, evaluation, destination);
+            return;
+        }
+
+        // The reference takes the level of the timestep here, which is rounded, and not the step's own.
+        CheckEvaluation(evaluation);
+        float alpha = _alphas[(int)Layout.Timesteps[evaluation]];
+        LinearCombination.Write(destination, MathF.Sqrt(alpha), clean, MathF.Sqrt(1 - alpha), noise);
+    }
+
+    /// <inheritdoc/>
     protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
     {
         Span<float> last = memory.Kept(KeptSample);
@@ -111,13 +130,13 @@ internal sealed class SASolverScheduler : SchedulerPlan
         if (memory.Steps > 0)
         {
             int order = _config.LowerOrderFinal ? Math.Min(_config.CorrectorOrder, Evaluations - (evaluation - 1) + 1) : _config.CorrectorOrder;
-            _correctors[evaluation][Math.Min(order, Math.Min(memory.Steps - 1, most) + 2) - 1].Apply(sample, last, lastNoise, memory);
+            _correctors[evaluation][Math.Min(order, Math.Min(memory.Steps - 1, most) + 2) - 1].Apply(sample, last, lastNoise, memory, memory.Scratch(0));
         }
 
         sample.CopyTo(last);
         noise.Fill(lastNoise);
         int predictor = _config.LowerOrderFinal ? Math.Min(_config.PredictorOrder, Evaluations - evaluation) : _config.PredictorOrder;
-        _predictors[evaluation][Math.Min(predictor, Math.Min(memory.Steps, most) + 1) - 1].Apply(sample, last, lastNoise, memory);
+        _predictors[evaluation][Math.Min(predictor, Math.Min(memory.Steps, most) + 1) - 1].Apply(sample, last, lastNoise, memory, memory.Scratch(0));
     }
 
     /// <inheritdoc/>
@@ -144,23 +163,23 @@ internal sealed class SASolverScheduler : SchedulerPlan
         float[] gradient = Gradient(lambdas, start, end, k);
         if (PredictsData && order == 2)
         {
-            float rest = ((h * k) - 1 + MathF.Exp(k * -h)) / (k * k);
+            float rest = ((h * k) - 1 + Torch.Exp(k * -h)) / (k * k);
             float correction = corrects
-                ? MathF.Exp(k * end) * ((h / 2) - (((h * k) - 1 + MathF.Exp(k * -h)) / (k * k * h)))
-                : MathF.Exp(k * end) * ((h * h / 2) - rest) / (start - DpmSolver.Lambda(Layout.Levels[newest - 1]));
+                ? Torch.Exp(k * end) * ((h / 2) - (((h * k) - 1 + Torch.Exp(k * -h)) / (k * k * h)))
+                : Torch.Exp(k * end) * ((h * h / 2) - rest) / (start - DpmSolver.Lambda(Layout.Levels[newest - 1]));
             gradient[0] += correction;
             gradient[1] -= correction;
         }
 
-        float factor = PredictsData ? k * target.Sigma * MathF.Exp(-(tau * tau) * end) : -k * target.Alpha;
+        float factor = PredictsData ? k * target.Sigma * Torch.Exp(-(tau * tau) * end) : -k * target.Alpha;
         for (int i = 0; i < order; i++)
         {
             gradient[i] *= factor;
         }
 
         return PredictsData
-            ? new(MathF.Exp(-(tau * tau) * h) * (target.Sigma / from.Sigma), gradient, target.Sigma * MathF.Sqrt(1 - MathF.Exp(-2 * tau * tau * h)))
-            : new(target.Alpha / from.Alpha, gradient, tau * target.Sigma * MathF.Sqrt(MathF.Exp(2 * h) - 1));
+            ? new(Torch.Exp(-(tau * tau) * h) * (target.Sigma / from.Sigma), gradient, target.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * tau * tau * h)))
+            : new(target.Alpha / from.Alpha, gradient, tau * target.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1));
     }
 
     // Lagrange's polynomials through the outputs in lambda, times the exponential, integrated over the step.
@@ -208,37 +227,42 @@ internal sealed class SASolverScheduler : SchedulerPlan
     // ∫ e^(-x)·x^power dx.
     private static float Negative(int power, float s, float e)
     {
-        float growth = MathF.Exp(e - s);
-        float decay = MathF.Exp(-e);
+        float growth = Torch.Exp(e - s);
+        float decay = Torch.Exp(-e);
         return power switch
         {
             0 => decay * (growth - 1),
             1 => decay * (((s + 1) * growth) - (e + 1)),
             2 => decay * ((((s * s) + (2 * s) + 2) * growth) - ((e * e) + (2 * e) + 2)),
-            _ => decay * ((((s * s * s) + (3 * s * s) + (6 * s) + 6) * growth) - ((e * e * e) + (3 * e * e) + (6 * e) + 6)),
+            _ => decay * ((((s * s * s) + (3 * (s * s)) + (6 * s) + 6) * growth) - ((e * e * e) + (3 * (e * e)) + (6 * e) + 6)),
         };
     }
 
     // ∫ e^(k·x)·x^power dx, the bounds already times k.
     private static float Positive(int power, float s, float e, float k)
     {
-        float growth = MathF.Exp(e);
-        float decay = MathF.Exp(-(e - s));
+        float growth = Torch.Exp(e);
+        float decay = Torch.Exp(-(e - s));
         return power switch
         {
             0 => growth * (1 - decay) / k,
             1 => growth * (e - 1 - ((s - 1) * decay)) / (k * k),
             2 => growth * ((e * e) - (2 * e) + 2 - (((s * s) - (2 * s) + 2) * decay)) / (k * k * k),
-            _ => growth * ((e * e * e) - (3 * e * e) + (6 * e) - 6 - (((s * s * s) - (3 * s * s) + (6 * s) - 6) * decay)) / (k * k * k * k),
+            _ => growth * ((e * e * e) - (3 * (e * e)) + (6 * e) - 6 - (((s * s * s) - (3 * (s * s)) + (6 * s) - 6) * decay)) / (k * k * k * k),
         };
     }
 
     private sealed record Update(float Sample, float[] Gradient, float Noise)
     {
-        public void Apply(Span<float> destination, ReadOnlySpan<float> sample, ReadOnlySpan<float> noise, SchedulerMemory memory)
+        public void Apply(Span<float> destination, ReadOnlySpan<float> sample, ReadOnlySpan<float> noise, SchedulerMemory memory, Span<float> scratch)
         {
-            LinearCombination.Write(destination, Sample, sample, Noise, noise);
-            memory.AddHistory(destination, Gradient);
+            LinearCombination.Write(scratch, Gradient[0], memory.History(0));
+            for (int i = 1; i < Gradient.Length; i++)
+            {
+                LinearCombination.Add(scratch, Gradient[i], memory.History(i));
+            }
+
+            LinearCombination.Write(destination, Sample, sample, 1, scratch, Noise, noise);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising.Schedulers;
@@ -73,6 +74,7 @@ internal sealed record UniPCMultistepConfig : LambdaSchedulerConfig
                 Limit = PredictX0 ? Limit : OriginalSampleLimit.None,
                 History = SolverOrder + 1,
                 Kept = 1,
+                Scratch = 1,
             },
             this);
     }
@@ -135,21 +137,20 @@ internal sealed class UniPCMultistepScheduler : SchedulerPlan
 {
     private readonly UniPCMultistepConfig _config;
 
-    // By evaluation and order: factors of the sample and of the outputs, the newest first.
-    private readonly float[][][] _predictors;
-    private readonly float[][][] _correctors;
+    private readonly Update[][] _predictors;
+    private readonly Update[][] _correctors;
 
     /// <summary>Solves the systems of all steps and orders.</summary>
     public UniPCMultistepScheduler(PlanLayout layout, UniPCMultistepConfig config)
         : base(layout)
     {
         _config = config;
-        _predictors = new float[Evaluations][][];
-        _correctors = new float[Evaluations][][];
+        _predictors = new Update[Evaluations][];
+        _correctors = new Update[Evaluations][];
         for (int e = 0; e < Evaluations; e++)
         {
-            _predictors[e] = [.. Enumerable.Range(1, Math.Min(e + 1, config.SolverOrder)).Select(order => Coefficients(e + 1, e, order, corrects: false))];
-            _correctors[e] = [.. Enumerable.Range(1, Math.Min(e, config.SolverOrder)).Select(order => Coefficients(e, e - 1, order, corrects: true))];
+            _predictors[e] = [.. Enumerable.Range(1, Math.Min(e + 1, config.SolverOrder)).Select(order => Create(e + 1, e, order, corrects: false))];
+            _correctors[e] = [.. Enumerable.Range(1, Math.Min(e, config.SolverOrder)).Select(order => Create(e, e - 1, order, corrects: true))];
         }
     }
 
@@ -160,22 +161,16 @@ internal sealed class UniPCMultistepScheduler : SchedulerPlan
         WriteConverted(memory.Push(), modelOutput, sample, evaluation, memory, _config.PredictX0);
         if (memory.Steps > 0 && !IsDisabled(evaluation - 1))
         {
-            Combine(sample, last, _correctors[evaluation][Order(evaluation - 1, memory.Steps - 1) - 1], memory);
+            _correctors[evaluation][Order(evaluation - 1, memory.Steps - 1) - 1].Apply(sample, last, memory, memory.Scratch(0));
         }
 
         sample.CopyTo(last);
-        Combine(sample, last, _predictors[evaluation][Order(evaluation, memory.Steps) - 1], memory);
+        _predictors[evaluation][Order(evaluation, memory.Steps) - 1].Apply(sample, last, memory, memory.Scratch(0));
     }
 
     /// <inheritdoc/>
     protected override Parameterization Original(int evaluation) =>
         Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
-
-    private static void Combine(Span<float> destination, ReadOnlySpan<float> sample, float[] coefficients, SchedulerMemory memory)
-    {
-        LinearCombination.Write(destination, coefficients[0], sample, coefficients[1], memory.History(0));
-        memory.AddHistory(destination, coefficients.AsSpan(2), skip: 1);
-    }
 
     private bool IsDisabled(int evaluation)
     {
@@ -197,7 +192,7 @@ internal sealed class UniPCMultistepScheduler : SchedulerPlan
     }
 
     // The step from level s to level t. The corrector also has the output at t, which then is the newest.
-    private float[] Coefficients(int t, int s, int order, bool corrects)
+    private Update Create(int t, int s, int order, bool corrects)
     {
         SignalNoise target = Layout.Levels[t];
         SignalNoise from = Layout.Levels[s];
@@ -227,33 +222,21 @@ internal sealed class UniPCMultistepScheduler : SchedulerPlan
             ? order == 1 ? [0.5f] : Solve(r, b, order)
             : order == 1 ? [] : order == 2 ? [0.5f] : Solve(r, b, order - 1);
         float scale = _config.PredictX0 ? target.Alpha : target.Sigma;
-        int ahead = corrects ? 1 : 0;
-        var coefficients = new float[1 + ahead + order];
-        coefficients[0] = _config.PredictX0 ? target.Sigma / from.Sigma : target.Alpha / from.Alpha;
-        float own = -(scale * phi1);
-        for (int i = 1; i < order; i++)
-        {
-            float weight = scale * bh * rho[i - 1] / r[i - 1];
-            coefficients[1 + ahead + i] = -weight;
-            own += weight;
-        }
-
-        if (corrects)
-        {
-            coefficients[1] = -(scale * bh * rho[^1]);
-            own -= coefficients[1];
-        }
-
-        coefficients[1 + ahead] = own;
-        return coefficients;
+        return new(
+            _config.PredictX0 ? target.Sigma / from.Sigma : target.Alpha / from.Alpha,
+            -(scale * phi1),
+            -(scale * bh),
+            rho,
+            r,
+            corrects);
     }
 
     private static float ExpM1(float x) => Math.Abs(x) < 1e-3f ? x * (1 + (x / 2) + (x * x / 6)) : (float)(Math.Exp(x) - 1);
 
-    // Σ_j r_j^i·rho_j = b_i, by elimination with pivots.
+    // Σ_j r_j^i·rho_j = b_i, by elimination with pivots; in float32 as the reference.
     private static float[] Solve(float[] r, float[] b, int size)
     {
-        var matrix = new double[size, size + 1];
+        var matrix = new float[size, size + 1];
         for (int i = 0; i < size; i++)
         {
             for (int j = 0; j < size; j++)
@@ -280,25 +263,66 @@ internal sealed class UniPCMultistepScheduler : SchedulerPlan
                 (matrix[column, j], matrix[pivot, j]) = (matrix[pivot, j], matrix[column, j]);
             }
 
-            for (int i = 0; i < size; i++)
+            for (int i = column + 1; i < size; i++)
             {
-                if (i != column)
+                float factor = matrix[i, column] / matrix[column, column];
+                for (int j = column; j <= size; j++)
                 {
-                    double factor = matrix[i, column] / matrix[column, column];
-                    for (int j = column; j <= size; j++)
-                    {
-                        matrix[i, j] -= factor * matrix[column, j];
-                    }
+                    matrix[i, j] -= factor * matrix[column, j];
                 }
             }
         }
 
         var solution = new float[size];
-        for (int i = 0; i < size; i++)
+        for (int i = size - 1; i >= 0; i--)
         {
-            solution[i] = (float)(matrix[i, size] / matrix[i, i]);
+            float rest = matrix[i, size];
+            for (int j = i + 1; j < size; j++)
+            {
+                rest -= matrix[i, j] * solution[j];
+            }
+
+            solution[i] = rest / matrix[i, i];
         }
 
         return solution;
+    }
+
+    // x' = Sample·x + Output·m0 + Residual·Σ rho_k·(m_k - m0)/r_k; the corrector's newest output is the one that corrects.
+    private sealed record Update(float Sample, float Output, float Residual, float[] Rho, float[] R, bool Corrects)
+    {
+        public void Apply(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory, Span<float> residual)
+        {
+            if (Rho.Length == 0)
+            {
+                // First order; B(h) may be infinite.
+                LinearCombination.Write(destination, Sample, sample, Output, memory.History(0));
+                return;
+            }
+
+            int first = Corrects ? 1 : 0;
+            ReadOnlySpan<float> m0 = memory.History(first);
+            int differences = Corrects ? Rho.Length - 1 : Rho.Length;
+            residual.Clear();
+            for (int k = 0; k < differences; k++)
+            {
+                Elementwise.Apply(residual, residual, memory.History(first + 1 + k), m0, new Difference(R[k], Rho[k]));
+            }
+
+            if (Corrects)
+            {
+                Elementwise.Apply(residual, residual, memory.History(0), m0, new Difference(1, Rho[^1]));
+            }
+
+            LinearCombination.Write(destination, Sample, sample, Output, m0, Residual, residual);
+        }
+
+        private readonly struct Difference(float r, float rho) : ITernaryKernel
+        {
+            private readonly float _r = r;
+            private readonly float _rho = rho;
+
+            public Vector<float> Invoke(Vector<float> sum, Vector<float> m, Vector<float> m0) => sum + ((m - m0) / new Vector<float>(_r) * _rho);
+        }
     }
 }
