@@ -243,8 +243,8 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         }
 
         int below = value / multiple * multiple;
-        string nearest = below == 0 ? Text(multiple) : $"{Text(below)} or {Text(below + multiple)}";
-        throw new InvalidRequestException(field, Text(value), $"{folder.Id} paints multiples of {Text(multiple)}, the nearest are {nearest}");
+        string nearest = below == 0 ? $"is {Text(multiple)}" : $"are {Text(below)} and {Text(below + multiple)}";
+        throw new InvalidRequestException(field, Text(value), $"{folder.Id} paints multiples of {Text(multiple)}, the nearest {nearest}");
     }
 
     private static void CheckRange(string field, double value, double least, double most)

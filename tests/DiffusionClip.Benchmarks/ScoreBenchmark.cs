@@ -15,7 +15,7 @@ internal static class ScoreBenchmark
     public static async Task<string> RunAsync(bool _)
     {
         await using ServiceProvider services = Host.Build();
-        using ClipScorer scorer = await services.GetRequiredService<ScorerSource>().LeaseClipAsync("clip-b32-shape", null, CancellationToken.None);
+        using ClipScorer scorer = await services.GetRequiredService<ScorerSource>().LeaseClipAsync("clip-b32-shape", null, LongTextPolicy.Truncate, CancellationToken.None);
         var codec = services.GetRequiredService<IImageCodec>();
         ClipFolder folder = scorer.Folder;
         BareGraph[] bare = [.. BareBatches.Select(rows => new BareGraph(folder.PathOf(folder.ImageGraph), _ => [rows, 3, folder.Preprocessing.Height, folder.Preprocessing.Width]))];

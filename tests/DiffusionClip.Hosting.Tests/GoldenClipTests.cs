@@ -169,7 +169,7 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
     }
 
     private async Task<ClipScorer> LeaseAsync(string folder) =>
-        await host.Services.GetRequiredService<ScorerSource>().LeaseClipAsync(folder, "cpu", TestContext.Current.CancellationToken);
+        await host.Services.GetRequiredService<ScorerSource>().LeaseClipAsync(folder, "cpu", LongTextPolicy.Truncate, TestContext.Current.CancellationToken);
 
     private static string Folder(string model) => Golden.PathOrShared("tiny-models", model) ?? throw new InvalidOperationException($"{model} is not in the reference data");
 

@@ -18,7 +18,8 @@ internal static class PromptsFile
 {
     private static readonly string[] Flat =
     [
-        "prompt", "negative_prompt", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta",
+        "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps",
+        "guidance_scale", "guidance_rescale", "eta", "clip_skip", "strength",
         "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "score_text", "long_text", "syntax", "metadata",
     ];
 
@@ -115,9 +116,10 @@ internal static class PromptsFile
         // Nested as a request is, then read as one: one reader, one set of errors.
         string[][] groups =
         [
-            ["prompt", "prompt>text", "negative_prompt>negative", "syntax"],
+            ["prompt", "prompt>text", "negative_prompt>negative", "prompt_2>text_2", "negative_prompt_2>negative_2", "syntax"],
             ["model", "model>id", "provider"],
-            ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta", "seed", "noise", "width", "height"],
+            ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta", "seed", "noise", "width", "height", "clip_skip"],
+            ["origin", "strength"],
             ["search", "strategy", "candidates", "keep", "scorer", "score_text", "long_text"],
             ["output", "metadata"],
         ];

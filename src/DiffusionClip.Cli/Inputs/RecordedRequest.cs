@@ -163,9 +163,11 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
             lost.Add($"seed {metadata.Seed}");
         }
 
+        // A1111 counts from 1 for none; how the others count is not known.
+        int? clipSkip = metadata is { Format: "a1111", ClipSkip: > 1 } ? metadata.ClipSkip - 1 : null;
         foreach ((string what, object? value) in new (string, object?)[]
         {
-            ("clip skip", metadata.ClipSkip is > 1 ? metadata.ClipSkip : null),
+            ("clip skip", metadata.ClipSkip is > 1 && clipSkip is null ? metadata.ClipSkip : null),
             ("denoising strength", metadata.DenoisingStrength),
             ("VAE", metadata.Vae),
             ("LoRA", metadata.Loras is { Count: > 0 } loras ? string.Join(", ", loras.Select(lora => lora.Name)) : null),
@@ -190,6 +192,7 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
                     NumInferenceSteps = metadata.Steps,
                     GuidanceScale = (float?)metadata.CfgScale,
                     Seed = seed,
+                    ClipSkip = clipSkip,
                     Noise = NoiseOf(metadata),
                     Width = metadata.Width,
                     Height = metadata.Height,

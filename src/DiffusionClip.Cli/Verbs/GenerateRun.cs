@@ -20,9 +20,12 @@ internal sealed record GeneratedRun(string Folder, RunReport Report, RankedImage
 }
 
 /// <summary>One request from the command line to a folder of pictures.</summary>
-internal sealed class GenerateRun(CliContext context, IServiceProvider services, ProgressView view, RunStyle style)
+internal sealed class GenerateRun(CliContext context, IServiceProvider services, ProgressView view, RunStyle style, IReadOnlyDictionary<string, RgbImage> images)
 {
     private readonly ImagePipeline _pipeline = services.GetRequiredService<ImagePipeline>();
+
+    /// <summary>The pictures that requests name.</summary>
+    public IReadOnlyDictionary<string, RgbImage> Images => images;
 
     /// <summary>Runs a request and writes its folder.</summary>
     /// <param name="asked">What is asked for.</param>
@@ -33,14 +36,14 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
     /// <exception cref="DiffusionClipException">It could not be done; nothing was written.</exception>
     public async Task<GeneratedRun> RunAsync(ImageRequest asked, ExecutionPlan? plan, string output, string name, string title)
     {
-        ImageRequest normalized = _pipeline.Normalize(asked);
+        ImageRequest normalized = _pipeline.Normalize(asked, images);
 
         // Only the seed is taken over: the run fills in the rest itself, and says what it could not do.
         ImageRequest request = asked with { Sampling = asked.Sampling with { Seed = normalized.Sampling.Seed } };
         Interruption interruption = context.Interruption;
         using RunFolder folder = RunFolder.Create(output, name);
         var progress = new RunProgress();
-        var control = new RunControl(interruption.Abort, interruption.Finish, progress, plan);
+        var control = new RunControl(interruption.Abort, interruption.Finish, progress, plan) { Images = images };
         RankedImages ranked = await view.WatchAsync(Title(title), Details(normalized), progress, normalized.Search.Candidates!.Value, () => _pipeline.GenerateAsync(request, control)).ConfigureAwait(false);
         if (ranked.Best is null)
         {
@@ -144,7 +147,7 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         IEnumerable<string> stages = report.Stages
             .GroupBy(stage => stage.Stage)
             .Select(stage => (Stage: stage.Key, Seconds: stage.Sum(part => part.Seconds)))
-            .Where(stage => stage.Seconds >= 0.005)
+            .Where(stage => stage.Seconds >= Math.Max(0.005, report.Seconds / 50))
             .Select(stage => string.Create(CultureInfo.InvariantCulture, $"{stage.Stage.ToString().ToLowerInvariant()} {stage.Seconds:0.00} s"));
         string fallback = report.Warnings.FirstOrDefault(warning => IsFallback(report, warning)) is { } reason ? $" ({reason})" : "";
         return string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:0.00} s on {report.Plan.Provider}{fallback}: {string.Join(", ", stages)}");

@@ -45,6 +45,8 @@ internal sealed class GenerateVerb
             "dclip generate \"a fox and a purple umbrella on a white background\"",
             "dclip generate \"two cats\" -n 16 --keep 3 --sampler \"DPM++ 2M Karras\" --steps 12 --seed 7",
             "dclip generate --from output/20261124-135501-two-cats/01_seed-9_score-0.3121.png --steps 25",
+            "dclip generate \"a fox in the snow\" --init-image fox.png --strength 0.6 -n 8",
+            "dclip generate \"a red hat\" --init-image fox.png --mask hat.png -n 8 --keep 2",
             "dclip generate --prompts prompts.txt -n 8 --json > reports.jsonl");
         return command;
     }
@@ -83,7 +85,9 @@ internal sealed class GenerateVerb
         context.Interruption.Finishing = () => view.Note("finishing with the best so far; Ctrl-C again aborts");
         string output = parse.GetValue(_output) ?? services.GetRequiredService<DiffusionClipOptions>().Output;
         var style = new RunStyle(parse.GetValue(_json), parse.GetValue(_quiet));
-        var run = new GenerateRun(context, services, view, style);
+        OriginFiles origin = await OriginFiles.ReadAsync(parse.GetValue(_flags.InitImage), parse.GetValue(_flags.Mask), services, context.Interruption.Abort).ConfigureAwait(false);
+        flags = origin.Over(flags);
+        var run = new GenerateRun(context, services, view, style, origin.Images);
         if (prompts is not null)
         {
             return await new PromptsRun(context, services, run, style).RunAsync(prompts, flags, output).ConfigureAwait(false);
@@ -96,7 +100,8 @@ internal sealed class GenerateVerb
             recorded = await RecordedRequest.ReadAsync(from, services, context.Interruption.Abort).ConfigureAwait(false);
             recorded.Notes.ToList().ForEach(terminal.Warn);
             ImageRequest basis = prompt is null ? recorded.Request : recorded.Request with { Prompt = recorded.Request.Prompt with { Text = prompt }, Search = recorded.Request.Search with { ScoreText = null } };
-            request = _flags.Over(basis, parse);
+            request = origin.Over(_flags.Over(basis, parse));
+            origin.Require(request, from);
         }
 
         string name = $"{services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture)}-{RunFolder.Slug(request.Prompt.Text)}";

@@ -126,7 +126,7 @@ internal static class ModelsVerb
         yield return ("token_limit", folder.TokenLimit);
         yield return ("embed_dim", folder.EmbedDim);
         yield return ("logit_scale", folder.LogitScale);
-        yield return ("preprocessing", folder.Preprocessing.ToString());
+        yield return ("preprocessing", folder.Preprocessing.Description);
         yield return ("text_graph", folder.TextGraph);
         yield return ("image_graph", folder.ImageGraph);
     }

@@ -75,7 +75,7 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
             context.Interruption.Abort.ThrowIfCancellationRequested();
             try
             {
-                pipeline.Normalize(prompt.Request);
+                pipeline.Normalize(prompt.Request, run.Images);
             }
             catch (InvalidRequestException exception)
             {

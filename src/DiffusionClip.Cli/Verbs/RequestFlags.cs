@@ -14,6 +14,8 @@ internal sealed class RequestFlags
     {
         NegativePrompt = Text("negative_prompt", "--negative-prompt", "TEXT", "What the picture should not show.", "--negative");
         Syntax = Text("syntax", "--prompt-syntax", "a1111|plain", "How prompts are read: with weights, BREAK and edits over steps as in the webui, or every character as it stands. Default: a1111.");
+        Prompt2 = Text("prompt_2", "--prompt-2", "TEXT", "What SDXL's second text encoder reads. Default: the prompt.");
+        NegativePrompt2 = Text("negative_prompt_2", "--negative-prompt-2", "TEXT", "What it reads as negative prompt. Default: the negative prompt.");
         Steps = Text("num_inference_steps", "--steps", "N", "Denoising steps, 1 to 1000. Default: the model's own.");
         CfgScale = Text("guidance_scale", "--cfg-scale", "X", "Classifier-free guidance, 0 to 100; 1 turns it off. Default: the model's own.");
         CfgRescale = Text("guidance_rescale", "--cfg-rescale", "X", "Rescale of guided noise, 0 to 1. Default: 0.");
@@ -27,6 +29,10 @@ internal sealed class RequestFlags
         Eta = Text("eta", "--eta", "X", "DDIM's stochasticity, 0 to 1. Default: the scheduler's own.");
         Width = Text("width", "--width", "PIXELS", "Width; a multiple of what the model's latents allow. Default: the model's own.", "-W");
         Height = Text("height", "--height", "PIXELS", "Height, likewise.", "-H");
+        ClipSkip = Text("clip_skip", "--clip-skip", "N", "Layers of the text encoder left out at its end, counted as diffusers does: 1 is what A1111 calls 2. Default: none.");
+        InitImage = Text("init_image", "--init-image", "FILE", "A picture to paint over. It is resized to --width and --height; without them, its own size, rounded down to what the model paints, counts.", "--init-img");
+        Strength = Text("strength", "--strength", "X", "How much of the way is painted anew, above 0 to 1. Default: the family's own, 0.8 (SDXL 0.3), with a mask 1.");
+        Mask = Text("mask", "--mask", "FILE", "With --init-image: paint only where this picture is white, keep what is black. It is resized like the picture.");
         Candidates = Text("candidates", "--candidates", "N", "How many pictures are painted and ranked, 1 to 1024. Default: 4.", "-n");
         Keep = Text("keep", "--keep", "N", "How many of the best are written. Default: all.");
         Strategy = Text("strategy", "--strategy", "NAME", "How the best are searched for. Default: best-of-n.");
@@ -42,6 +48,10 @@ internal sealed class RequestFlags
     public Option<string?> NegativePrompt { get; }
 
     public Option<string?> Syntax { get; }
+
+    public Option<string?> Prompt2 { get; }
+
+    public Option<string?> NegativePrompt2 { get; }
 
     public Option<string?> Steps { get; }
 
@@ -60,6 +70,14 @@ internal sealed class RequestFlags
     public Option<string?> Width { get; }
 
     public Option<string?> Height { get; }
+
+    public Option<string?> ClipSkip { get; }
+
+    public Option<string?> InitImage { get; }
+
+    public Option<string?> Strength { get; }
+
+    public Option<string?> Mask { get; }
 
     public Option<string?> Candidates { get; }
 
@@ -86,8 +104,8 @@ internal sealed class RequestFlags
     {
         foreach (Option option in new Option[]
         {
-            NegativePrompt, Syntax, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, Candidates, Keep, Strategy,
-            Model, Scorer, ScoreText, LongText, Noise, Provider, NoMetadata,
+            NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask,
+            Candidates, Keep, Strategy, Model, Scorer, ScoreText, LongText, Noise, Provider, NoMetadata,
         })
         {
             command.Add(option);
@@ -102,6 +120,8 @@ internal sealed class RequestFlags
         {
             Negative = parse.GetValue(NegativePrompt) ?? request.Prompt.Negative,
             Syntax = OneOf(parse, Syntax, ["a1111", "plain"]) switch { null => request.Prompt.Syntax, "plain" => PromptSyntax.Plain, _ => PromptSyntax.A1111 },
+            Text2 = parse.GetValue(Prompt2) ?? request.Prompt.Text2,
+            Negative2 = parse.GetValue(NegativePrompt2) ?? request.Prompt.Negative2,
         },
         Model = request.Model with
         {
@@ -119,6 +139,7 @@ internal sealed class RequestFlags
             Eta = Number(parse, Eta) ?? request.Sampling.Eta,
             Width = Whole(parse, Width) ?? request.Sampling.Width,
             Height = Whole(parse, Height) ?? request.Sampling.Height,
+            ClipSkip = Whole(parse, ClipSkip) ?? request.Sampling.ClipSkip,
             Noise = OneOf(parse, Noise, ["cpu", "philox"]) switch { null => request.Sampling.Noise, "cpu" => NoiseKind.Cpu, _ => NoiseKind.Philox },
         },
         Search = request.Search with
@@ -130,6 +151,7 @@ internal sealed class RequestFlags
             ScoreText = parse.GetValue(ScoreText) ?? request.Search.ScoreText,
             LongText = parse.GetValue(LongText) is { } longText ? ScoringFlags.ReadLongText(longText) : request.Search.LongText,
         },
+        Origin = Real(parse, Strength) is { } strength ? (request.Origin ?? new()) with { Strength = strength } : request.Origin,
         Output = request.Output with { Metadata = !parse.GetValue(NoMetadata) && request.Output.Metadata },
     };
 
@@ -160,6 +182,12 @@ internal sealed class RequestFlags
 
     private float? Number(ParseResult parse, Option<string?> flag) => parse.GetValue(flag) is { } text ? ReadNumber(FieldOf(flag), text) : null;
 
+    private double? Real(ParseResult parse, Option<string?> flag) => parse.GetValue(flag) is not { } text
+        ? null
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+            ? number
+            : throw NoNumber(FieldOf(flag), text);
+
     private string? OneOf(ParseResult parse, Option<string?> flag, string[] known) => parse.GetValue(flag) is not { } text
         ? null
         : Array.Find(known, candidate => string.Equals(candidate, text, StringComparison.OrdinalIgnoreCase))
@@ -182,7 +210,9 @@ internal sealed class RequestFlags
     private static float ReadNumber(string field, string text) =>
         float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float number)
             ? number
-            : throw new InvalidRequestException(field, text, "a number is needed, with a point if it has decimals: 7.5");
+            : throw NoNumber(field, text);
+
+    private static InvalidRequestException NoNumber(string field, string text) => new(field, text, "a number is needed, with a point if it has decimals: 7.5");
 
     private static ulong? ReadSeed(string? text)
     {

@@ -246,7 +246,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         try
         {
             ScorerSource source = services.GetRequiredService<ScorerSource>();
-            using ClipScorer scorer = await source.LeaseClipAsync(NameOf(folder), provider, cancellationToken).ConfigureAwait(false);
+            using ClipScorer scorer = await source.LeaseClipAsync(NameOf(folder), provider, LongTextPolicy.Truncate, cancellationToken).ConfigureAwait(false);
             RgbImage[] pictures = [.. Colours.Select(colour => Plain(colour.Red, colour.Green, colour.Blue))];
             float[] first = scorer.Embedder.EmbedImages(pictures, cancellationToken), again = scorer.Embedder.EmbedImages(pictures, cancellationToken);
             int width = first.Length / pictures.Length;

@@ -21,7 +21,7 @@ internal static class ClipSkip
         if (count == 0)
         {
             throw new ModelFolderException(
-                Path.Combine(folder.Path, encoder.Graph), "does not list its hidden states, which clip skip and SDXL read; export the text encoder with output_hidden_states");
+                folder.PathOf(encoder.Graph), "does not list its hidden states, which clip skip and SDXL read; export the text encoder with output_hidden_states");
         }
 
         return skip < count
@@ -61,7 +61,7 @@ internal sealed class FinalLayerNorm
     /// <exception cref="ModelFolderException">The graph has none that can be recognized.</exception>
     public static FinalLayerNorm Read(DiffusionFolder folder, TextEncoderFolder encoder)
     {
-        string path = Path.Combine(folder.Path, encoder.Graph);
+        string path = folder.PathOf(encoder.Graph);
         (float[] weight, float[] bias) = OnnxLayerNorm.ReadFinal(path, "last_hidden_state");
         return weight.Length == encoder.HiddenSize && bias.Length == encoder.HiddenSize
             ? new(weight, bias, encoder.LayerNormEpsilon)

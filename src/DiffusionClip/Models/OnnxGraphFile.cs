@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace DiffusionClip.Models;
 
 /// <summary>
@@ -12,6 +14,9 @@ internal sealed class OnnxGraphFile
         "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc",
         "com.microsoft.experimental", "com.microsoft.dml", "com.ms.internal.nhwc", "org.pytorch.aten", "pkg.onnxscript.torch_lib",
     };
+
+    // Every request opens its folders anew; a graph that has not changed is read once a process.
+    private static readonly ConcurrentDictionary<(string Path, long Length, long Written), OnnxGraphFile> Known = new();
 
     private readonly string _path;
     private readonly HashSet<string> _external = new(StringComparer.Ordinal);
@@ -55,11 +60,12 @@ internal sealed class OnnxGraphFile
     public static OnnxGraphFile Read(string path, string folder)
     {
         ModelFile.CheckGraph(path);
-        var file = new OnnxGraphFile(path);
+        OnnxGraphFile file;
         try
         {
-            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 14);
-            file.ReadModel(new ProtobufCursor(stream));
+            // A link's own length and time say nothing of the file behind it.
+            var info = new FileInfo(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
+            file = Known.GetOrAdd((path, info.Length, info.LastWriteTimeUtc.Ticks), _ => Parse(path));
         }
         catch (EndOfStreamException exception)
         {
@@ -70,12 +76,20 @@ internal sealed class OnnxGraphFile
             throw new ModelFolderException(path, $"cannot be read ({exception.Message})", exception);
         }
 
-        file.CheckDomains();
         foreach (string data in file._external)
         {
             file.CheckExternal(data, folder);
         }
 
+        return file;
+    }
+
+    private static OnnxGraphFile Parse(string path)
+    {
+        var file = new OnnxGraphFile(path);
+        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 14);
+        file.ReadModel(new ProtobufCursor(stream));
+        file.CheckDomains();
         return file;
     }
 

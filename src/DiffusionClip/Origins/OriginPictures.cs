@@ -52,7 +52,7 @@ internal static class OriginPictures
     public static RgbImage Find(string field, string name, IReadOnlyDictionary<string, RgbImage>? images) =>
         images is not null && images.TryGetValue(name, out RgbImage? image)
             ? image
-            : throw new InvalidRequestException(field, name, "the picture whose file has this SHA-256 is needed and was not given; give it beside the request");
+            : throw new InvalidRequestException(field, null, $"the picture whose file has the SHA-256 {name} is needed; give it beside the request");
 
     // Luminance as Pillow's convert("L") has it.
     private static bool[] Kept(RgbImage mask)

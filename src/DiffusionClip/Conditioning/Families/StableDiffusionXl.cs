@@ -107,7 +107,7 @@ public sealed class StableDiffusionXl : IModelFamily
     private static ReadOnlyMemory<float> Pooled(DiffusionFolder folder, ReadOnlyMemory<float> pooled) => pooled.Length == PooledWidth(folder)
         ? pooled
         : throw new ModelFolderException(
-            Path.Combine(folder.Path, folder.TextEncoders[^1].Graph),
+            folder.PathOf(folder.TextEncoders[^1].Graph),
             $"gives {(pooled.IsEmpty ? "no pooled text" : $"a pooled text of {pooled.Length} values")}; expected text_embeds of {PooledWidth(folder)} values: export it as CLIPTextModelWithProjection");
 
     // [tokens, width of the first + width of the second]

@@ -40,6 +40,8 @@ public static class InfotextWriter
         Add("Size", sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
         Add("Model hash", generator?.Sha256 is { Length: > 0 } hash ? hash[..Math.Min(ShortHash, hash.Length)] : null);
         Add("Model", FolderName(generator?.Id ?? request.Model.Id));
+        Add("Denoising strength", Text(request.Origin?.Strength));
+        Add("Clip skip", sampling.ClipSkip is { } skip and > 0 ? Text(skip + 1) : null); // A1111 counts the last layer as 1
         Add("CFG rescale", sampling.GuidanceRescale is > 0 ? Text(sampling.GuidanceRescale) : null);
         Add("Eta", Text(sampling.Eta));
         Add("RNG", sampling.Noise switch

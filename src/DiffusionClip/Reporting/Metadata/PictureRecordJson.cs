@@ -22,6 +22,8 @@ public static class PictureRecordJson
         ArgumentNullException.ThrowIfNull(record);
         CheckUnicode("prompt", record.Request.Prompt.Text);
         CheckUnicode("negative_prompt", record.Request.Prompt.Negative);
+        CheckUnicode("prompt_2", record.Request.Prompt.Text2);
+        CheckUnicode("negative_prompt_2", record.Request.Prompt.Negative2);
         CheckUnicode("score_text", record.Request.Search.ScoreText);
         CheckUnicode("score_text", record.Scoring?.Text);
         return JsonSerializer.Serialize(record, Strict);
