@@ -71,7 +71,9 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
             }
             else
             {
-                scheduler.AddNoise(clean, noise, evaluation + 1, kept);
+                // Between the two stages of a step the reference noises to the level of the step's end.
+                int level = scheduler is TwoStagePlan && !scheduler.IsBoundary(evaluation + 1) ? evaluation + 2 : evaluation + 1;
+                scheduler.AddNoise(clean, noise, level, kept);
             }
 
             for (int start = 0; start < sample.Length; start += mask.Length)

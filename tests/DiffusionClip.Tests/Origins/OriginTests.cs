@@ -84,6 +84,11 @@ public sealed class OriginTests
             Array.Fill(output, 0.1f * evaluation);
             scheduler.Step(output, evaluation, candidate.Sample, candidate.State, candidate.Noise);
             candidate.Origin.AfterStep(evaluation, candidate.Sample);
+            if (!scheduler.IsBoundary(evaluation + 1))
+            {
+                continue;
+            }
+
             if (evaluation + 1 < scheduler.Evaluations)
             {
                 scheduler.AddNoise(clean, noise, evaluation + 1, level);
