@@ -102,5 +102,43 @@ public sealed class ClipTowerTests
         Assert.Equal(0, store.Loaded);
     }
 
+    [Fact]
+    public void Logits_are_what_the_joint_graph_does()
+    {
+        ClipFolder folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random"));
+        Assert.Equal("onnx/model.onnx", folder.JointGraph);
+        using OnnxSession joint = Loading.Session(folder.PathOf(folder.JointGraph!));
+        ClipLogits logits = OnnxClipLogits.Measure(joint, folder);
+        Assert.Equal(folder.Logits!.Scale, logits.Scale, 1e-2f);
+        Assert.Equal(0, logits.Bias);
+    }
+
+    [Fact]
+    public async Task A_SigLIP_without_scale_and_bias_is_measured_or_refused()
+    {
+        using OnnxModelStore store = new(new());
+        using ModelCopy copy = new(Loading.Tiny("siglip-tiny-random"));
+        copy.Set("config.json", "logit_scale", null);
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), "cpu", CancellationToken.None));
+        Assert.Contains("logit_scale and logit_bias are missing", exception.Message, StringComparison.Ordinal);
+
+        // A joint graph whose embeddings are values of the picture and positions of the text, with logits 7 · cosine - 2.
+        const int width = 3 * Side * Side;
+        new TinyGraph().Input("pixel_values", TinyGraph.Float, 1, 3, Side, Side).Input("input_ids", TinyGraph.Int64, 1, 64)
+            .Output("logits_per_image", TinyGraph.Float, 1, 1).Output("image_embeds", TinyGraph.Float, 1, 24).Output("text_embeds", TinyGraph.Float, 1, 24)
+            .Weight("shape", TinyGraph.Int64, Longs(1, width), 2).Weight("from", TinyGraph.Int64, Longs(0), 1).Weight("to", TinyGraph.Int64, Longs(24), 1).Weight("axis", TinyGraph.Int64, Longs(1), 1)
+            .Weight("scale", TinyGraph.Float, BitConverter.GetBytes(7f), 1).Weight("bias", TinyGraph.Float, BitConverter.GetBytes(-2f), 1)
+            .Node("Reshape", ["pixel_values", "shape"], "flat").Node("Slice", ["flat", "from", "to", "axis"], "image_embeds")
+            .Node("Cast", ["input_ids"], "numbers", attribute: TinyGraph.To(TinyGraph.Float)).Node("Slice", ["numbers", "from", "to", "axis"], "text_embeds")
+            .Node("Mul", ["image_embeds", "text_embeds"], "products").Node("ReduceSum", ["products", "axis"], "dot")
+            .Node("Mul", ["image_embeds", "image_embeds"], "image2").Node("ReduceSum", ["image2", "axis"], "imageSum").Node("Sqrt", ["imageSum"], "imageNorm")
+            .Node("Mul", ["text_embeds", "text_embeds"], "text2").Node("ReduceSum", ["text2", "axis"], "textSum").Node("Sqrt", ["textSum"], "textNorm")
+            .Node("Mul", ["imageNorm", "textNorm"], "norms").Node("Div", ["dot", "norms"], "cosine").Node("Mul", ["cosine", "scale"], "scaled").Node("Add", ["scaled", "bias"], "logits_per_image")
+            .Write(copy.PathOf("onnx/model.onnx"));
+        using ClipLease lease = await store.LeaseScorerAsync(ClipFolder.Open(copy.Path), "cpu", TestContext.Current.CancellationToken);
+        Assert.Equal(7, lease.Logits.Scale, 1e-3f);
+        Assert.Equal(-2, lease.Logits.Bias, 1e-3f);
+    }
+
     private static byte[] Longs(params long[] values) => System.Runtime.InteropServices.MemoryMarshal.AsBytes<long>(values).ToArray();
 }

@@ -6,6 +6,42 @@ namespace DiffusionClip.Onnx;
 public sealed class ModelStoreTests
 {
     [Fact]
+    public async Task External_data_that_leads_out_is_refused_before_anything_is_loaded()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "links need rights there");
+        using ModelCopy copy = new(Loading.Tiny("sd1-tiny-random-external"));
+        string data = copy.PathOf("unet/model.onnx_data"), outside = Path.Combine(copy.Root, "outside.bin");
+        File.Move(data, outside);
+        File.CreateSymbolicLink(data, outside);
+        using OnnxModelStore store = new(new());
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseGeneratorAsync(DiffusionFolder.Open(copy.Path), "cpu", CancellationToken.None));
+        Assert.Contains("a link that leads out of the folder", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(0, store.Loaded);
+    }
+
+    [Fact]
+    public async Task Weights_in_the_blobs_of_the_hub_s_cache_are_loaded()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "links need rights there");
+        string source = Loading.Tiny("sd1-tiny-random-external");
+        using ModelCopy cache = new();
+        string entry = cache.PathOf("models--org--sd"), snapshot = Path.Combine(entry, "snapshots", "rev");
+        Directory.CreateDirectory(Path.Combine(entry, "blobs"));
+        int blob = 0;
+        foreach (string file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
+        {
+            string stored = Path.Combine(entry, "blobs", $"blob{blob++}"), link = Path.Combine(snapshot, Path.GetRelativePath(source, file));
+            File.Copy(file, stored);
+            Directory.CreateDirectory(Path.GetDirectoryName(link)!);
+            File.CreateSymbolicLink(link, stored);
+        }
+
+        using OnnxModelStore store = new(new());
+        using GeneratorLease lease = await store.LeaseGeneratorAsync(DiffusionFolder.Open(snapshot), "cpu", TestContext.Current.CancellationToken);
+        Assert.Equal("org/sd@rev", lease.Folder.Id);
+    }
+
+    [Fact]
     public async Task The_embedded_family_is_leased_with_its_hashes()
     {
         using OnnxModelStore store = new(new());

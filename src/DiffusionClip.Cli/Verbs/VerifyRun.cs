@@ -37,9 +37,9 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         {
             folder = services.GetRequiredService<ModelCatalog>().Resolve(name);
         }
-        catch (ModelFolderException exception)
+        catch (ModelFolderException exception) when (FolderOf(name) is { } found)
         {
-            return Unreadable(name, machine, exception);
+            return Unreadable(found, machine, exception);
         }
 
         try
@@ -73,26 +73,74 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         }
         catch (ModelFolderException exception)
         {
-            return Unreadable(name, machine, exception) with { Model = folder.Id, Family = FamilyOf(folder) };
+            return Unreadable(folder.Path, machine, exception) with { Model = folder.Id, Family = FamilyOf(folder) };
         }
     }
 
-    private static VerifyReport Unreadable(string name, VerifyMachine machine, ModelFolderException exception)
+    // Where there is no folder at all there is nothing to report on.
+    private string? FolderOf(string name)
     {
-        string folder = name.Split('#')[0];
-        string[] graphs = Directory.Exists(folder)
-            ? [.. Directory.EnumerateFiles(folder, "*.onnx", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 }).Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/')).Order(StringComparer.Ordinal).Take(40)]
-            : [];
+        int variant = name.LastIndexOf('#');
+        string bare = variant > 0 && !Directory.Exists(name) ? name[..variant] : name;
+        ModelCatalog catalog = services.GetRequiredService<ModelCatalog>();
+        return Directory.Exists(bare) ? Path.TrimEndingDirectorySeparator(Path.GetFullPath(bare))
+            : HubCache.IsName(bare) ? Found(() => catalog.Hub.Find(bare))
+            : catalog.Roots.Select(root => Path.Combine(root, bare)).FirstOrDefault(Directory.Exists);
+
+        static string? Found(Func<string?> find)
+        {
+            try
+            {
+                return find();
+            }
+            catch (ModelFolderException)
+            {
+                return null;
+            }
+        }
+    }
+
+    private VerifyReport Unreadable(string folder, VerifyMachine machine, ModelFolderException exception)
+    {
+        string[] files = [.. Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 }).Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/'))];
+        string[] graphs = [.. files.Where(file => file.EndsWith(".onnx", StringComparison.Ordinal)).Order(StringComparer.Ordinal).Take(40)];
+        bool isTorch = graphs.Length == 0 && files.Any(file => file.EndsWith(".safetensors", StringComparison.Ordinal) || file.EndsWith(".bin", StringComparison.Ordinal) || file.EndsWith(".ckpt", StringComparison.Ordinal));
         return Posted(
             new VerifyReport
             {
-                Model = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))),
-                Verdict = $"cannot be used: {exception.Message}",
+                Model = Path.GetFileName(folder),
+                Verdict = $"cannot be used: {exception.Message}{(isTorch ? "; the folder holds PyTorch weights: export them to ONNX first, the README says how" : "")}",
                 Machine = machine,
-                Missing = exception.Message.Contains("missing", StringComparison.Ordinal) ? [exception.Message] : [],
-                Facts = graphs.Length > 0 ? new Dictionary<string, string> { ["graphs"] = string.Join(", ", graphs) } : new Dictionary<string, string>(),
+                Missing = Required(folder, files),
+                Facts = graphs.Length > 0 ? new Dictionary<string, string> { ["graphs"] = string.Join(", ", graphs) } : [],
             },
-            Path.GetFullPath(folder));
+            folder);
+    }
+
+    // What the layout that the folder comes nearest to cannot be without.
+    private static string[] Required(string folder, string[] files)
+    {
+        bool Has(string name) => files.Contains(name, StringComparer.Ordinal);
+        if (Has("model_index.json") || Directory.Exists(Path.Combine(folder, "unet")))
+        {
+            string[] parts =
+            [
+                "model_index.json", "scheduler/scheduler_config.json", "text_encoder/model.onnx", "text_encoder/config.json",
+                "unet/model.onnx", "unet/config.json", "vae_decoder/model.onnx", "vae_decoder/config.json",
+            ];
+            return [.. parts.Where(part => !Has(part)), .. !Has("tokenizer/tokenizer.json") ? new[] { "tokenizer/vocab.json", "tokenizer/merges.txt" }.Where(part => !Has(part)) : []];
+        }
+
+        string[] graphs = [.. files.Where(file => file.EndsWith(".onnx", StringComparison.Ordinal))];
+        bool isJoint = graphs.Any(file => Path.GetFileName(file).StartsWith("model", StringComparison.Ordinal));
+        bool Some(params string[] names) => graphs.Any(file => names.Any(name => file.Contains(name, StringComparison.Ordinal)));
+        return
+        [
+            .. isJoint || Some("text_model", "textual") ? Array.Empty<string>() : ["a text tower (onnx/text_model.onnx)"],
+            .. isJoint || Some("vision_model", "visual") ? Array.Empty<string>() : ["an image tower (onnx/vision_model.onnx)"],
+            .. Has("config.json") || Has("open_clip_config.json") || Some("textual") ? Array.Empty<string>() : ["config.json"],
+            .. files.Any(file => Path.GetFileName(file) is "vocab.json" or "tokenizer.json" or "spiece.model") ? Array.Empty<string>() : ["a tokenizer (vocab.json and merges.txt, tokenizer.json, or spiece.model)"],
+        ];
     }
 
     private VerifyMachine Machine() => new(
@@ -165,7 +213,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
 
         if (folder.Logits is { } logits)
         {
-            facts["logits"] = string.Create(CultureInfo.InvariantCulture, $"{logits.Scale} · cosine{(logits.Bias == 0 ? "" : $" {(logits.Bias < 0 ? '-' : '+')} {Math.Abs(logits.Bias)}")}");
+            facts["logits"] = string.Create(CultureInfo.InvariantCulture, $"{logits.Scale:G6} · cosine{(logits.Bias == 0 ? "" : $" {(logits.Bias < 0 ? '-' : '+')} {Math.Abs(logits.Bias):G6}")}");
         }
 
         if (folder.Variants is { Count: > 1 } variants)
@@ -283,7 +331,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
                 string.Create(CultureInfo.InvariantCulture, $"{right} of {pictures.Length}, cosines {least:0.000} to {most:0.000}{(right == pictures.Length ? "" : "; trained models mostly name all, random weights do not")}")));
             if (folder.Family == ClipFamily.Siglip)
             {
-                checks.Add(new("logits", CheckState.Ok, string.Create(CultureInfo.InvariantCulture, $"scale {scorer.Logits.Scale}, bias {scorer.Logits.Bias}")));
+                checks.Add(new("logits", CheckState.Ok, string.Create(CultureInfo.InvariantCulture, $"scale {scorer.Logits.Scale:G6}, bias {scorer.Logits.Bias:G6}")));
             }
         }
         catch (Exception exception) when (exception is DiffusionClipException and not ExecutionProviderException)
@@ -366,12 +414,12 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
     }
 
     // What others may read: nothing of where it lies on this machine.
-    private static VerifyReport Posted(VerifyReport report, string folder)
+    private VerifyReport Posted(VerifyReport report, string folder)
     {
         string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         string Clean(string text)
         {
-            foreach ((string path, string name) in new[] { (folder, "MODEL"), (Environment.CurrentDirectory, "."), (home, "~") })
+            foreach ((string path, string name) in new[] { (folder, "MODEL"), (services.GetRequiredService<ModelCatalog>().Hub.Root, "HF_HUB_CACHE"), (Environment.CurrentDirectory, "."), (home, "~") })
             {
                 text = path.Length > 1 ? text.Replace(path, name, StringComparison.Ordinal) : text;
             }

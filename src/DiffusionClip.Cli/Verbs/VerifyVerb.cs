@@ -80,7 +80,7 @@ internal static class VerifyVerb
         }
 
         facts.Add("licence", report.License ?? "not said");
-        facts.Add("missing", report.Missing.Count == 0 ? "nothing" : string.Join("; ", report.Missing));
+        facts.Add("missing", report.Missing.Count > 0 ? string.Join("; ", report.Missing) : report.Family is null ? "?" : "nothing");
         foreach (string part in report.Without)
         {
             facts.Add("without", part);

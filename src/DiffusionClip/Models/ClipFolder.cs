@@ -194,9 +194,10 @@ public sealed class ClipFolder : ModelFolder
 
     private static ModelFolderException NoLayout(string path, string? variant)
     {
-        string[] variants = [.. FindVariants(path).Select(name => name.Length == 0 ? "the plain one" : $"#{name}")];
+        string[] variants = [.. FindVariants(path)];
+        string[] named = [.. variants.Where(name => name.Length > 0).Select(name => $"{VariantMark}{name}")];
         return new(path, variant is not null && variants.Length > 0
-            ? $"no variant '{variant}'; there are {string.Join(", ", variants)}"
+            ? $"no variant '{VariantMark}{variant}'; there {(named.Length > 0 ? $"are {string.Join(", ", named)}" : "is only the plain one")}"
             : "no model; expected a model_index.json (diffusion), or onnx/text_model.onnx and onnx/vision_model.onnx, onnx/model.onnx, model.onnx, textual/model.onnx and visual/model.onnx, or textual.onnx and visual.onnx (CLIP)");
     }
 

@@ -38,6 +38,8 @@ public sealed class BadInputTests : IDisposable
         { "--keep", "5", "keep", "from 1 to 4" },
         { "--strategy", "best", "strategy", "best-of-n" },
         { "--noise", "mt19937", "noise", "cpu, philox" },
+        { "--prompt-syntax", "comfy", "prompt-syntax (syntax)", "a1111, plain" },
+        { "--long-text", "average", "long-text (long_text)", "truncate, windows-mean" },
         { "--provider", "tpu", "provider", "auto, cpu, dml, cuda" },
         { "--set", "Limits:Stepps=3", "Limits:Stepps", "known are" },
         { "--set", "Candidates=many", "configuration", "many" },

@@ -37,6 +37,16 @@ public sealed class GeneratePromptsTests : IDisposable
     }
 
     [Fact]
+    public async Task Lines_choose_syntax_and_long_text()
+    {
+        File.WriteAllText(_work["prompts.txt"], "{\"prompt\":\"a (dog:1.2)\",\"syntax\":\"plain\",\"long_text\":\"windows-mean\"}\na (dog:1.2)\n");
+        (await Cli.RunAsync(["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"]])).AssertSuccess();
+        RunReport plain = Report(Folders()[0]), webui = Report(Folders()[1]);
+        Assert.Equal((PromptSyntax.Plain, "a (dog:1.2)", "windows-mean"), (plain.Request.Prompt.Syntax, plain.Scoring!.Text, plain.Scoring.LongText));
+        Assert.Equal((PromptSyntax.A1111, "a dog", "truncate"), (webui.Request.Prompt.Syntax, webui.Scoring!.Text, webui.Scoring.LongText));
+    }
+
+    [Fact]
     public async Task Json_is_one_line_a_prompt()
     {
         File.WriteAllText(_work["prompts.txt"], "two cats\na dog\n");

@@ -31,6 +31,24 @@ public sealed class RankTests(GeneratedRunFixture run) : IClassFixture<Generated
         Assert.Equal("emoji-clip", json.RootElement.GetProperty("scoring").GetProperty("model").GetString());
     }
 
+    [Theory]
+    [InlineData("truncate", true)]
+    [InlineData("windows-mean", false)]
+    public async Task Long_texts_are_cut_or_read_whole(string policy, bool isCut)
+    {
+        string text = string.Concat(Enumerable.Repeat("a red apple on a blue background, ", 20));
+        CliResult result = (await Cli.RunAsync("rank", text, run.Files[0], "--json", "--no-cache", "--long-text", policy)).AssertSuccess();
+        using JsonDocument json = JsonDocument.Parse(result.Out);
+        JsonElement scoring = json.RootElement.GetProperty("scoring");
+        Assert.Equal(policy, scoring.GetProperty("long_text").GetString());
+        Assert.Equal(isCut, scoring.GetProperty("tokens_dropped").GetInt32() > 0);
+        Assert.Equal(isCut, result.Complaints.Length == 1);
+    }
+
+    [Fact]
+    public async Task A_policy_for_long_texts_that_does_not_exist() =>
+        (await Cli.RunAsync("rank", "a cat", run.Files[0], "--long-text", "mean")).AssertRefused(ExitCodes.Usage, "long_text", "mean", "truncate, windows-mean");
+
     [Fact]
     public async Task The_order_of_the_arguments_and_doubles_do_not_matter()
     {

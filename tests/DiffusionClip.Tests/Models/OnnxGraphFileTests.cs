@@ -53,6 +53,68 @@ public sealed class OnnxGraphFileTests
     }
 
     [Fact]
+    public void Hard_links_and_pipes_are_refused()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "made with the programs of Linux");
+        using ModelCopy copy = new();
+        External("w.bin").Write(copy.PathOf("model/unet/model.onnx"));
+        string data = copy.PathOf("model/unet/w.bin");
+
+        // A second name outside, or inside: nothing tells them apart.
+        File.WriteAllBytes(copy.PathOf("secret"), new byte[4]);
+        Run("ln", copy.PathOf("secret"), data);
+        Refused(copy.PathOf("model/unet/model.onnx"), copy.PathOf("model"), "a hard link (2 names of one file)");
+
+        File.Delete(data);
+        Run("mkfifo", data);
+        Refused(copy.PathOf("model/unet/model.onnx"), copy.PathOf("model"), "not a regular file");
+
+        // The graph and what is read beside it must not be waited for either.
+        File.Delete(copy.PathOf("model/unet/model.onnx"));
+        Run("mkfifo", copy.PathOf("model/unet/model.onnx"));
+        Refused(copy.PathOf("model/unet/model.onnx"), copy.PathOf("model"), "not a regular file");
+        Run("mkfifo", copy.PathOf("model/model_index.json"));
+        Assert.Contains("not a regular file", Assert.Throws<ModelFolderException>(() => ModelFolder.Open(copy.PathOf("model"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_hard_linked_blob_of_the_hub_s_cache_is_refused()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "made with the programs of Linux");
+        using ModelCopy copy = new();
+        string snapshot = copy.PathOf("models--a--b/snapshots/rev"), blob = copy.PathOf("models--a--b/blobs/0123");
+        External("model.onnx_data").Write(Path.Combine(snapshot, "model.onnx"));
+        Directory.CreateDirectory(Path.GetDirectoryName(blob)!);
+        File.WriteAllBytes(copy.PathOf("secret"), new byte[4]);
+        Run("ln", copy.PathOf("secret"), blob);
+        File.CreateSymbolicLink(Path.Combine(snapshot, "model.onnx_data"), blob);
+        Refused(Path.Combine(snapshot, "model.onnx"), snapshot, "a hard link");
+
+        // The blobs of another model are none of its own.
+        string other = Directory.CreateDirectory(copy.PathOf("models--a--c/blobs")).FullName;
+        File.WriteAllBytes(Path.Combine(other, "4567"), new byte[4]);
+        File.Delete(Path.Combine(snapshot, "model.onnx_data"));
+        File.CreateSymbolicLink(Path.Combine(snapshot, "model.onnx_data"), Path.Combine(other, "4567"));
+        Refused(Path.Combine(snapshot, "model.onnx"), snapshot, "a link that leads out");
+    }
+
+    [Fact]
+    public void A_graph_says_who_made_it()
+    {
+        string folder = Golden.PathOf("tiny-models", "clip-tiny-random");
+        GraphFacts[] facts = [.. ModelFolder.Open(folder).DescribeGraphs()];
+        Assert.Equal(["onnx/text_model.onnx", "onnx/vision_model.onnx"], facts.Select(graph => graph.File));
+        Assert.All(facts, graph =>
+        {
+            Assert.StartsWith("pytorch ", graph.Producer, StringComparison.Ordinal);
+            Assert.Equal(17, graph.Opsets["ai.onnx"]);
+            Assert.Equal(("float32", "float32"), (graph.Precision, graph.StoredPrecision));
+            Assert.Equal(new FileInfo(Path.Combine(folder, graph.File)).Length, graph.Bytes);
+            Assert.InRange(graph.Nodes, 100, 1000);
+        });
+    }
+
+    [Fact]
     public void Foreign_operators_are_refused()
     {
         using ModelCopy copy = new();
@@ -110,6 +172,13 @@ public sealed class OnnxGraphFileTests
 
     private static TinyGraph External(string location) => new TinyGraph()
         .Input("x", TinyGraph.Float, 1).Output("y", TinyGraph.Float, 1).Node("Mul", ["x", "w"], "y").ExternalWeight("w", location, 1);
+
+    private static void Run(string program, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(program, arguments);
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+    }
 
     private static void Refused(string path, string folder, string problem) =>
         Assert.Contains(problem, Assert.Throws<ModelFolderException>(() => OnnxGraphFile.Read(path, folder)).Message, StringComparison.Ordinal);
