@@ -39,7 +39,7 @@ public sealed class BadInputTests : IDisposable
         { "--strategy", "best", "strategy", "best-of-n" },
         { "--noise", "mt19937", "noise", "cpu, philox" },
         { "--prompt-syntax", "comfy", "prompt-syntax (syntax)", "a1111, plain" },
-        { "--long-text", "average", "long-text (long_text)", "truncate, windows-mean" },
+        { "--long-text", "average", "--long-text", "truncate, windows-mean" },
         { "--provider", "tpu", "provider", "auto, cpu, dml, cuda" },
         { "--set", "Limits:Stepps=3", "Limits:Stepps", "known are" },
         { "--set", "Candidates=many", "configuration", "many" },
