@@ -176,10 +176,9 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         }
 
         // SDXL reads the last layer but one to begin with.
-        int? layers = folder.TextEncoders.Min(encoder => encoder.NumHiddenLayers);
-        if (request.Sampling.ClipSkip is { } skip && layers is { } most && skip > most - (folder.TextEncoders.Count > 1 ? 1 : 0))
+        if (request.Sampling.ClipSkip is { } skip && folder.TextEncoders.Min(encoder => encoder.NumHiddenLayers) is { } layers && skip > layers - (folder.TextEncoders.Count > 1 ? 1 : 0))
         {
-            throw new InvalidRequestException("clip_skip", Text(skip), $"the text encoder of {folder.Id} has {Text(most)} layers");
+            throw new InvalidRequestException("clip_skip", Text(skip), $"the text encoder of {folder.Id} has {Text(layers)} layers");
         }
 
         DenoiserFolder denoiser = folder.Denoiser;

@@ -6,18 +6,6 @@ internal abstract class TwoStagePlan(PlanLayout layout) : SigmaPlan(layout)
     /// <inheritdoc/>
     public override bool IsBoundary(int evaluation) => base.IsBoundary(evaluation) && (evaluation % 2 == 0 || evaluation == Evaluations);
 
-    /// <summary>Noises also between the stages to the level of the step's end, as the reference does; inpainting asks for it there.</summary>
-    public override void AddNoise(ReadOnlySpan<float> clean, ReadOnlySpan<float> noise, int evaluation, Span<float> destination)
-    {
-        if (IsBoundary(evaluation))
-        {
-            base.AddNoise(clean, noise, evaluation, destination);
-            return;
-        }
-
-        LinearCombination.Write(destination, 1, clean, Sigmas[evaluation], noise);
-    }
-
     /// <summary>The first evaluation of a step.</summary>
     protected static bool IsFirstStage(int evaluation) => evaluation % 2 == 0;
 

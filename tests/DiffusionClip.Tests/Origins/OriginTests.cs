@@ -47,6 +47,16 @@ public sealed class OriginTests
     }
 
     [Fact]
+    public void Latents_are_the_mean_and_a_deviation_of_noise_scaled()
+    {
+        float[] drawn = Drawn(NoiseSource.Create(NoiseKind.Cpu, 3), 0.3f), noise = Filled(NoiseSource.Create(NoiseKind.Cpu, 3));
+        for (int i = 0; i < drawn.Length; i++)
+        {
+            Assert.Equal((Mean(0.3f)[i] + (Math.Exp(LogVariance / 2.0) * noise[i])) * Scaling, drawn[i], 1e-6 * Math.Max(1, Math.Abs(drawn[i])));
+        }
+    }
+
+    [Fact]
     public void Log_variances_are_clamped()
     {
         float[] logVariance = [.. Enumerable.Range(0, Shape.Length).Select(i => i % 2 == 0 ? -1000f : 1000f)];
@@ -180,11 +190,11 @@ public sealed class OriginTests
     private static EncodedPicture Encoded(float offset) =>
         new(new LatentEncoding(Mean(offset), Enumerable.Repeat(LogVariance, Shape.Length).ToArray(), Shape), Folder);
 
-    // As the origin draws: mean + exp(log-variance / 2)·noise, scaled.
     private static float[] Drawn(NoiseSource stream, float offset)
     {
-        float deviation = MathF.Exp(LogVariance * 0.5f);
-        return [.. Filled(stream).Zip(Mean(offset), (noise, mean) => (mean + (noise * deviation)) * Scaling)];
+        float[] latents = new float[Shape.Length];
+        Encoded(offset).Draw(stream, latents);
+        return latents;
     }
 
     private static float[] Filled(NoiseSource stream)
