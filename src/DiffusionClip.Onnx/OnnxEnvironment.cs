@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
 
@@ -72,6 +73,7 @@ internal sealed partial class OnnxEnvironment
             return new(threads, hasGlobalPool: false);
         }
 
+        DisableTelemetry();
         using OrtThreadingOptions threading = new()
         {
             GlobalIntraOpNumThreads = threads,
@@ -86,9 +88,33 @@ internal sealed partial class OnnxEnvironment
             threadOptions = threading,
             loggingFunction = logging,
         };
-        OrtEnv.CreateInstanceWithOptions(ref creation);
+        OrtEnv.CreateInstanceWithOptions(ref creation).DisableTelemetryEvents();
         return new(threads, hasGlobalPool: true);
     }
+
+    /// <summary>
+    /// Keeps ONNX Runtime from recording what it does: its builds write a device id and a database of events into the user's cache
+    /// folder and send them to their maker. Said before the library is loaded, which may be where it begins.
+    /// </summary>
+    private static void DisableTelemetry()
+    {
+        const string name = "ORT_DISABLE_TELEMETRY";
+        if (Environment.GetEnvironmentVariable(name) is not null)
+        {
+            // The user has decided.
+            return;
+        }
+
+        Environment.SetEnvironmentVariable(name, "1");
+        if (!OperatingSystem.IsWindows())
+        {
+            // .NET's own copy of the environment is not what native code reads.
+            _ = SetNative(name, "1", overwrite: 1);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetNative(string name, string value, int overwrite);
 
     /// <summary>Physical cores that this process may use; hyper-threads of one core share its arithmetic units and do not help.</summary>
     internal static int PhysicalCores()

@@ -17,7 +17,7 @@ internal static class Pictures
                     double value = 128
                         + (60 * Math.Sin((x + (40 * channel)) * 7.0 / width) * Math.Cos(y * (5.0 + seed) / height))
                         + (30 * Math.Sin((x + y) * 0.11 * (channel + 1)))
-                        + ((grain >> 28) - 8);
+                        + (grain >> 30);
                     pixels[(3 * ((y * width) + x)) + channel] = (byte)Math.Clamp(value, 0, 255);
                 }
             }

@@ -129,16 +129,18 @@ internal static class ScoreBenchmark
         {
             byte[] file = [];
             RgbImage? image = null;
-            read[i] = Measure.Seconds(() =>
+            read[i] = Best(() =>
             {
                 file = File.ReadAllBytes(paths[i]);
                 System.Security.Cryptography.SHA256.HashData(file);
             });
-            decode[i] = Measure.Seconds(() => image = codec.Decode(file, ImageLimits.Default));
-            prepare[i] = Measure.Seconds(() => scorer.Embedder.Preprocessing.Apply(image!, pixels));
+            decode[i] = Best(() => image = codec.Decode(file, ImageLimits.Default));
+            prepare[i] = Best(() => scorer.Embedder.Preprocessing.Apply(image!, pixels));
         }
 
         return (1000 * Measure.Median(read), 1000 * Measure.Median(decode), 1000 * Measure.Median(prepare));
+
+        static double Best(Action action) => Enumerable.Range(0, 3).Min(_ => Measure.Seconds(action));
     }
 
     private static void Require(bool condition)

@@ -63,7 +63,9 @@ internal static class Cli
     /// <summary>Starts a process.</summary>
     public static Process Start(string folder, IReadOnlyDictionary<string, string>? environment, params string[] args)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dclip.dll"), .. args])
+        // Where tests run in the background, their children inherit that interrupts are ignored, and so would this one.
+        string[] command = [.. OperatingSystem.IsLinux() ? new[] { "env", "--default-signal=INT" } : [], "dotnet", Path.Combine(AppContext.BaseDirectory, "dclip.dll"), .. args];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,

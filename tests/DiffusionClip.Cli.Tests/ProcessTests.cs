@@ -21,6 +21,19 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task It_leaves_nothing_but_its_results_and_its_own_cache()
+    {
+        // ONNX Runtime would keep a device id and a database of events here.
+        var environment = new Dictionary<string, string> { ["HOME"] = _work["home"], ["XDG_CACHE_HOME"] = _work["cache"], ["XDG_DATA_HOME"] = _work["data"], ["LOCALAPPDATA"] = _work["cache"] };
+        Directory.CreateDirectory(_work["home"]);
+        (await Cli.RunProcessAsync(_work.Path, environment, "generate", "two cats", "--seed", "1", "-n", "1", "--steps", "1", "-q")).AssertSuccess();
+        Assert.Equal(["home", "output"], Directory.GetFileSystemEntries(_work.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
+        (await Cli.RunProcessAsync(_work.Path, environment, "score", "output/*/0*.png", "-p", "two cats", "-q")).AssertSuccess();
+        Assert.Equal(["diffusionclip"], Directory.GetFileSystemEntries(_work["cache"]).Select(path => Path.GetFileName(path)));
+        Assert.Empty(Directory.GetFiles(_work["home"], "*", SearchOption.AllDirectories));
+    }
+
+    [Fact]
     public async Task Version_and_help()
     {
         CliResult version = await Cli.RunProcessAsync(_work.Path, null, "--version");

@@ -9,7 +9,7 @@ namespace DiffusionClip.Hosting;
 /// </summary>
 public sealed class GoldenExporterTests(TestHost host, ITestOutputHelper output) : IClassFixture<TestHost>
 {
-    private const double FractionTolerance = 1e-2;
+    private const double FractionTolerance = 1e-2, ClippedTolerance = 5e-2;
 
     [Theory]
     [InlineData("int64", 1e-4)]
@@ -72,6 +72,12 @@ public sealed class GoldenExporterTests(TestHost host, ITestOutputHelper output)
                     between.Add(string.Create(CultureInfo.InvariantCulture, $"{name} {deviation:0.0e0}"));
                     Assert.True(deviation <= FractionTolerance, $"{name} deviates by {deviation}");
                 }
+                else if (variant == "fp16" && Clips(scheduler))
+                {
+                    // Clipping x0 to -1..1, which is not for latents, divides what rounding adds by the signal's few percent, step by step.
+                    between.Add(string.Create(CultureInfo.InvariantCulture, $"{name} {deviation:0.0e0}"));
+                    Assert.True(deviation <= ClippedTolerance, $"{name} deviates by {deviation}");
+                }
                 else if (deviation > worst)
                 {
                     (worst, where) = (deviation, name);
@@ -79,10 +85,13 @@ public sealed class GoldenExporterTests(TestHost host, ITestOutputHelper output)
             }
         }
 
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"exporter {variant} {given}/{given} ({later} with another origin or clip skip not run), worst {worst:0.0e0} of the largest latent, {where}; timesteps with fractions, cut off by the graph: {(between.Count == 0 ? "none" : string.Join(", ", between))}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"exporter {variant} {given}/{given} ({later} with another origin or clip skip not run), worst {worst:0.0e0} of the largest latent, {where}; what the format cannot carry ({(isInteger ? "fractions of timesteps" : "clipped x0 in half precision")}): {(between.Count == 0 ? "none" : string.Join(", ", between))}"));
         Assert.True(given > 0, "no case ran");
         Assert.True(worst <= tolerance, string.Create(CultureInfo.InvariantCulture, $"{where} deviates by {worst:0.0e0}"));
     }
+
+    private static bool Clips(JsonElement scheduler) => scheduler.ValueKind == JsonValueKind.Object
+        && scheduler.GetProperty("config").TryGetProperty("clip_sample", out JsonElement clips) && clips.ValueKind == JsonValueKind.True;
 
     private sealed class Timesteps : IRunObserver
     {

@@ -21,6 +21,7 @@ public sealed class PublicApiTests
         string[] actual = [.. Describe(Assembly.Load(assembly))];
         if (!approved.SequenceEqual(actual))
         {
+            Directory.CreateDirectory(Path.GetDirectoryName(approvedPath)!);
             string received = Path.ChangeExtension(approvedPath, ".received.txt");
             await File.WriteAllLinesAsync(received, actual);
             Assert.Fail($"The public API of {assembly} differs. New: {string.Join(" | ", actual.Except(approved).Take(8))}. Gone: {string.Join(" | ", approved.Except(actual).Take(8))}. "

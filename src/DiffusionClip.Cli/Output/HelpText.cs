@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Runtime.CompilerServices;
 
 namespace DiffusionClip.Cli.Output;
 
@@ -11,13 +12,13 @@ internal sealed class HelpText(int width) : SynchronousCommandLineAction
     /// <summary>Wider lines are hard to read.</summary>
     private const int MaxWidth = 110;
 
-    private static readonly Dictionary<Command, string[]> Examples = [];
+    private static readonly ConditionalWeakTable<Command, string[]> Examples = [];
 
     /// <inheritdoc/>
     public override bool ClearsParseErrors => true;
 
     /// <summary>Gives a verb examples.</summary>
-    public static void AddExamples(Command command, params string[] examples) => Examples[command] = examples;
+    public static void AddExamples(Command command, params string[] examples) => Examples.AddOrUpdate(command, examples);
 
     /// <inheritdoc/>
     public override int Invoke(ParseResult parseResult)

@@ -16,17 +16,16 @@ internal sealed record CopyTop(int Count, string Folder)
             ? new CopyTop(number, folder)
             : throw new InvalidRequestException("--copy-top", count, "give how many and the folder they go to, e.g. --copy-top 3 best");
 
-    /// <summary>Makes the folder, so that one that cannot be written is known before anything is scored.</summary>
-    /// <exception cref="InvalidRequestException">It cannot be written.</exception>
-    public void Prepare()
+    /// <summary>Looks whether the folder can be one, before anything is scored. It is made when there is something to copy.</summary>
+    /// <exception cref="InvalidRequestException">A file is in its way.</exception>
+    public void Check()
     {
-        try
+        for (string? path = Path.GetFullPath(Folder); path is not null && !Directory.Exists(path); path = Path.GetDirectoryName(path))
         {
-            Directory.CreateDirectory(Folder);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            throw new InvalidRequestException("--copy-top", Folder, $"it has to be a folder that can be written ({exception.Message})");
+            if (File.Exists(path))
+            {
+                throw new InvalidRequestException("--copy-top", Folder, $"it has to be a folder that can be written; {path} is a file");
+            }
         }
     }
 
@@ -44,6 +43,7 @@ internal sealed record CopyTop(int Count, string Folder)
             string rank = (i + 1).ToString(CultureInfo.InvariantCulture).PadLeft(digits, '0');
             try
             {
+                Directory.CreateDirectory(Folder);
                 copies.Add(FileReplacement.Create(Folder, $"{rank}_{Path.GetFileName(best[i])}", File.ReadAllBytes(best[i])));
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -63,12 +63,13 @@ internal sealed class RankVerb
         Terminal terminal = context.Terminal;
         string prompt = parse.GetValue(_prompt)!;
         string text = parse.GetValue(_scoreText) ?? PlainText.Of(prompt);
-        CheckText(prompt);
         CopyTop? copy = CopyTop.Read(parse.GetValue(_copyTop));
         bool quiet = parse.GetValue(_quiet);
         IReadOnlyList<string> files = PictureFiles.Expand(parse.GetValue(_files)!, terminal.Warn);
+        copy?.Check();
         using IHost host = context.BuildHost();
-        copy?.Prepare();
+        ScoredText.Check("prompt", prompt, host.Services);
+        ScoredText.Check("score_text", text, host.Services);
         using ClipScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
 
         var scored = new List<ScoredItem>(files.Count);
@@ -117,22 +118,6 @@ internal sealed class RankVerb
         }
 
         return failures.Count > 0 ? ExitCodes.Failure : ExitCodes.Success;
-    }
-
-    /// <summary>What no tokenizer should see.</summary>
-    public static void CheckText(string text)
-    {
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
-            {
-                i++;
-            }
-            else if (char.IsSurrogate(text[i]))
-            {
-                throw new InvalidRequestException("prompt", text, FormattableString.Invariant($"it is no valid Unicode: half a surrogate pair at character {i}; remove it"));
-            }
-        }
     }
 
     private static double Score(ScoredItem item) => item.Outcome.ScoresPerText.Span[0];

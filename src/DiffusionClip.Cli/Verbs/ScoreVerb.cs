@@ -61,13 +61,18 @@ internal sealed class ScoreVerb
         Terminal terminal = context.Terminal;
         IReadOnlyList<string> pictures = pairs is null ? PictureFiles.Expand(files, terminal.Warn) : [];
         using IHost host = context.BuildHost();
+        foreach (string prompt in prompts)
+        {
+            ScoredText.Check("prompt", prompt, host.Services);
+        }
+
         using var target = output is null ? null : NewFile.Create(output);
         using ClipScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
 
         // What a row is about, in the order of the items; the stream keeps few of them at a time.
         var asked = new ConcurrentQueue<(string Image, string? Text)>();
         IEnumerable<ScoringItem> items = pairs is not null
-            ? PairsFile.Read(pairs).Select(pair => OfPair(pair, scoring, asked))
+            ? PairsFile.Read(pairs).Select(pair => OfPair(pair, scoring, host.Services, asked))
             : pictures.Select(path =>
             {
                 asked.Enqueue((path, null));
@@ -119,18 +124,13 @@ internal sealed class ScoreVerb
         {
             throw new InvalidRequestException("--out", output, "it is there already and is not overwritten; name a new file");
         }
-
-        foreach (string prompt in prompts)
-        {
-            RankVerb.CheckText(prompt);
-        }
     }
 
-    private static ScoringItem OfPair(Pair pair, ClipScoring scoring, ConcurrentQueue<(string Image, string? Text)> asked)
+    private static ScoringItem OfPair(Pair pair, ClipScoring scoring, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
     {
         asked.Enqueue((pair.Image ?? pair.Where, pair.Text));
         return pair.Image is { } image
-            ? scoring.Item(image, _ => [pair.Text!])
+            ? scoring.Item(image, _ => [ScoredText.Check("text", pair.Text!, services)])
             : new ScoringItem(pair.Where, _ => throw new DiffusionClipException(pair.Failure!), _ => []);
     }
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Models;
 using DiffusionClip.Onnx;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace DiffusionClip.Cli.Verbs;
@@ -39,6 +40,9 @@ internal static class VerifyVerb
 
         using IHost host = context.BuildHost();
         Terminal terminal = context.Terminal;
+
+        // The store's options decide over the process's threads, so it comes first.
+        host.Services.GetRequiredService<IModelStore>();
         VerifyReport report = await new VerifyRun(host.Services, ExecutionProviders.Resolve(provider), context.Interruption.Abort).VerifyAsync(name).ConfigureAwait(false);
         byte[] content = [.. JsonSerializer.SerializeToUtf8Bytes(report, DiffusionClipJson.Indented), (byte)'\n'];
         if (json)

@@ -39,7 +39,7 @@ public sealed class BadInputTests : IDisposable
         { "--strategy", "best", "strategy", "best-of-n" },
         { "--noise", "mt19937", "noise", "cpu, philox" },
         { "--prompt-syntax", "comfy", "prompt-syntax (syntax)", "a1111, plain" },
-        { "--long-text", "average", "long-text (long_text)", "truncate, windows-mean" },
+        { "--long-text", "average", "--long-text", "truncate, windows-mean" },
         { "--provider", "tpu", "provider", "auto, cpu, dml, cuda" },
         { "--set", "Limits:Stepps=3", "Limits:Stepps", "known are" },
         { "--set", "Candidates=many", "configuration", "many" },
@@ -79,6 +79,7 @@ public sealed class BadInputTests : IDisposable
     {
         (await Cli.RunAsync("generate", new string('a', 1 << 20), "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "prompt", "1048576 characters", "up to 65536");
         (await Cli.RunAsync("generate", "a cat", "--negative", new string('a', 1 << 20), "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "negative", "1048576 characters", "up to 65536");
+        (await Cli.RunAsync("rank", new string('a', 1 << 20), Pictures.Expected("00_0.png"))).AssertRefused(ExitCodes.Usage, "prompt", "1048576 characters", "up to 65536");
         _work.AssertEmpty();
     }
 
@@ -107,6 +108,13 @@ public sealed class BadInputTests : IDisposable
         (await Cli.RunAsync("score", "--prompt", "a cat")).AssertRefused(ExitCodes.Usage, "files", "nothing", "name pictures");
         (await Cli.RunAsync("score", "a.png", "--prompt", "a cat", "--format", "xml")).AssertRefused(ExitCodes.Usage, "--format", "xml", "jsonl, csv");
         (await Cli.RunAsync("rank", "a cat", "a.png", "--copy-top", "none", "best")).AssertRefused(ExitCodes.Usage, "--copy-top", "none", "how many");
+    }
+
+    [Fact]
+    public async Task A_file_where_copies_should_go()
+    {
+        File.WriteAllText(_work["best"], "");
+        (await Cli.RunAsync("rank", "a cat", Pictures.Expected("00_0.png"), "--copy-top", "1", _work["best", "below"])).AssertRefused(ExitCodes.Usage, "--copy-top", "below", "is a file");
     }
 
     [Theory]

@@ -62,7 +62,7 @@ public sealed class GenerateFromTests(GeneratedRunFixture run) : IClassFixture<G
         File.WriteAllBytes(_work["a1111.png"], PngTextWriter.SetTexts(plain, [new("parameters", Text)]));
         CliResult result = (await Cli.RunAsync("generate", "--from", _work["a1111.png"], "--output", _work["output"], "--json")).AssertSuccess();
         ImageRequest request = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!.Request;
-        Assert.Equal(new PromptRequest { Text = "two cats", Negative = "a dog" }, request.Prompt);
+        Assert.Equal(new PromptRequest { Text = "two cats", Negative = "a dog", Syntax = PromptSyntax.A1111 }, request.Prompt);
         Assert.Equal((3, 1.5f, 12345678901234567890UL, NoiseKind.Cpu, 64, 128), (request.Sampling.NumInferenceSteps, request.Sampling.GuidanceScale, request.Sampling.Seed, request.Sampling.Noise, request.Sampling.Width, request.Sampling.Height));
         Assert.Contains("DPM++ 2M Karras", request.Sampling.Scheduler, StringComparison.Ordinal);
         string complaint = Assert.Single(result.Complaints);

@@ -137,14 +137,15 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
         CliResult result = await Cli.RunAsync(
             "generate", "a (red:1.2) apple", "--negative", "blue", "--steps", "2", "--cfg-scale", "1.5", "--cfg-rescale", "0.25", "--seed", "5",
             "--scheduler-option", "timestep_spacing=trailing", "--scheduler-option", "use_karras_sigmas=True", "--width", "64", "--height", "128", "--candidates", "1",
-            "--noise", "philox", "--provider", "cpu", "--score-text", "an apple", "--sampler", "DPM++ 2M", "--output", _work["output"], "--json");
+            "--noise", "philox", "--provider", "cpu", "--score-text", "an apple", "--sampler", "DPM++ 2M", "--prompt-syntax", "plain", "--long-text", "windows-mean", "--output", _work["output"], "--json");
         result.AssertSuccess();
         ImageRequest request = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!.Request;
-        Assert.Equal(new PromptRequest { Text = "a (red:1.2) apple", Negative = "blue" }, request.Prompt);
+        Assert.Equal(new PromptRequest { Text = "a (red:1.2) apple", Negative = "blue", Syntax = PromptSyntax.Plain }, request.Prompt);
         Assert.Equal((2, 1.5f, 0.25f, 5UL, NoiseKind.Philox, 64, 128), (request.Sampling.NumInferenceSteps, request.Sampling.GuidanceScale, request.Sampling.GuidanceRescale, request.Sampling.Seed, request.Sampling.Noise, request.Sampling.Width, request.Sampling.Height));
         Assert.Equal("trailing", request.Sampling.SchedulerOptions!["timestep_spacing"].GetString());
         Assert.True(request.Sampling.SchedulerOptions["use_karras_sigmas"].GetBoolean());
         Assert.Equal("an apple", request.Search.ScoreText);
+        Assert.Equal(LongTextPolicy.WindowsMean, request.Search.LongText);
     }
 
     [Fact]
@@ -154,10 +155,14 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     [Fact]
     public async Task Words_beyond_the_limit_are_told()
     {
-        string prompt = string.Join(' ', Enumerable.Repeat("cat", 100));
-        CliResult result = await Cli.RunAsync("generate", prompt, "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q");
-        result.AssertSuccess();
-        Assert.Contains(result.Complaints, line => line.StartsWith("dclip: warning: prompt: the last 25 of 100 tokens", StringComparison.Ordinal));
+        // The prompt is read whole, only the scorer stops.
+        CliResult result = await PaintAsync(100);
+        Assert.StartsWith("dclip: warning: score_text: the last 25 tokens", Assert.Single(result.Complaints), StringComparison.Ordinal);
+        result = await PaintAsync(5000);
+        Assert.Contains(result.Complaints, line => line.StartsWith("dclip: warning: prompt: the last 200 of 5000 tokens are beyond the 64 windows", StringComparison.Ordinal));
+
+        async Task<CliResult> PaintAsync(int words) =>
+            (await Cli.RunAsync("generate", string.Join(' ', Enumerable.Repeat("cat", words)), "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q")).AssertSuccess();
     }
 
     [Fact]

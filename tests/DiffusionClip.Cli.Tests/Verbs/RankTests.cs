@@ -47,7 +47,7 @@ public sealed class RankTests(GeneratedRunFixture run) : IClassFixture<Generated
 
     [Fact]
     public async Task A_policy_for_long_texts_that_does_not_exist() =>
-        (await Cli.RunAsync("rank", "a cat", run.Files[0], "--long-text", "mean")).AssertRefused(ExitCodes.Usage, "long_text", "mean", "truncate, windows-mean");
+        (await Cli.RunAsync("rank", "a cat", run.Files[0], "--long-text", "mean")).AssertRefused(ExitCodes.Usage, "long", "mean", "truncate, windows-mean");
 
     [Fact]
     public async Task The_order_of_the_arguments_and_doubles_do_not_matter()

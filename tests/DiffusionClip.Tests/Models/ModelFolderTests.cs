@@ -44,7 +44,7 @@ public sealed class ModelFolderTests
         Assert.Equal("emoji-clip", folder.Id);
         Assert.Equal(77, folder.TokenLimit);
         Assert.Equal(192, folder.EmbedDim);
-        Assert.Equal(31.70988f, folder.LogitScale!.Value, 4);
+        Assert.Equal(31.70988f, folder.Logits!.Scale, 4);
         Assert.Equal((64, 64), (folder.Preprocessing.Height, folder.Preprocessing.Width));
         Assert.Equal([0.5, 0.5, 0.5], folder.Preprocessing.Mean);
         Assert.Equal(folder.Manifest!.Files.Keys.Order(StringComparer.Ordinal), folder.Files);
@@ -68,7 +68,7 @@ public sealed class ModelFolderTests
     {
         ClipFolder split = ClipFolder.Open(Clip);
         Assert.Equal(("onnx/text_model.onnx", "onnx/vision_model.onnx", 24, 32), (split.TextGraph, split.ImageGraph, split.EmbedDim, split.Preprocessing.Width));
-        Assert.Equal(100, split.LogitScale!.Value, 1e-3f);
+        Assert.Equal(100, split.Logits!.Scale, 1e-3f);
 
         ClipFolder immich = ClipFolder.Open(Golden.PathOf("tiny-models", "clip-tiny-random-textual-visual"));
         Assert.Equal(("textual/model.onnx", "visual/model.onnx", 24, 48, 77), (immich.TextGraph, immich.ImageGraph, immich.EmbedDim, immich.Preprocessing.Width, immich.TokenLimit));

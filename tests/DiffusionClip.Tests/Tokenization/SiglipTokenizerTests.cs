@@ -22,10 +22,14 @@ public sealed class SiglipTokenizerTests
 
     [Theory]
     [InlineData("Two CATS!", "two cats")]
-    [InlineData("  two\t\n cats  ", "two cats")]
+    [InlineData("two\t\n cats  ", "two cats")]
     [InlineData("two, (cats)...", "two cats")]
     [InlineData("t-w_o c'a\"ts", "two cats")]
-    [InlineData("\u2581two\u2581cats", "two cats")]
+    [InlineData("two\u2581cats", "two cats")]
+
+    // Transformers puts its own mark before the text, so that a space before it becomes a token.
+    [InlineData("\u2581two cats", " two cats")]
+    [InlineData("   two cats", " two cats")]
     public void Case_punctuation_and_space_do_not_count(string text, string same)
     {
         SiglipTokenizer tokenizer = SiglipTokenizer.Load(Folder);
@@ -36,9 +40,10 @@ public sealed class SiglipTokenizerTests
     public void Special_tokens_stand_for_themselves()
     {
         SiglipTokenizer tokenizer = SiglipTokenizer.Load(Folder);
-        int[] ids = tokenizer.Tokenize("two cats</s>two cats", 64).Ids[..9].ToArray();
-        Assert.Equal(tokenizer.EndId, ids[4]);
-        Assert.Equal(tokenizer.EndId, ids[^1]);
+        TokenizedText tokens = tokenizer.Tokenize("two cats</s>a cat", 64);
+        Assert.Equal([28, 38, 27, 192, tokenizer.EndId], tokens.Ids[..5].ToArray());
+        Assert.NotEqual(tokenizer.EndId, tokens.Ids.Span[5]);
+        Assert.Equal(tokenizer.EndId, tokens.Ids.Span[tokens.Count]);
     }
 
     [Fact]
@@ -66,10 +71,17 @@ public sealed class SiglipTokenizerTests
     [Fact]
     public void Pieces_are_those_of_another_implementation()
     {
-        using FileStream stream = File.OpenRead(Path.Combine(Folder, "spiece.model"));
+        // The other wants the unknown, start and end to come first.
+        List<Piece> own = SentencePieceModel.Read(Path.Combine(Folder, "spiece.model")).Pieces;
+        (string, float, int)[] pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), .. own.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => (piece.Text, piece.Score, 1))];
+        byte[] file = Bytes(pieces, [], [0x18, 1, 0xC0, 0x02, 0, 0xC8, 0x02, 1, 0xD0, 0x02, 2]);
+        using MemoryStream stream = new(file);
         SentencePieceTokenizer other = SentencePieceTokenizer.Create(stream, addBeginningOfSentence: false, addEndOfSentence: false);
-        var ours = new UnigramTokenizer(SentencePieceModel.Read(Path.Combine(Folder, "spiece.model")));
-        Gen.String[Gen.Char["abcdefghijklmnoprstuwxyz   éz"], 0, 60].Sample(text => Assert.Equal(other.EncodeToIds(text), ours.Encode(text)), iter: 2000);
+        var ours = new UnigramTokenizer(Read(file));
+
+        // The other gives each unknown character a token of its own; google/sentencepiece gives a run of them one.
+        static IEnumerable<int> Merge(IReadOnlyList<int> ids) => ids.Where((id, i) => id != 0 || i == 0 || ids[i - 1] != 0);
+        Gen.String[Gen.Char["abcdefghijklmnoprstuwxyz   éz"], 0, 60].Sample(text => Assert.Equal(Merge(other.EncodeToIds(text)), ours.Encode(text)), iter: 2000);
     }
 
     [Fact]
@@ -84,7 +96,7 @@ public sealed class SiglipTokenizerTests
         byte[] map = [.. BitConverter.GetBytes(trie.Length), .. trie, (byte)'a', 0];
 
         (string, float, int)[] pieces = [("<unk>", 0, 2), ("\u2581", -1, 1), ("a", -2, 1), ("\u2581a", -1.5f, 1), ("[x]", 0, 4), ("q", -1, 5)];
-        UnigramTokenizer plain = new(Model(pieces, map, byteFallback: false));
+        UnigramTokenizer plain = new(Read(Bytes(pieces, map, [0x18, 1])));
         Assert.Equal([3, 2], plain.Encode("aA"));
         Assert.Equal([3, 0, 2], plain.Encode("a日本a"));
         Assert.Equal([3, 4, 2], plain.Encode("a[x]a"));
@@ -93,10 +105,11 @@ public sealed class SiglipTokenizerTests
         Assert.Empty(plain.Encode("   "));
 
         (string, float, int)[] bytes = [.. pieces, ("<0xE6>", 0, 6), ("<0x97>", 0, 6), ("<0xA5>", 0, 6)];
-        Assert.Equal([3, 6, 7, 8], new UnigramTokenizer(Model(bytes, map, byteFallback: true)).Encode("a日"));
+        Assert.Equal([3, 6, 7, 8], new UnigramTokenizer(Read(Bytes(bytes, map, [0x18, 1, 0x98, 0x02, 1]))).Encode("a日"));
     }
 
-    private static SentencePieceModel Model((string Text, float Score, int Kind)[] pieces, byte[] map, bool byteFallback)
+    // A spiece.model of pieces, a map of replacements and trainer settings that are written already.
+    private static byte[] Bytes((string Text, float Score, int Kind)[] pieces, byte[] map, byte[] trainer)
     {
         var file = new List<byte>();
         foreach ((string text, float score, int kind) in pieces)
@@ -105,12 +118,17 @@ public sealed class SiglipTokenizerTests
             Message(file, 1, [0x0A, (byte)utf8.Length, .. utf8, 0x15, .. BitConverter.GetBytes(score), 0x18, (byte)kind]);
         }
 
-        Message(file, 2, byteFallback ? [0x18, 1, 0x98, 0x02, 1] : [0x18, 1]);
-        Message(file, 3, [0x12, .. Varint(map.Length), .. map]);
+        Message(file, 2, trainer);
+        Message(file, 3, [0x0A, 8, .. "identity"u8, 0x12, .. Varint(map.Length), .. map]);
+        return [.. file];
+    }
+
+    private static SentencePieceModel Read(byte[] file)
+    {
         string path = Path.GetTempFileName();
         try
         {
-            File.WriteAllBytes(path, [.. file]);
+            File.WriteAllBytes(path, file);
             return SentencePieceModel.Read(path);
         }
         finally

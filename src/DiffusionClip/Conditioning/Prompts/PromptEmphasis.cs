@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text;
 using DiffusionClip.Tokenization;
@@ -201,11 +202,12 @@ public static class PromptEmphasis
     /// <summary>Texts and their weights while brackets are still open.</summary>
     private sealed class Runs
     {
-        // Beyond, a weight is 0 or infinite as a float already; multiplying on would only be slow.
-        private const double Least = 1e-300, Most = 1e300;
+        // Beyond, a weight is 0 or infinite as a float already.
+        private const double Least = 1e-200, Most = 1e200;
 
         private readonly List<string> _texts = [];
         private readonly List<double> _weights = [];
+        private int _products;
 
         public int Count => _texts.Count;
 
@@ -217,11 +219,15 @@ public static class PromptEmphasis
 
         public void Multiply(int start, double factor)
         {
-            foreach (ref double weight in CollectionsMarshal.AsSpan(_weights)[start..])
+            Span<double> weights = CollectionsMarshal.AsSpan(_weights);
+            TensorPrimitives.Multiply(weights[start..], factor, weights[start..]);
+
+            // Thousands of nested brackets lead to subnormal numbers, which are slow: now and then they are swept away.
+            if (++_products % 256 == 0)
             {
-                if (Math.Abs(weight) is > Least and < Most)
+                foreach (ref double weight in weights)
                 {
-                    weight *= factor;
+                    weight = Math.Abs(weight) < Least ? 0 : Math.Clamp(weight, -Most, Most);
                 }
             }
         }
@@ -260,7 +266,7 @@ public static class PromptEmphasis
             for (int i = 0; i < _texts.Count;)
             {
                 double weight = _weights[i];
-                text.Clear();
+                text.Clear().Append(_texts[i++]);
                 for (; i < _texts.Count && _weights[i] == weight; i++)
                 {
                     text.Append(_texts[i]);

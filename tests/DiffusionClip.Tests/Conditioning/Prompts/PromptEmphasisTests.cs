@@ -17,6 +17,13 @@ public sealed class PromptEmphasisTests
         Assert.Equal([new("a:1.2.3", 1.1)], PromptEmphasis.Parse("(a:1.2.3)"));
 
     [Fact]
+    public void A_weight_may_be_no_number_at_all()
+    {
+        // Infinity times 0: whatever comes of it, it ends.
+        Assert.Equal(["a", "b"], PromptEmphasis.Parse($"((a:{new string('9', 400)})b:0)").Select(run => run.Text));
+    }
+
+    [Fact]
     public void Digits_of_any_script_weigh() => Assert.Equal([new("a", 1.5)], PromptEmphasis.Parse("(a:\u0661.\u0665)"));
 
     [Fact]

@@ -1,0 +1,37 @@
+using DiffusionClip.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace DiffusionClip.Cli.Inputs;
+
+/// <summary>Texts that pictures are scored against.</summary>
+internal static class ScoredText
+{
+    /// <summary>Refuses what no tokenizer should see.</summary>
+    /// <param name="field">What the text is.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="services">The program; its limits count.</param>
+    /// <returns>The text.</returns>
+    /// <exception cref="InvalidRequestException">It is too long or no valid Unicode.</exception>
+    public static string Check(string field, string text, IServiceProvider services)
+    {
+        int longest = services.GetRequiredService<DiffusionClipOptions>().Limits.PromptLength;
+        if (text.Length > longest)
+        {
+            throw new InvalidRequestException(field, text, FormattableString.Invariant($"it may have up to {longest} characters"));
+        }
+
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (char.IsSurrogatePair(text, i))
+            {
+                i++;
+            }
+            else if (char.IsSurrogate(text[i]))
+            {
+                throw new InvalidRequestException(field, text, FormattableString.Invariant($"it is no valid Unicode: half a surrogate pair at character {i}; remove it"));
+            }
+        }
+
+        return text;
+    }
+}
