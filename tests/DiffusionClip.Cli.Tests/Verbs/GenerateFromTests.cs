@@ -65,8 +65,9 @@ public sealed class GenerateFromTests(GeneratedRunFixture run) : IClassFixture<G
         Assert.Equal(new PromptRequest { Text = "two cats", Negative = "a dog", Syntax = PromptSyntax.A1111 }, request.Prompt);
         Assert.Equal((3, 1.5f, 12345678901234567890UL, NoiseKind.Cpu, 64, 128), (request.Sampling.NumInferenceSteps, request.Sampling.GuidanceScale, request.Sampling.Seed, request.Sampling.Noise, request.Sampling.Width, request.Sampling.Height));
         Assert.Contains("DPM++ 2M Karras", request.Sampling.Scheduler, StringComparison.Ordinal);
+        Assert.Equal(1, request.Sampling.ClipSkip);
         string complaint = Assert.Single(result.Complaints);
-        foreach (string lost in new[] { "a1111", "model v1-5", "clip skip 2", "Hires upscale" })
+        foreach (string lost in new[] { "a1111", "model v1-5", "Hires upscale" })
         {
             Assert.Contains(lost, complaint, StringComparison.Ordinal);
         }
