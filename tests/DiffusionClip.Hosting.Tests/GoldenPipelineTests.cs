@@ -50,7 +50,7 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         Assert.Equal(given, passed + later.Count);
     }
 
-    private static string? BelongsToLaterWork(JsonElement arguments)
+    internal static string? BelongsToLaterWork(JsonElement arguments)
     {
         string[] understood =
         [
@@ -62,41 +62,10 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
 
     private async Task<double> RunAsync(string model, JsonElement run)
     {
-        JsonElement arguments = run.GetProperty("arguments");
-        JsonElement scheduler = run.GetProperty("scheduler");
         ulong[] seeds = [.. run.GetProperty("seeds").EnumerateArray().Select(seed => seed.GetUInt64())];
         float[] expectedLatents = [.. run.GetProperty("latents").EnumerateArray().Select(value => value.GetSingle())];
         string[] images = [.. run.GetProperty("images").EnumerateArray().Select(image => image.GetString()!)];
-        (OriginRequest? origin, Dictionary<string, RgbImage>? pictures) = Origin(model, run);
-        T? Argument<T>(string name, Func<JsonElement, T> read) where T : struct => arguments.TryGetProperty(name, out JsonElement value) ? read(value) : null;
-        string? Text(string name) => arguments.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
-        static RowsColumns Pair(JsonElement value) => new(value[0].GetInt32(), value[1].GetInt32());
-        var request = new ImageRequest
-        {
-            Prompt = new() { Syntax = PromptSyntax.Plain, Text = Text("prompt")!, Negative = Text("negative_prompt") ?? "", Text2 = Text("prompt_2"), Negative2 = Text("negative_prompt_2") },
-            Model = new() { Id = Golden.PathOf("tiny-models", model) },
-            Sampling = new()
-            {
-                Scheduler = scheduler.ValueKind == JsonValueKind.Null ? null : scheduler.GetProperty("name").GetString(),
-                SchedulerOptions = scheduler.ValueKind == JsonValueKind.Null ? null : scheduler.GetProperty("overrides").EnumerateObject().ToDictionary(option => option.Name, option => option.Value),
-                NumInferenceSteps = Argument("num_inference_steps", value => value.GetInt32()),
-                GuidanceScale = Argument("guidance_scale", value => value.GetSingle()),
-                GuidanceRescale = Argument("guidance_rescale", value => value.GetSingle()),
-                Eta = Argument("eta", value => value.GetSingle()),
-                ClipSkip = Argument("clip_skip", value => value.GetInt32()),
-                Height = Argument("height", value => value.GetInt32()),
-                Width = Argument("width", value => value.GetInt32()),
-                OriginalSize = Argument("original_size", Pair),
-                CropsCoordsTopLeft = Argument("crops_coords_top_left", Pair),
-                TargetSize = Argument("target_size", Pair),
-                NegativeOriginalSize = Argument("negative_original_size", Pair),
-                NegativeCropsCoordsTopLeft = Argument("negative_crops_coords_top_left", Pair),
-                NegativeTargetSize = Argument("negative_target_size", Pair),
-            },
-            Search = new() { Candidates = 1, Scorer = "none" },
-            Origin = origin,
-        };
-
+        (ImageRequest request, Dictionary<string, RgbImage>? pictures) = Request(host, Golden.PathOf("tiny-models", model), run);
         double largest = expectedLatents.Max(MathF.Abs);
         double worst = 0;
         for (int i = 0; i < seeds.Length; i++)
@@ -119,8 +88,44 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         return worst;
     }
 
+    /// <summary>What a run of the table asks for.</summary>
+    internal static (ImageRequest Request, Dictionary<string, RgbImage>? Pictures) Request(TestHost host, string folder, JsonElement run)
+    {
+        JsonElement arguments = run.GetProperty("arguments");
+        JsonElement scheduler = run.GetProperty("scheduler");
+        (OriginRequest? origin, Dictionary<string, RgbImage>? pictures) = Origin(host, run.GetProperty("model").GetString()!, run);
+        T? Argument<T>(string name, Func<JsonElement, T> read) where T : struct => arguments.TryGetProperty(name, out JsonElement value) ? read(value) : null;
+        string? Text(string name) => arguments.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+        static RowsColumns Pair(JsonElement value) => new(value[0].GetInt32(), value[1].GetInt32());
+        return (new ImageRequest
+        {
+            Prompt = new() { Syntax = PromptSyntax.Plain, Text = Text("prompt")!, Negative = Text("negative_prompt") ?? "", Text2 = Text("prompt_2"), Negative2 = Text("negative_prompt_2") },
+            Model = new() { Id = folder },
+            Sampling = new()
+            {
+                Scheduler = scheduler.ValueKind == JsonValueKind.Null ? null : scheduler.GetProperty("name").GetString(),
+                SchedulerOptions = scheduler.ValueKind == JsonValueKind.Null ? null : scheduler.GetProperty("overrides").EnumerateObject().ToDictionary(option => option.Name, option => option.Value),
+                NumInferenceSteps = Argument("num_inference_steps", value => value.GetInt32()),
+                GuidanceScale = Argument("guidance_scale", value => value.GetSingle()),
+                GuidanceRescale = Argument("guidance_rescale", value => value.GetSingle()),
+                Eta = Argument("eta", value => value.GetSingle()),
+                ClipSkip = Argument("clip_skip", value => value.GetInt32()),
+                Height = Argument("height", value => value.GetInt32()),
+                Width = Argument("width", value => value.GetInt32()),
+                OriginalSize = Argument("original_size", Pair),
+                CropsCoordsTopLeft = Argument("crops_coords_top_left", Pair),
+                TargetSize = Argument("target_size", Pair),
+                NegativeOriginalSize = Argument("negative_original_size", Pair),
+                NegativeCropsCoordsTopLeft = Argument("negative_crops_coords_top_left", Pair),
+                NegativeTargetSize = Argument("negative_target_size", Pair),
+            },
+            Search = new() { Candidates = 1, Scorer = "none" },
+            Origin = origin,
+        }, pictures);
+    }
+
     /// <summary>The table leaves out which picture and mask a case starts from: they are the same for all, and the case's name says whether.</summary>
-    private (OriginRequest? Origin, Dictionary<string, RgbImage>? Pictures) Origin(string model, JsonElement run)
+    private static (OriginRequest? Origin, Dictionary<string, RgbImage>? Pictures) Origin(TestHost host, string model, JsonElement run)
     {
         string name = run.GetProperty("case").GetString()!;
         bool hasStrength = run.GetProperty("arguments").TryGetProperty("strength", out JsonElement strength);

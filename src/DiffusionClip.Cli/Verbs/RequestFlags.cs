@@ -36,8 +36,8 @@ internal sealed class RequestFlags
         Candidates = Text("candidates", "--candidates", "N", "How many pictures are painted and ranked, 1 to 1024. Default: 4.", "-n");
         Keep = Text("keep", "--keep", "N", "How many of the best are written. Default: all.");
         Strategy = Text("strategy", "--strategy", "NAME", "How the best are searched for. Default: best-of-n.");
-        Model = Text("model", "--model", "NAME", "Generator: the name of a model (dclip models) or the path of a folder.", "-m");
-        Scorer = Text("scorer", "--scorer", "NAME", "CLIP that scores: a name or the path of a folder; none turns scoring off. Default: the one that goes with the generator.");
+        Model = Text("model", "--model", "NAME", "Generator: the name of a model (dclip models), the path of a folder, or org/name[@revision] of the Hugging Face cache.", "-m");
+        Scorer = Text("scorer", "--scorer", "NAME", "CLIP or SigLIP that scores: a name, the path of a folder, or org/name[@revision] of the Hugging Face cache, with #q4f16 and the like for one of several precisions; none turns scoring off. Default: the one that goes with the generator.");
         ScoreText = Text("score_text", "--score-text", "TEXT", "Text that the pictures are scored against. Default: the prompt without its syntax.");
         LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
         Noise = Text("noise", "--noise", "cpu|philox", "Whose random numbers: torch's CPU generator or its CUDA generator (Philox). Default: cpu.");

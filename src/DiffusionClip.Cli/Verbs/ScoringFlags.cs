@@ -8,7 +8,7 @@ internal sealed class ScoringFlags
     /// <summary>The providers that may be named.</summary>
     public static readonly string[] Providers = ["auto", "cpu", "dml", "cuda"];
 
-    public Option<string?> Scorer { get; } = new("--scorer") { HelpName = "NAME", Description = "CLIP that scores: a name (dclip models) or the path of a folder. Default: the one that goes with the default generator." };
+    public Option<string?> Scorer { get; } = new("--scorer") { HelpName = "NAME", Description = "CLIP or SigLIP that scores: a name (dclip models), the path of a folder, or org/name[@revision] of the Hugging Face cache, with #q4f16 and the like for one of several precisions. Default: the one that goes with the default generator." };
 
     public Option<string?> Provider { get; } = new("--provider") { HelpName = "auto|cpu|dml|cuda", Description = "Execution provider. Default: auto." };
 

@@ -123,10 +123,11 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         bool Has(string name) => files.Contains(name, StringComparer.Ordinal);
         if (Has("model_index.json") || Directory.Exists(Path.Combine(folder, "unet")))
         {
+            string denoiser = Directory.Exists(Path.Combine(folder, "transformer")) ? "transformer" : "unet";
             string[] parts =
             [
                 "model_index.json", "scheduler/scheduler_config.json", "text_encoder/model.onnx", "text_encoder/config.json",
-                "unet/model.onnx", "unet/config.json", "vae_decoder/model.onnx", "vae_decoder/config.json",
+                $"{denoiser}/model.onnx", $"{denoiser}/config.json", "vae_decoder/model.onnx", "vae_decoder/config.json",
             ];
             return [.. parts.Where(part => !Has(part)), .. !Has("tokenizer/tokenizer.json") ? new[] { "tokenizer/vocab.json", "tokenizer/merges.txt" }.Where(part => !Has(part)) : []];
         }
@@ -365,32 +366,33 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
 
     private async Task<List<VerifyCheck>> PaintAsync(DiffusionFolder folder, int width, int height)
     {
-        if (folder.Denoiser.InChannels > folder.Denoiser.OutChannels)
-        {
-            return [new("painting", CheckState.Note, "not tried: an inpainting model wants a picture and a mask; its graphs were tried one by one")];
-        }
-
+        // A denoiser with channels for a mask is given one: all of a grey picture is painted.
+        const string picture = "picture", mask = "mask";
+        bool wantsMask = folder.Denoiser.InChannels > folder.Denoiser.OutChannels;
+        var pictures = new Dictionary<string, RgbImage> { [Name(picture)] = Plain(128, 128, 128), [Name(mask)] = Plain(255, 255, 255) };
+        static string Name(string what) => OriginRequest.NameOf(System.Text.Encoding.UTF8.GetBytes(what));
         var request = new ImageRequest
         {
             Prompt = new() { Text = Prompt },
             Model = new() { Id = NameOf(folder), Provider = provider },
             Sampling = new() { Seed = 1, NumInferenceSteps = Steps, Width = width, Height = height },
             Search = new() { Candidates = 1, Scorer = ScorerSource.None },
+            Origin = wantsMask ? new() { Image = Name(picture), Mask = Name(mask), Strength = 1 } : null,
         };
         ImagePipeline pipeline = services.GetRequiredService<ImagePipeline>();
         var watch = new LatentsWatch();
-        var control = new RunControl(cancellationToken, Observer: watch);
+        var control = new RunControl(cancellationToken, Observer: watch) { Images = pictures };
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
         RankedImages first = await pipeline.GenerateAsync(request, control).ConfigureAwait(false);
         double seconds = System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds;
         RankedImages again = await pipeline.GenerateAsync(request, control).ConfigureAwait(false);
         string what = string.Create(CultureInfo.InvariantCulture, $"{width}x{height}, {Steps} steps, {seconds:0.0} s");
-        if (first.Images is not [var picture] || again.Images is not [var repeated])
+        if (first.Images is not [var painted] || again.Images is not [var repeated])
         {
             return [new("painting", CheckState.Failed, $"{what}: no picture came of it")];
         }
 
-        bool same = picture.Image.Pixels.Span.SequenceEqual(repeated.Image.Pixels.Span);
+        bool same = painted.Image.Pixels.Span.SequenceEqual(repeated.Image.Pixels.Span);
         return
         [
             new("painting", watch.AreFinite ? CheckState.Ok : CheckState.Failed, watch.AreFinite ? what : $"{what}: the latents are not finite"),
