@@ -72,6 +72,8 @@ internal sealed class OnnxLatentDecoder : ILatentDecoder
         }
     }
 
+    internal OnnxSession Session => _session;
+
     public void Dispose() => _session.Dispose();
 
     private static float[] Repeat(ReadOnlySpan<float> values, int times)
@@ -151,6 +153,8 @@ internal sealed class OnnxLatentEncoder : ILatentEncoder
                 : throw new ModelFolderException(_session.Path, $"gives {values.Length} values for a {width}x{height} picture; expected {expected}");
         }
     }
+
+    internal OnnxSession Session => _session;
 
     public void Dispose() => _session.Dispose();
 }

@@ -40,6 +40,8 @@ internal sealed class OnnxClipTextEncoder : IClipTextEncoder
         return embeds.AsMemory(0, embeds.Length / (_ports.Text.FixedRows ?? 1));
     }
 
+    internal OnnxSession Session => _session;
+
     public void Dispose() => _session.Dispose();
 }
 
@@ -116,6 +118,8 @@ internal sealed class OnnxClipImageEncoder : IClipImageEncoder
 
         return all.ToArray();
     }
+
+    internal OnnxSession Session => _session;
 
     public void Dispose() => _session.Dispose();
 

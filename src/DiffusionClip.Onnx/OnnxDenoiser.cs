@@ -58,6 +58,8 @@ internal sealed class OnnxDenoiser : IDenoiser
         return new DenoiserBinding(_session, Ports, Descriptor, shape, rows, sequenceLength);
     }
 
+    internal OnnxSession Session => _session;
+
     public void Dispose() => _session.Dispose();
 
     private static DenoiserDescriptor Describe(string path, DenoiserFolder folder, DenoiserPorts ports)

@@ -69,6 +69,8 @@ internal sealed class OnnxTextEncoder : ITextEncoder
             [.. results.Skip(layers).Select(value => (ReadOnlyMemory<float>)Elements.ToFloats(value))]);
     }
 
+    internal OnnxSession Session => _session;
+
     public void Dispose() => _session.Dispose();
 
     private static int? LayerOf(string output)

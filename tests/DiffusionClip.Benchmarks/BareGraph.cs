@@ -21,10 +21,12 @@ internal sealed class BareGraph : IDisposable
     /// <param name="path">The graph.</param>
     /// <param name="free">Sizes that inputs of a rank have where the graph leaves them open.</param>
     public BareGraph(string path, Func<int, long[]> free)
+        : this(Load(path), free) => _owned.Insert(0, _session);
+
+    /// <summary>Uses a session that somebody else owns.</summary>
+    public BareGraph(InferenceSession session, Func<int, long[]> free)
     {
-        using SessionOptions options = new() { GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL };
-        options.DisablePerSessionThreads();
-        _session = Own(new InferenceSession(path, options));
+        _session = session;
         _options = Own(new RunOptions());
         _free = free;
     }
@@ -46,6 +48,13 @@ internal sealed class BareGraph : IDisposable
         {
             _owned[i].Dispose();
         }
+    }
+
+    private static InferenceSession Load(string path)
+    {
+        using SessionOptions options = new() { GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL };
+        options.DisablePerSessionThreads();
+        return new InferenceSession(path, options);
     }
 
     [MemberNotNull(nameof(_binding))]

@@ -1,5 +1,6 @@
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Benchmarks;
 
@@ -17,11 +18,12 @@ internal sealed class BareRun : IDisposable
     private readonly BareGraph? _clipImage;
     private readonly int _runs;
 
-    /// <summary>Loads the graphs.</summary>
+    /// <summary>Prepares the graphs.</summary>
     /// <param name="request">The normalized request.</param>
     /// <param name="catalog">Where its models are.</param>
     /// <param name="batched">Whether both halves of guidance share a run.</param>
-    public BareRun(ImageRequest request, ModelCatalog catalog, bool batched)
+    /// <param name="sessions">Gives the pipeline's own session of a graph, for models too large to be there twice; null: loads sessions here.</param>
+    public BareRun(ImageRequest request, ModelCatalog catalog, bool batched, Func<string, InferenceSession>? sessions = null)
     {
         _request = request;
         SamplingRequest sampling = request.Sampling;
@@ -30,24 +32,25 @@ internal sealed class BareRun : IDisposable
             .Build(new ScheduleRequest { NumInferenceSteps = sampling.NumInferenceSteps, Eta = sampling.Eta });
         Evaluations = scheduler.Evaluations;
         IsGuided = sampling.GuidanceScale > 1;
-        bool split = IsGuided && !batched;
-        _runs = Evaluations * (split ? 2 : 1);
+        _runs = Evaluations * (IsGuided && !batched ? 2 : 1);
         int rows = IsGuided && batched ? 2 : 1;
         (int height, int width) = (sampling.Height!.Value / folder.Decoder.SpatialScale, sampling.Width!.Value / folder.Decoder.SpatialScale);
         TextEncoderFolder text = folder.TextEncoders[0];
-        _texts = [.. folder.TextEncoders.Select(part => new BareGraph(folder.PathOf(part.Graph), _ => [1, part.TokenLimit]))];
-        _unet = new BareGraph(folder.PathOf(folder.Denoiser.Graph), rank => rank switch
+        BareGraph Graph(ModelFolder model, string graph, Func<int, long[]> free) =>
+            sessions is null ? new BareGraph(model.PathOf(graph), free) : new BareGraph(sessions(model.PathOf(graph)), free);
+        _texts = [.. folder.TextEncoders.Select(part => Graph(folder, part.Graph, _ => [1, part.TokenLimit]))];
+        _unet = Graph(folder, folder.Denoiser.Graph, rank => rank switch
         {
             4 => [rows, folder.Denoiser.InChannels, height, width],
             3 => [rows, text.TokenLimit, folder.Denoiser.CrossAttentionDim ?? text.HiddenSize],
             _ => [rows],
         });
-        _decoder = new BareGraph(folder.PathOf(folder.Decoder.Graph), _ => [1, folder.Decoder.LatentChannels, height, width]);
+        _decoder = Graph(folder, folder.Decoder.Graph, _ => [1, folder.Decoder.LatentChannels, height, width]);
         if (request.Search.Scorer is { } name and not Scoring.ScorerSource.None)
         {
             ClipFolder clip = catalog.ResolveScorer(name);
-            _clipText = new BareGraph(clip.PathOf(clip.TextGraph), _ => [1, clip.TokenLimit]);
-            _clipImage = new BareGraph(clip.PathOf(clip.ImageGraph), _ => [1, 3, clip.Preprocessing.Height, clip.Preprocessing.Width]);
+            _clipText = Graph(clip, clip.TextGraph, _ => [1, clip.TokenLimit]);
+            _clipImage = Graph(clip, clip.ImageGraph, _ => [1, 3, clip.Preprocessing.Height, clip.Preprocessing.Width]);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 
 namespace DiffusionClip.Benchmarks;
@@ -22,11 +23,21 @@ internal static class Child
 
     public static void Answer(Dictionary<string, double> values) => Console.WriteLine(JsonSerializer.Serialize(values));
 
-    /// <summary>Largest resident memory of this process so far, in MiB; NaN where the system does not say.</summary>
-    public static double PeakMemory()
+    /// <summary>Resident memory of this process in MiB: <c>VmRSS</c> now, <c>VmHWM</c> at its peak since the start or <see cref="ForgetPeak"/>; NaN where the system does not say.</summary>
+    public static double Memory(string what)
     {
         const string status = "/proc/self/status";
-        string? line = File.Exists(status) ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)) : null;
-        return line is null ? double.NaN : double.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture) / 1024;
+        string? line = File.Exists(status) ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith(what + ":", StringComparison.Ordinal)) : null;
+        return line is null ? double.NaN : double.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
+    }
+
+    /// <summary>Begins a new peak.</summary>
+    public static void ForgetPeak()
+    {
+        const string references = "/proc/self/clear_refs";
+        if (File.Exists(references))
+        {
+            File.WriteAllText(references, "5");
+        }
     }
 }

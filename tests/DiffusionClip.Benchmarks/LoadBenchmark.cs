@@ -76,13 +76,7 @@ internal static class LoadBenchmark
 
     private static async Task LeaseAsync(IServiceProvider services)
     {
-        var catalog = services.GetRequiredService<ModelCatalog>();
-        var store = services.GetRequiredService<IModelStore>();
-        DiffusionFolder folder = catalog.ResolveGenerator("emoji-sd");
-        Task<GeneratorLease> generator = store.LeaseGeneratorAsync(folder, null, CancellationToken.None);
-        Task<ClipLease> scorer = store.LeaseScorerAsync(catalog.ScorerOf(folder)!, null, CancellationToken.None);
-        using GeneratorLease first = await generator;
-        using ClipLease second = await scorer;
-        await Task.WhenAll(first.Hashes, second.Hashes);
+        ImageRequest request = services.GetRequiredService<ImagePipeline>().Normalize(new ImageRequest());
+        using Leases models = await Leases.OpenAsync(services, request);
     }
 }

@@ -47,16 +47,27 @@ internal static class PipelineBenchmark
         Comparison comparison;
         await using (ServiceProvider services = Host.Build())
         {
-            comparison = await CompareAsync(services, FullSize, batched: false, pairs: 3, warmUps: 0);
+            comparison = await CompareAsync(services, FullSize, batched: false, pairs: 3, warmUps: 0, sharedSessions: true);
         }
 
         Dictionary<string, double> pipeline = await Child.RunAsync("memory", "pipeline");
         Dictionary<string, double> bare = await Child.RunAsync("memory", "bare");
-        Table memory = new Table("peak resident memory, MiB", "pipeline", "bare", "ratio", "goal")
-            .Add("models loaded", F(pipeline["loaded"], 0), F(bare["loaded"], 0), F(pipeline["loaded"] / bare["loaded"], 3), "")
-            .Add("picture made", F(pipeline["peak"], 0), F(bare["peak"], 0), F(pipeline["peak"] / bare["peak"], 3), "≤ 1.2");
+        var memory = new Table("resident memory, MiB", "pipeline", "bare", "ratio", "goal");
+        foreach ((string key, string what, string goal) in new[]
+        {
+            ("loading", "peak while loading (the graphs make their weights then)", ""),
+            ("loaded", "after loading", ""),
+            ("running", "peak while running", "≤ 1.2"),
+            ("peak", "peak of the process", "≤ 1.2"),
+        })
+        {
+            memory.Add(what, F(pipeline[key], 0), F(bare[key], 0), F(pipeline[key] / bare[key], 3), goal);
+        }
+
         return $"""
             Layers of the sizes of Stable Diffusion 1.5 and CLIP ViT-B/32 (weights made inside the graphs): LCM, 4 steps, 512², no guidance, 1 candidate, scored. Goal ≤ 1.01.
+
+            The bare runs use the pipeline's own sessions: the weights would not fit twice into the memory of a small machine.
 
             {Overview(("no guidance", comparison))}
             Where the time goes, medians in ms:
@@ -73,25 +84,32 @@ internal static class PipelineBenchmark
     {
         await using ServiceProvider services = Host.Build();
         var pipeline = services.GetRequiredService<ImagePipeline>();
-        var catalog = services.GetRequiredService<ModelCatalog>();
         ImageRequest request = pipeline.Normalize(FullSizeRequest(512, 2));
-        double loaded;
+        var memory = new Dictionary<string, double>();
+        void Loaded()
+        {
+            memory["loading"] = Child.Memory("VmHWM");
+            GC.Collect();
+            memory["loaded"] = Child.Memory("VmRSS");
+            Child.ForgetPeak();
+        }
+
         if (side == "pipeline")
         {
-            var store = services.GetRequiredService<IModelStore>();
-            using GeneratorLease generator = await store.LeaseGeneratorAsync(catalog.ResolveGenerator(request.Model.Id!), null, CancellationToken.None);
-            using ClipLease scorer = await store.LeaseScorerAsync(catalog.ResolveScorer(request.Search.Scorer!), null, CancellationToken.None);
-            loaded = Child.PeakMemory();
-            await RunAsync(services, request, null, new StageLog());
+            using var models = await Leases.OpenAsync(services, request);
+            Loaded();
+            await RunAsync(services, request, null, null);
         }
         else
         {
-            using BareRun bare = new(request, catalog, batched: false);
-            loaded = Child.PeakMemory();
+            using BareRun bare = new(request, services.GetRequiredService<ModelCatalog>(), batched: false);
+            Loaded();
             bare.Run(new StageLog());
         }
 
-        return new() { ["loaded"] = loaded, ["peak"] = Child.PeakMemory() };
+        memory["running"] = Child.Memory("VmHWM");
+        memory["peak"] = Math.Max(memory["loading"], memory["running"]);
+        return memory;
     }
 
     /// <summary>In a child: the embedded model under settings of the process.</summary>
@@ -130,11 +148,12 @@ internal static class PipelineBenchmark
             """;
     }
 
-    private static async Task<Comparison> CompareAsync(ServiceProvider services, ImageRequest request, bool batched, int pairs, int warmUps)
+    private static async Task<Comparison> CompareAsync(ServiceProvider services, ImageRequest request, bool batched, int pairs, int warmUps, bool sharedSessions = false)
     {
         var pipeline = services.GetRequiredService<ImagePipeline>();
         ImageRequest normalized = pipeline.Normalize(request);
-        using BareRun bare = new(normalized, services.GetRequiredService<ModelCatalog>(), batched);
+        using Leases? models = sharedSessions ? await Leases.OpenAsync(services, normalized) : null;
+        using BareRun bare = new(normalized, services.GetRequiredService<ModelCatalog>(), batched, models is null ? null : models.SessionOf);
         ExecutionPlan plan = await RunAsync(services, normalized with { Sampling = normalized.Sampling with { NumInferenceSteps = 1 } }, null, null);
         plan = plan with { BatchedGuidance = batched && bare.IsGuided, RowsPerRun = batched && bare.IsGuided ? 2 : 1 };
         bare.WarmUp();

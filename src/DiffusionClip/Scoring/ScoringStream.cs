@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Threading.Channels;
@@ -100,8 +101,9 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
             }
 
             RgbImage image = codec.Decode(file, limits);
-            float[] pixels = new float[scorer.Embedder.Preprocessing.Length];
-            scorer.Embedder.Preprocessing.Apply(image, pixels);
+            int length = scorer.Embedder.Preprocessing.Length;
+            float[] pixels = ArrayPool<float>.Shared.Rent(length);
+            scorer.Embedder.Preprocessing.Apply(image, pixels.AsSpan(0, length));
             return new Prepared(item, hash, texts, default, pixels, null);
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
@@ -117,13 +119,7 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
         var encoded = new Dictionary<string, ReadOnlyMemory<float>>(StringComparer.Ordinal);
         if (fresh.Count > 0)
         {
-            float[] pixels = new float[fresh.Count * length];
-            for (int i = 0; i < fresh.Count; i++)
-            {
-                fresh[i].Pixels.CopyTo(pixels.AsSpan(i * length));
-            }
-
-            float[] embeds = scorer.Embedder.EmbedPixels(pixels, fresh.Count, cancellationToken);
+            float[] embeds = EmbedPixels(fresh, length, cancellationToken);
             int width = embeds.Length / fresh.Count;
             for (int i = 0; i < fresh.Count; i++)
             {
@@ -134,7 +130,31 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
             }
         }
 
+        foreach (Prepared item in pending.Where(item => item.Pixels is not null))
+        {
+            ArrayPool<float>.Shared.Return(item.Pixels!);
+        }
+
         return [.. pending.Select(item => Finish(item, encoded, cancellationToken))];
+    }
+
+    private float[] EmbedPixels(List<Prepared> items, int length, CancellationToken cancellationToken)
+    {
+        // Batches are megabytes: rented, or each would be cleared first and collected with the oldest generation.
+        float[] pixels = ArrayPool<float>.Shared.Rent(items.Count * length);
+        try
+        {
+            for (int i = 0; i < items.Count; i++)
+            {
+                items[i].Pixels.AsSpan(0, length).CopyTo(pixels.AsSpan(i * length));
+            }
+
+            return scorer.Embedder.EmbedPixels(pixels.AsSpan(0, items.Count * length), items.Count, cancellationToken);
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(pixels);
+        }
     }
 
     private ScoredItem Finish(Prepared item, Dictionary<string, ReadOnlyMemory<float>> encoded, CancellationToken cancellationToken)
