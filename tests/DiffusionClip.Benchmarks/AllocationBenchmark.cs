@@ -19,24 +19,24 @@ internal static class AllocationBenchmark
         var table = new Table("model", "scheduler", "guidance", "bytes per evaluation of the loop", "bytes from step to step in the pipeline");
         foreach (string scheduler in SchedulerCatalog.All.Select(descriptor => descriptor.Label))
         {
-            await MeasureAsync(services, table, Request("emoji-sd", 10, 2.5f, scheduler), batched: false, "split");
+            await MeasureAsync(services, table, Request("emoji-sd", 64, 10, 2.5f, scheduler), batched: false, "split");
         }
 
-        await MeasureAsync(services, table, Request("emoji-sd", 10, 2.5f, null), batched: true, "batched");
-        await MeasureAsync(services, table, Request("emoji-sd", 10, 1, null), batched: false, "none");
-        await MeasureAsync(services, table, Request("sd15-shape", 4, 1, null), batched: false, "none");
+        await MeasureAsync(services, table, Request("emoji-sd", 64, 10, 2.5f, null), batched: true, "batched");
+        await MeasureAsync(services, table, Request("emoji-sd", 64, 10, 1, null), batched: false, "none");
+        await MeasureAsync(services, table, Request("sd15-shape", 512, 2, 1, null), batched: false, "none");
         return $"""
-            Pictures of 64²; on the thread that runs the loop (`GC.GetAllocatedBytesForCurrentThread`). In the loop: what a run over twice as many steps allocates beyond one over 10 (`sd15-shape`: 4), a step.
+            Pictures of 64² (`sd15-shape`: 512²); on the thread that runs the loop (`GC.GetAllocatedBytesForCurrentThread`). In the loop: what a run over twice as many steps allocates beyond one over 10 (`sd15-shape`: 2), a step.
             In the pipeline: the most that any step after the first allocates, seen by an observer in `OnStep`. Goal 0.
 
             {table}
             """;
     }
 
-    private static ImageRequest Request(string model, int steps, float guidance, string? scheduler) => ImageRequest.For("a red fox") with
+    private static ImageRequest Request(string model, int side, int steps, float guidance, string? scheduler) => ImageRequest.For("a red fox") with
     {
         Model = new() { Id = model },
-        Sampling = new() { Seed = 1, Scheduler = scheduler, GuidanceScale = guidance, NumInferenceSteps = steps, Width = 64, Height = 64 },
+        Sampling = new() { Seed = 1, Scheduler = scheduler, GuidanceScale = guidance, NumInferenceSteps = steps, Width = side, Height = side },
         Search = new() { Candidates = 1, Scorer = Scoring.ScorerSource.None },
     };
 
