@@ -64,7 +64,7 @@ public static class WorkerApplication
             http.SerializerOptions.AllowDuplicateProperties = false;
         });
         services.AddSingleton<ImageSource>();
-        services.AddOpenApi();
+        services.AddApiDocument();
     }
 
     private static void AddLogging(WebApplicationBuilder builder)
