@@ -1,4 +1,5 @@
 using DiffusionClip.Hosting;
+using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker;
 
@@ -17,6 +18,8 @@ public static class WorkerApplication
         builder.WebHost.UseKestrelCore();
         builder.Services.AddRoutingCore();
         builder.Services.AddDiffusionClip(builder.Configuration, root);
+        WorkerOptions options = builder.Configuration.GetSection(WorkerOptions.Section).Get<WorkerOptions>() ?? new();
+        builder.Services.AddJobs(options);
         configure?.Invoke(builder.Services);
         WebApplication application = builder.Build();
         return application;
