@@ -12,9 +12,6 @@ namespace DiffusionClip.Worker;
 /// <summary>The composition of the worker, one call per concern.</summary>
 public static class WorkerApplication
 {
-    // Beyond the drain: replies are sent, connections closed, the ledger's last words written.
-    private static readonly TimeSpan _afterDrain = TimeSpan.FromSeconds(15);
-
     /// <summary>Composes the worker: <c>appsettings.json</c> of the content root, then the environment, then the command line.</summary>
     /// <param name="args">The command line, <c>--Worker:Url=…</c>.</param>
     /// <param name="configure">Replaces services, for tests.</param>
@@ -26,9 +23,7 @@ public static class WorkerApplication
         builder.Configuration.AddJsonFile(Path.Combine(root, "appsettings.json"), optional: true, reloadOnChange: false).AddEnvironmentVariables().AddCommandLine(args);
         WorkerOptions options = WorkerOptionsReader.Read(builder.Configuration);
         IServiceCollection services = builder.Services;
-        services.AddSingleton(options);
         services.AddSystemd();
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Queue.DrainTimeout + _afterDrain);
         AddLogging(builder);
         services.AddDiffusionClip(builder.Configuration, root);
         services.AddJobs(options);

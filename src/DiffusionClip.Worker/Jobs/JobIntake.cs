@@ -23,9 +23,12 @@ internal sealed class JobIntake(
 
     private readonly ConcurrentDictionary<string, long> _bytes = new(StringComparer.Ordinal);
 
+    // 1e99 reads as infinity; it is refused by name later, not here.
+    private static readonly JsonSerializerOptions _identity = new(DiffusionClipJson.Compact) { NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals };
+
     /// <summary>SHA-256 of a submission as it came: what an idempotency key stands for.</summary>
     public static string Identify(JobSubmission submission) => Convert.ToHexStringLower(SHA256.HashData(
-        JsonSerializer.SerializeToUtf8Bytes(new { submission.Kind, submission.Priority, submission.Body }, DiffusionClipJson.Compact)));
+        JsonSerializer.SerializeToUtf8Bytes(new { submission.Kind, submission.Priority, submission.Body }, _identity)));
 
     /// <summary>Checks a submission.</summary>
     /// <exception cref="InvalidRequestException">A field cannot be used.</exception>
