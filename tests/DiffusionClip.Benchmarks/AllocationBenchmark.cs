@@ -77,7 +77,7 @@ internal static class AllocationBenchmark
         Candidate[] group = [Candidate.Root(new CandidateId(0), 1, NoiseKind.Cpu, shape, scheduler, TextOrigin.Instance)];
         Func<bool> never = static () => false;
         long before = GC.GetAllocatedBytesForCurrentThread();
-        loop.Run(group, scheduler.Evaluations, never);
+        loop.Run(group, 0, scheduler.Evaluations, never);
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
