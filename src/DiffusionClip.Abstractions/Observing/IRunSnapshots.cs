@@ -3,7 +3,8 @@ namespace DiffusionClip;
 /// <summary>
 /// Where a run writes itself down and what it goes on from. All calls come one after another, on the thread that runs; what they
 /// throw ends the run. A run goes on only from a snapshot of the same request, plan, models and build; then it ends in the same
-/// bits as if it had never been interrupted.
+/// bits as if it had never been interrupted. A snapshot holds the pixels of finished pictures; a run whose candidates come to more
+/// than 1 GiB is not written down from there on.
 /// </summary>
 public interface IRunSnapshots
 {
@@ -18,7 +19,7 @@ public interface IRunSnapshots
 
     /// <summary>
     /// Whether a snapshot is worth its time now. Asked at every boundary, so it has to be cheap. After a yes comes the call of
-    /// <see cref="Save"/>: the time in between is what the snapshot takes to put together.
+    /// <see cref="Save"/>, but for runs that are too large: the time in between is what the snapshot takes to put together.
     /// </summary>
     bool IsDue();
 

@@ -13,7 +13,8 @@ internal sealed partial class SearchLoop
     public int EvaluationsDone => _all.Values.Sum(candidate => candidate.EvaluationsDone - candidate.EvaluationsInherited);
 
     /// <summary>Writes down every candidate, the log of moves, and where the move being made stands.</summary>
-    public void Write(SnapshotWriter writer)
+    /// <returns>False if that is more than a snapshot takes.</returns>
+    public bool Write(SnapshotWriter writer)
     {
         var origins = new Dictionary<IOriginState, int>(ReferenceEqualityComparer.Instance);
         foreach (Candidate candidate in All)
@@ -31,6 +32,11 @@ internal sealed partial class SearchLoop
         writer.Write(_all.Count);
         foreach (Candidate candidate in All)
         {
+            if (writer.IsFull)
+            {
+                return false;
+            }
+
             candidate.Write(writer, origins[candidate.Origin]);
         }
 
@@ -59,6 +65,7 @@ internal sealed partial class SearchLoop
         writer.Write(_groupCount);
         writer.Write(_groupEvaluation);
         writer.Write(_groupLooked);
+        return true;
     }
 
     /// <summary>Brings a fresh search to where <see cref="Write(SnapshotWriter)"/> was called; <see cref="RunAsync"/> goes on from there.</summary>

@@ -46,6 +46,9 @@ internal sealed class ToySearch
     /// <summary>The hash that the model is said to have.</summary>
     public string Model { get; init; } = "0";
 
+    /// <summary>Bytes that a snapshot takes.</summary>
+    public long MaxSnapshot { get; init; } = 1 << 30;
+
     /// <summary>What became of the snapshot that was given.</summary>
     public ResumeReport? Resumed { get; private set; }
 
@@ -64,7 +67,7 @@ internal sealed class ToySearch
             Denoiser, Shape, scheduler, new ConditioningSchedule(text, text), new GuidanceSettings(2, 0), plan, control.Observer, latents => Picture(latents.Span), control.Abort);
         var identity = new RunIdentity(ImageRequest.For(Prompt), plan, [("generator toy", Model)]);
         ILatentOrigin origin = Origin ?? TextOrigin.Instance;
-        using RunJournal? journal = control.Snapshots is null ? null : new RunJournal(control.Snapshots, Task.FromResult(identity), new ScoreComparison(), origin);
+        using RunJournal? journal = control.Snapshots is null ? null : new RunJournal(control.Snapshots, Task.FromResult(identity), new ScoreComparison(), origin, MaxSnapshot);
         int[] boundaries = [.. Enumerable.Range(scheduler.FirstEvaluation + 1, scheduler.Evaluations - scheduler.FirstEvaluation).Where(scheduler.IsBoundary)];
         Loop = new SearchLoop(
             strategy,

@@ -9,14 +9,17 @@ namespace DiffusionClip.Selection.Snapshots;
 /// <param name="identity">Whose run it is. While models are being hashed there are no snapshots.</param>
 /// <param name="scoring">How scores come about.</param>
 /// <param name="origin">Where candidates start from.</param>
-internal sealed class RunJournal(IRunSnapshots snapshots, Task<RunIdentity> identity, ScoreComparison scoring, ILatentOrigin origin) : IDisposable
+/// <param name="maxLength">Bytes of candidates that a snapshot takes; a run that outgrows it is written down no further.</param>
+internal sealed class RunJournal(
+    IRunSnapshots snapshots, Task<RunIdentity> identity, ScoreComparison scoring, ILatentOrigin origin, long maxLength = 1 << 30) : IDisposable
 {
-    private readonly SnapshotWriter _writer = new();
+    private readonly SnapshotWriter _writer = new(maxLength);
     private readonly long _start = Stopwatch.GetTimestamp();
     private double _secondsBefore;
+    private bool _isTooLarge;
 
     /// <summary>Whether it is time to write.</summary>
-    public bool IsDue() => identity.IsCompletedSuccessfully && snapshots.IsDue();
+    public bool IsDue() => !_isTooLarge && identity.IsCompletedSuccessfully && snapshots.IsDue();
 
     /// <summary>Writes a search down.</summary>
     public void Save(SearchLoop search)
@@ -31,8 +34,14 @@ internal sealed class RunJournal(IRunSnapshots snapshots, Task<RunIdentity> iden
             _writer.Write(record);
         }
 
-        search.Write(_writer);
-        snapshots.Save(_writer.End());
+        if (search.Write(_writer))
+        {
+            snapshots.Save(_writer.End());
+        }
+        else
+        {
+            _isTooLarge = true;
+        }
     }
 
     /// <summary>Brings a search to where its snapshot stands, if there is one that fits; else the search stays as it is.</summary>

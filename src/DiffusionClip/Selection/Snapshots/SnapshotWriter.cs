@@ -17,15 +17,20 @@ internal sealed class SnapshotWriter : BinaryWriter
     public const int HeaderLength = 8 + sizeof(int) + sizeof(long);
 
     private readonly MemoryStream _bytes;
+    private readonly long _maxLength;
 
     /// <summary>Makes a writer whose memory serves one snapshot after the other.</summary>
-    public SnapshotWriter()
-        : this(new MemoryStream())
+    /// <param name="maxLength">Bytes from which on a snapshot takes no further candidate.</param>
+    public SnapshotWriter(long maxLength)
+        : this(new MemoryStream(), maxLength)
     {
     }
 
-    private SnapshotWriter(MemoryStream bytes)
-        : base(bytes) => _bytes = bytes;
+    private SnapshotWriter(MemoryStream bytes, long maxLength)
+        : base(bytes) => (_bytes, _maxLength) = (bytes, maxLength);
+
+    /// <summary>Whether it takes no further candidate.</summary>
+    public bool IsFull => _bytes.Length > _maxLength;
 
     /// <summary>What a snapshot begins with.</summary>
     public static ReadOnlySpan<byte> Magic => "DCSNAP\r\n"u8;

@@ -160,6 +160,19 @@ public sealed class ResumeTests
     }
 
     [Fact]
+    public async Task A_run_that_outgrows_its_snapshots_is_written_down_until_then()
+    {
+        var all = new SnapshotLog();
+        await new ToySearch { Candidates = 4 }.RunAsync(new Branching(), new RunControl { Snapshots = all });
+        int most = (all.All[0].Length + all.All[^1].Length) / 2;
+        var some = new SnapshotLog();
+        var search = new ToySearch { Candidates = 4, MaxSnapshot = most };
+        string outcome = Outcome(await Run(search, new Branching(), new RunControl { Snapshots = some }));
+        Assert.InRange(some.All.Count, 1, all.All.Count - 1);
+        Assert.Equal(Outcome(await Run(new ToySearch { Candidates = 4 }, new Branching())), outcome);
+    }
+
+    [Fact]
     public async Task Another_run_begins_anew_and_says_why()
     {
         var log = new SnapshotLog();
