@@ -4,6 +4,7 @@ using System.Text.Json;
 using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
+using DiffusionClip.Onnx;
 using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Jobs.Ledger;
@@ -17,9 +18,6 @@ internal sealed class JobIntake(
     private const int MostImages = 10_000;
     private const int MostTexts = 1000;
     private const int LongestKey = 255;
-
-    // Graphs, arenas and activations need more than the weights' files: measured with the embedded model and full-size layers.
-    private const double MemoryPerFileByte = 1.5;
 
     private readonly ConcurrentDictionary<string, long> _bytes = new(StringComparer.Ordinal);
 
@@ -174,8 +172,7 @@ internal sealed class JobIntake(
     {
         try
         {
-            ModelFolder folder = resolve(name);
-            return (long)(MemoryPerFileByte * folder.Files.Sum(file => File.Exists(folder.PathOf(file)) ? new FileInfo(folder.PathOf(file)).Length : 0));
+            return OnnxModelStore.EstimateBytes(resolve(name));
         }
         catch (ModelFolderException)
         {

@@ -364,6 +364,22 @@ internal sealed class JobLedger : IDisposable
         return (long)command.ExecuteScalar()! != 0;
     }
 
+    /// <summary>Whether an artefact's file is noted.</summary>
+    public bool IsArtifact(string sha256)
+    {
+        using SqliteConnection connection = Open();
+        using SqliteCommand command = Command(connection, "SELECT 1 FROM artifacts WHERE sha256 = ?1", sha256);
+        return command.ExecuteScalar() is not null;
+    }
+
+    /// <summary>Whether a job waits or runs.</summary>
+    public bool IsAlive(string id)
+    {
+        using SqliteConnection connection = Open();
+        using SqliteCommand command = Command(connection, "SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('queued', 'running')", id);
+        return command.ExecuteScalar() is not null;
+    }
+
     /// <summary>Whether something can be written now: a change that changes nothing.</summary>
     /// <exception cref="StorageException">It cannot.</exception>
     public Task ProbeAsync() => _writer.WriteAsync(writer => writer.Execute("UPDATE process SET epoch = epoch"));
