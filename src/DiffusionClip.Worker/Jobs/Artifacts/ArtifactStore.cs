@@ -140,6 +140,7 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
 
     /// <summary>Removes what processes left that ended while they wrote: temporary files, and files that the ledger does not know.</summary>
     /// <param name="isKnown">Whether the ledger knows an artefact.</param>
+    /// <param name="cancellationToken">Stops between files.</param>
     /// <returns>How many files were removed.</returns>
     public async Task<int> SweepAsync(Func<string, bool> isKnown, CancellationToken cancellationToken)
     {
