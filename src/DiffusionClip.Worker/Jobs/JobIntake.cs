@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
@@ -19,11 +20,14 @@ internal sealed class JobIntake(
     private const int MostTexts = 1000;
     private const int LongestKey = 255;
 
+    // A submission is told from others also where a number in it is none.
+    private static readonly JsonSerializerOptions Lenient = new(DiffusionClipJson.Compact) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+
     private readonly ConcurrentDictionary<string, long> _bytes = new(StringComparer.Ordinal);
 
     /// <summary>SHA-256 of a submission as it came: what an idempotency key stands for.</summary>
     public static string Identify(JobSubmission submission) => Convert.ToHexStringLower(SHA256.HashData(
-        JsonSerializer.SerializeToUtf8Bytes(new { submission.Kind, submission.Priority, submission.Body }, DiffusionClipJson.Compact)));
+        JsonSerializer.SerializeToUtf8Bytes(new { submission.Kind, submission.Priority, submission.Body }, Lenient)));
 
     /// <summary>Checks a submission.</summary>
     /// <exception cref="InvalidRequestException">A field cannot be used.</exception>

@@ -187,7 +187,7 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
 
         if (free - bytes < options.Retention.FreeBytes)
         {
-            throw new StorageException(FormattableString.Invariant($"{folder.Path}: {free} bytes are free, and {options.Retention.FreeBytes} have to stay so; free some")) { IsFull = true };
+            throw new StorageException(FormattableString.Invariant($"{folder.Path}: no space left on the disk ({free} bytes are free, and {options.Retention.FreeBytes} have to stay so); free some")) { IsFull = true };
         }
     }
 

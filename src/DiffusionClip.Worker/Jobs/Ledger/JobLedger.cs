@@ -27,7 +27,9 @@ internal sealed class JobLedger : IDisposable
         _options = options.Queue;
         _ids = new UlidSource(time);
         _connectionString = new SqliteConnectionStringBuilder { DataSource = _path, DefaultTimeout = 10 }.ToString();
-        var connection = new SqliteConnection(_connectionString);
+
+        // The writer's own is not shared: what happened to it must not outlive it.
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder(_connectionString) { Pooling = false }.ToString());
         try
         {
             connection.Open();
@@ -444,7 +446,9 @@ internal sealed class JobLedger : IDisposable
 
     private SqliteConnection Open()
     {
-        var connection = new SqliteConnection(_connectionString);
+
+        // The writer's own is not shared: what happened to it must not outlive it.
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder(_connectionString) { Pooling = false }.ToString());
         try
         {
             connection.Open();
