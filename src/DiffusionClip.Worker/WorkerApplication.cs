@@ -2,6 +2,7 @@ using System.Text.Json;
 using DiffusionClip.Hosting;
 using DiffusionClip.Worker.Interfaces;
 using DiffusionClip.Worker.Interfaces.Native;
+using DiffusionClip.Worker.Jobs;
 using DiffusionClip.Worker.Trust;
 using DiffusionClip.Worker.Watch;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -30,6 +31,7 @@ public static class WorkerApplication
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Queue.DrainTimeout + _afterDrain);
         AddLogging(builder);
         services.AddDiffusionClip(builder.Configuration, root);
+        services.AddJobs(options);
         services.AddTrust(options);
         Listen(builder.WebHost, options);
         AddInterfaces(services);
@@ -65,7 +67,7 @@ public static class WorkerApplication
             http.SerializerOptions.AllowDuplicateProperties = false;
         });
         services.AddSingleton<ImageSource>();
-        services.AddOpenApi();
+        services.AddApiDocument();
     }
 
     private static void AddLogging(WebApplicationBuilder builder)
