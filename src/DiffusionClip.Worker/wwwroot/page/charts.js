@@ -81,6 +81,37 @@ export function scoreChart(run, width) {
   return figure(width, height, "Scores over the steps", summary(run, drawn), parts);
 }
 
+/** One score for each candidate, on a line: how far apart they are. */
+export function scoreStrip(run, width) {
+  const drawn = run.all.filter((candidate) => candidate.points.length > 0);
+  if (drawn.length === 0) {
+    return null;
+  }
+  const values = drawn.map((candidate) => candidate.points.at(-1).score);
+  let [least, most] = [Math.min(...values), Math.max(...values)];
+  const room = (most - least || Math.abs(most) || 1) * 0.08;
+  [least, most] = [least - room, most + room];
+  const height = 108;
+  const box = { left: 26, right: width - 26, axis: 72 };
+  const x = (value) => box.left + ((value - least) / (most - least)) * (box.right - box.left);
+  const { ticks, digits } = steps(least, most, Math.max(3, Math.floor(width / 110)));
+  const parts = [s("line", { class: "axis", x1: box.left, x2: box.right, y1: box.axis, y2: box.axis })];
+  ticks.forEach((tick) => parts.push(s("line", { class: "grid", x1: x(tick), x2: x(tick), y1: box.axis, y2: box.axis + 6 }), s("text", { x: x(tick), y: box.axis + 22, "text-anchor": "middle" }, tick.toFixed(digits))));
+  const rows = [-Infinity, -Infinity, -Infinity];
+  for (const candidate of [...drawn].sort((a, b) => a.points.at(-1).score - b.points.at(-1).score)) {
+    const at = x(candidate.points.at(-1).score);
+    const group = s("g", { class: series(candidate) }, candidate.kept ? star(at, box.axis) : s("circle", { class: "dot", cx: at, cy: box.axis, r: 5 }));
+    // Labels that would lie on each other climb; those that find no row are left out: the ranking has them.
+    const row = rows.findIndex((end) => at - end > 30);
+    if (row >= 0) {
+      rows[row] = at;
+      group.append(s("text", { class: "series-label", x: at, y: box.axis - 15 - row * 16, "text-anchor": "middle" }, text.candidate(candidate.index)));
+    }
+    parts.push(group);
+  }
+  return figure(width, height, "Scores", `${text.plural(drawn.length, "score")} from ${text.score(Math.min(...values))} to ${text.score(Math.max(...values))}. The numbers are in the ranking below.`, parts);
+}
+
 function lastBefore(run, parent, evaluation) {
   for (let candidate = parent; candidate; candidate = run.candidates.get(candidate.parent)) {
     const point = candidate.points.filter((known) => known.evaluation <= evaluation).at(-1);

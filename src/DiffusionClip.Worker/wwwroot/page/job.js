@@ -310,7 +310,8 @@ class JobView {
       this.cards.set(candidate.index, card);
     }
     const { run } = this;
-    const isOver = candidate.sha256 !== null;
+    // Artefacts are the caller's once the job is over; until then there are glimpses, the last of them of the finished picture.
+    const isOver = candidate.sha256 !== null && api.isOver(run.job);
     const source = isOver ? api.artifact(candidate.sha256) : candidate.preview;
     if (source && card.image?.getAttribute("src") !== source) {
       this.setPicture(card, candidate, source, isOver);
@@ -401,7 +402,8 @@ class JobView {
     this.populationBox = h("div", { class: "chart" });
     this.scoreNote = h("p", null);
     this.tableBox = h("div", null);
-    this.scoreBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, h("h2", null, "Scores over the steps"), this.scoreNote), this.scoreBox);
+    this.scoreTitle = h("h2", null);
+    this.scoreBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, this.scoreTitle, this.scoreNote), this.scoreBox);
     this.populationBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, h("h2", null, "Population"), h("p", null, "Who went on, who was cut, who forked from whom.")), this.populationBox, legend());
     return h("div", { class: "job" }, this.scoreBlock, this.populationBlock, this.tableBox);
   }
@@ -412,18 +414,20 @@ class JobView {
     }
     this.charted = performance.now();
     const width = Math.max(280, Math.min(1200, (this.root.clientWidth || 640) - 18));
-    const scores = charts.scoreChart(this.run, width);
+    const overSteps = this.run.hasCheckpoints;
+    const scores = overSteps ? charts.scoreChart(this.run, width) : charts.scoreStrip(this.run, width);
     this.scoreBlock.hidden = !scores;
     if (scores) {
       this.scoreBox.replaceChildren(scores);
-      setText(this.scoreNote, this.run.hasCheckpoints ? "A ring is a glimpse on the way, a dot a finished picture, a star one that was kept." : "This strategy looks at finished pictures only: one score for each.");
+      setText(this.scoreTitle, overSteps ? "Scores over the steps" : "Scores");
+      setText(this.scoreNote, overSteps ? "A ring is a glimpse on the way, a dot a finished picture, a star one that was kept." : "This search looked at finished pictures only: one score for each, stars for those kept.");
     }
     const population = this.run.branches ? charts.populationChart(this.run, width) : null;
     this.populationBlock.hidden = !population;
     if (population) {
       this.populationBox.replaceChildren(population);
     }
-    if (api.isOver(this.run.job) && scores && !this.tableBox.hasChildNodes()) {
+    if (api.isOver(this.run.job) && scores && overSteps && !this.tableBox.hasChildNodes()) {
       this.tableBox.append(charts.scoreTable(this.run));
     }
   }
@@ -439,7 +443,8 @@ class JobView {
       { title: "Rank" }, { title: "Picture" }, { title: isGenerate ? "Candidate" : "Given as" },
       ...(isGenerate ? [{ title: "Seed", number: true }] : []),
       { title: "Score", number: true }, { title: "Ahead of the next by", number: true },
-      ...(isGenerate ? [{ title: "Comes from" }, { title: "Outcome" }] : []),
+      ...(isGenerate && run.branches ? [{ title: "Comes from" }] : []),
+      ...(isGenerate ? [{ title: "Outcome" }] : []),
     ];
     const rows = ranked.map((candidate) => [
       candidate.rank ? `${candidate.rank}.` : "–",
@@ -448,7 +453,8 @@ class JobView {
       ...(isGenerate ? [candidate.seed === null ? "" : String(candidate.seed)] : []),
       text.score(candidate.score),
       candidate.margin === null ? "" : h("span", null, text.score(candidate.margin), marginBar(candidate.margin / widest)),
-      ...(isGenerate ? [charts.lineage(candidate), [charts.outcome(candidate, run), candidate.failure].filter(Boolean).join("; ")] : []),
+      ...(isGenerate && run.branches ? [charts.lineage(candidate)] : []),
+      ...(isGenerate ? [[charts.outcome(candidate, run), candidate.failure].filter(Boolean).join("; ")] : []),
     ]);
     return h("section", null, h("h2", null, "Ranking"),
       table("Candidates, best first", columns, rows, (i) => (ranked[i].kept ? "" : "dim")));

@@ -20,7 +20,7 @@ function readable(report) {
   return [
     pairs([
       ["Software", report.software],
-      ["Began", report.started_at],
+      ["Began", report.started_at.replace("T", " ").replace(/\.\d+|\+00:00/g, "") + " UTC"],
       ["Took", text.seconds(report.seconds)],
       ["Ended", report.finished_early ? "early, as asked" : "as planned"],
       ["Sampler", sampler.schedule_type ? `${sampler.label}, ${sampler.schedule_type}` : sampler.label],
