@@ -117,14 +117,14 @@ internal static class NativeEndpoints
         return accepted.OrderByDescending(type => type.Quality ?? 1).FirstOrDefault() is { } first && first.Type.Equals("image", StringComparison.OrdinalIgnoreCase);
     }
 
-    private static IResult List(HttpContext context, [FromServices] IJobQueue queue, string? before = null, int limit = 50, [FromQuery] string[]? state = null)
+    private static IResult List(HttpContext context, [FromServices] IJobQueue queue, string? before = null, int limit = 50, [FromQuery] JobState[]? state = null)
     {
         if (limit is < 1 or > MostListed)
         {
             throw new InvalidRequestException("limit", limit.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"it lies from 1 to {MostListed}"));
         }
 
-        IReadOnlyList<Job> jobs = queue.List(Caller.Of(context), before, limit, state is { Length: > 0 } ? [.. state.Select(StateOf)] : null);
+        IReadOnlyList<Job> jobs = queue.List(Caller.Of(context), before, limit, state is { Length: > 0 } ? state : null);
         return Results.Ok(new JobPage(jobs, jobs.Count == limit ? jobs[^1].Id : null));
     }
 
@@ -198,14 +198,6 @@ internal static class NativeEndpoints
     }
 
     private static string LocationOf(Job job) => $"{Root}/jobs/{job.Id}";
-
-    // Binding an enum would take its names in C#, not those of JSON.
-    private static JobState StateOf(string name)
-    {
-        JobState[] known = Enum.GetValues<JobState>();
-        int at = Array.FindIndex(known, state => NameOf(state) == name);
-        return at >= 0 ? known[at] : throw new InvalidRequestException("state", name, $"known are {string.Join(", ", known.Select(NameOf))}");
-    }
 
     private static string NameOf(JobState state) => System.Text.Json.JsonSerializer.SerializeToElement(state, DiffusionClipJson.Compact).GetString()!;
 
