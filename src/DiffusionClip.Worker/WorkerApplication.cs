@@ -38,6 +38,7 @@ public static class WorkerApplication
 
         WebApplication application = builder.Build();
         application.UseTrust();
+        application.MapPage();
         application.MapNative();
         application.MapWatch();
         application.MapOpenApi();
