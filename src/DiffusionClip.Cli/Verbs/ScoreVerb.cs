@@ -136,7 +136,7 @@ internal sealed class ScoreVerb
 
     private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file)
     {
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file, PictureFileSources.All);
 
         // Ours says what was scored when it was made; of others the prompt's words count.
         string? text = inspection.Record?.Request.Search.ScoreText ?? (inspection.Metadata.Prompt is { } prompt ? PlainText.Of(prompt) : null);
