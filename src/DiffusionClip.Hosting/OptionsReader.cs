@@ -10,20 +10,45 @@ internal static class OptionsReader
 {
     public static DiffusionClipOptions Read(IConfiguration configuration)
     {
-        IConfigurationSection section = configuration.GetSection(DiffusionClipOptions.Section);
-        CheckKeys(section, typeof(DiffusionClipOptions));
-        var options = new DiffusionClipOptions();
+        DiffusionClipOptions options = Read<DiffusionClipOptions>(configuration, DiffusionClipOptions.Section);
+        Validate(options);
+        return options;
+    }
+
+    /// <summary>Reads a section; the caller checks ranges.</summary>
+    /// <param name="configuration">The whole configuration.</param>
+    /// <param name="sectionName">Name of the section.</param>
+    /// <exception cref="InvalidRequestException">A key is unknown or a value is of another type.</exception>
+    public static T Read<T>(IConfiguration configuration, string sectionName)
+        where T : class, new()
+    {
+        IConfigurationSection section = configuration.GetSection(sectionName);
+        CheckKeys(section, typeof(T));
+        var options = new T();
         try
         {
             section.Bind(options);
         }
         catch (InvalidOperationException exception)
         {
-            throw new InvalidRequestException("configuration", DiffusionClipOptions.Section, exception.Message);
+            throw new InvalidRequestException("configuration", sectionName, exception.Message);
         }
 
-        Validate(options);
         return options;
+    }
+
+    /// <summary>Checks that a value lies in its range.</summary>
+    /// <param name="key">The key with its section, e.g. <c>Worker:Queue:Capacity</c>.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="least">The least allowed.</param>
+    /// <param name="most">The most allowed.</param>
+    public static void CheckRange(string key, long value, long least, long most)
+    {
+        if (value < least || value > most)
+        {
+            throw new InvalidRequestException(
+                key, value.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"it lies from {least} to {most}"));
+        }
     }
 
     private static void CheckKeys(IConfigurationSection section, Type type)
@@ -32,13 +57,17 @@ internal static class OptionsReader
         foreach (IConfigurationSection child in section.GetChildren())
         {
             PropertyInfo property = known.FirstOrDefault(candidate => string.Equals(candidate.Name, child.Key, StringComparison.OrdinalIgnoreCase))
-                ?? throw new InvalidRequestException(child.Path, child.Value ?? "(section)", $"there is no such key; known are {string.Join(", ", known.Select(candidate => candidate.Name))}");
+                ?? throw new InvalidRequestException(child.Path, Shown(child), $"there is no such key; known are {string.Join(", ", known.Select(candidate => candidate.Name))}");
             if (property.PropertyType.IsClass && property.PropertyType != typeof(string) && !typeof(IEnumerable).IsAssignableFrom(property.PropertyType))
             {
                 CheckKeys(child, property.PropertyType);
             }
         }
     }
+
+    // What is mistyped may be a secret.
+    private static string Shown(IConfigurationSection section) =>
+        section.Value is null ? "(section)" : section.Path.Contains("key", StringComparison.OrdinalIgnoreCase) ? "(not shown)" : section.Value;
 
     private static void Validate(DiffusionClipOptions options)
     {
@@ -56,12 +85,5 @@ internal static class OptionsReader
         }
     }
 
-    private static void AtLeast(string key, long value, long least, long most)
-    {
-        if (value < least || value > most)
-        {
-            throw new InvalidRequestException(
-                $"DiffusionClip:{key}", value.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"it lies from {least} to {most}"));
-        }
-    }
+    private static void AtLeast(string key, long value, long least, long most) => CheckRange($"DiffusionClip:{key}", value, least, most);
 }

@@ -15,6 +15,7 @@ internal static class AbortBenchmark
         var pipeline = services.GetRequiredService<ImagePipeline>();
         ImageRequest request = PipelineBenchmark.FullSizeRequest(512, 1, scored: false);
         await pipeline.GenerateAsync(request);
+        Console.Error.WriteLine("loaded; aborting");
         RankedImages whole = await pipeline.GenerateAsync(request);
 
         var table = new Table("aborted in", "it takes, s", "aborted after, s", "latency, s", "whole run afterwards");

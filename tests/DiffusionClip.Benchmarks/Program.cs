@@ -8,6 +8,7 @@ using Microsoft.ML.OnnxRuntime;
 [
     ("pipeline-embedded", PipelineBenchmark.EmbeddedAsync),
     ("pipeline-sd15", PipelineBenchmark.FullSizeAsync),
+    ("memory-sd15", PipelineBenchmark.MemoryAsync),
     ("allocations", AllocationBenchmark.RunAsync),
     ("abort", AbortBenchmark.RunAsync),
     ("score", ScoreBenchmark.RunAsync),

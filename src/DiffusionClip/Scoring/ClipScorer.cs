@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using DiffusionClip.Models;
 using DiffusionClip.Tokenization;
@@ -64,15 +65,38 @@ public sealed class ClipScorer : IImageScorer
             return new ScoringResult([], records);
         }
 
-        float[] embeds = Embedder.EmbedImages(batch.Images, cancellationToken);
-        int width = embeds.Length / batch.Images.Count;
-        var outcomes = new ImageOutcome[batch.Images.Count];
-        for (int i = 0; i < outcomes.Length; i++)
-        {
-            outcomes[i] = Outcome(embeds.AsMemory(i * width, width), texts);
-        }
+        return new ScoringResult(Score(batch.Images, texts, cancellationToken), records);
+    }
 
-        return new ScoringResult(outcomes, records);
+    private ImageOutcome[] Score(IReadOnlyList<RgbImage> images, TextEmbedding[] texts, CancellationToken cancellationToken)
+    {
+        int length = Embedder.Preprocessing.Length;
+        string?[] failures = new string?[images.Count];
+        float[] pixels = ArrayPool<float>.Shared.Rent(images.Count * length);
+        try
+        {
+            // The runtime's threads have nothing to do until the batch is there.
+            Parallel.For(0, images.Count, i =>
+            {
+                Span<float> destination = pixels.AsSpan(i * length, length);
+                try
+                {
+                    Embedder.Preprocessing.Apply(images[i], destination);
+                }
+                catch (ImageFormatException exception)
+                {
+                    failures[i] = exception.Message;
+                    destination.Clear();
+                }
+            });
+            float[] embeds = Embedder.EmbedPixels(pixels.AsSpan(0, images.Count * length), images.Count, cancellationToken);
+            int width = embeds.Length / images.Count;
+            return [.. failures.Select((failure, i) => failure is null ? Outcome(embeds.AsMemory(i * width, width), texts) : new ImageOutcome(default, default, failure))];
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(pixels);
+        }
     }
 
     /// <summary>Compares a picture's unit vector with texts.</summary>

@@ -1,0 +1,82 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DiffusionClip.Worker.Jobs;
+
+namespace DiffusionClip.Worker.Interfaces.Native;
+
+/// <summary>A job's events as <c>text/event-stream</c>: number, kind and particulars; a comment now and then keeps the connection alive.</summary>
+internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan heartbeat) : IResult
+{
+    // So long a reply with nothing in it may still become "no content".
+    private static readonly TimeSpan _hesitation = TimeSpan.FromMilliseconds(200);
+
+    public async Task ExecuteAsync(HttpContext httpContext)
+    {
+        CancellationToken aborted = httpContext.RequestAborted;
+        HttpResponse response = httpContext.Response;
+        await using IAsyncEnumerator<JobEvent> source = events.GetAsyncEnumerator(aborted);
+        Task<bool> next = source.MoveNextAsync().AsTask();
+        try
+        {
+            bool isOverAlready = await HasComeAsync(next, _hesitation, aborted).ConfigureAwait(false) && !await next.ConfigureAwait(false);
+            if (isOverAlready)
+            {
+                // Tells an EventSource that there is no use in coming back.
+                response.StatusCode = StatusCodes.Status204NoContent;
+                return;
+            }
+
+            response.ContentType = "text/event-stream; charset=utf-8";
+            response.Headers.CacheControl = "no-store";
+            response.Headers["X-Accel-Buffering"] = "no";
+            await response.WriteAsync("retry: 2000\n\n", aborted).ConfigureAwait(false);
+            do
+            {
+                while (!await HasComeAsync(next, heartbeat, aborted).ConfigureAwait(false))
+                {
+                    await response.WriteAsync(": still here\n\n", aborted).ConfigureAwait(false);
+                    await response.Body.FlushAsync(aborted).ConfigureAwait(false);
+                }
+
+                if (!await next.ConfigureAwait(false))
+                {
+                    return;
+                }
+
+                await response.WriteAsync(Format(source.Current), aborted).ConfigureAwait(false);
+                await response.Body.FlushAsync(aborted).ConfigureAwait(false);
+                next = source.MoveNextAsync().AsTask();
+            }
+            while (true);
+        }
+        finally
+        {
+            // The enumerator may be disposed only when nobody waits for it.
+            await next.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task<bool> HasComeAsync(Task task, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        if (task.IsCompleted)
+        {
+            return true;
+        }
+
+        using var timer = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        bool hasCome = await Task.WhenAny(task, Task.Delay(patience, timer.Token)).ConfigureAwait(false) == task;
+        await timer.CancelAsync().ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        return hasCome;
+    }
+
+    private static string Format(JobEvent happened)
+    {
+        JsonObject data = JsonSerializer.SerializeToNode(happened.Data, DiffusionClipJson.Compact)!.AsObject();
+        data.Insert(0, "at", JsonValue.Create(happened.At));
+        return string.Create(CultureInfo.InvariantCulture, $"id: {happened.Number}\nevent: {Name(happened.Kind)}\ndata: {data.ToJsonString(DiffusionClipJson.Compact)}\n\n");
+    }
+
+    private static string Name(JobEventKind kind) => JsonSerializer.SerializeToElement(kind, DiffusionClipJson.Compact).GetString()!;
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+
+namespace DiffusionClip.Worker.Watch;
+
+/// <summary>Whether jobs can be taken and done now.</summary>
+internal sealed class Readiness(ModelWarmUp models, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
+{
+    // Whoever asks often gets an answer that is so old at most; a disk that does not answer for so long is not ready.
+    private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
+
+    private readonly SemaphoreSlim _probing = new(1);
+    private Task<DiskState>? _probe;
+    private DiskState? _disk;
+    private long _probedAt;
+
+    /// <summary>What stands in the way of each part; null values: nothing.</summary>
+    public async Task<ReadinessReport> CheckAsync(CancellationToken cancellationToken)
+    {
+        bool isDraining = lifetime.ApplicationStopping.IsCancellationRequested;
+        DiskState disk = await DiskAsync(cancellationToken).ConfigureAwait(false);
+        string? draining = isDraining ? "shutting down" : null;
+        return new ReadinessReport(
+            draining is null && models.Problem is null && disk.Folder is null && disk.Space is null,
+            new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["models"] = models.Problem ?? "ok",
+                ["queue"] = draining ?? disk.Folder ?? "ok",
+                ["disk"] = disk.Space ?? "ok",
+            });
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _probing.Dispose();
+
+    private async Task<DiskState> DiskAsync(CancellationToken cancellationToken)
+    {
+        await _probing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_disk is { } known && time.GetElapsedTime(_probedAt) < _freshness)
+            {
+                return known;
+            }
+
+            // One that hangs stays the only one.
+            _probe ??= Task.Factory.StartNew(Probe, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            try
+            {
+                _disk = await _probe.WaitAsync(_patience, cancellationToken).ConfigureAwait(false);
+                _probe = null;
+            }
+            catch (TimeoutException)
+            {
+                _disk = new DiskState("the data folder does not answer", null);
+            }
+
+            _probedAt = time.GetTimestamp();
+            return _disk;
+        }
+        finally
+        {
+            _probing.Release();
+        }
+    }
+
+    private DiskState Probe()
+    {
+        try
+        {
+            string folder = Path.GetFullPath(options.DataFolder);
+            string file = Path.Combine(folder, ".ready-" + Guid.NewGuid().ToString("N"));
+            using (new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
+            {
+            }
+
+            long free = new DriveInfo(folder).AvailableFreeSpace;
+            return new DiskState(null, free < options.Retention.FreeBytes
+                ? string.Create(CultureInfo.InvariantCulture, $"{free >> 20} MiB are free, {options.Retention.FreeBytes >> 20} are needed")
+                : null);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return new DiskState($"the data folder cannot be written ({exception.GetType().Name})", null);
+        }
+    }
+
+    private sealed record DiskState(string? Folder, string? Space);
+}
+
+/// <summary>Whether jobs can be taken and done.</summary>
+/// <param name="Ready">Whether they can.</param>
+/// <param name="Checks">Models, queue and disk: <c>ok</c>, or what stands in the way.</param>
+public sealed record ReadinessReport(bool Ready, IReadOnlyDictionary<string, string> Checks);
