@@ -1,7 +1,10 @@
 using System.Text.Json;
 using DiffusionClip.Hosting;
 using DiffusionClip.Worker.Interfaces;
+using DiffusionClip.Worker.Interfaces.A1111;
 using DiffusionClip.Worker.Interfaces.Native;
+using DiffusionClip.Worker.Interfaces.OpenAi;
+using DiffusionClip.Worker.Jobs;
 using DiffusionClip.Worker.Trust;
 using DiffusionClip.Worker.Watch;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -32,6 +35,7 @@ public static class WorkerApplication
         services.AddDiffusionClip(builder.Configuration, root);
         services.AddTrust(options);
         Listen(builder.WebHost, options);
+        services.AddJobs(options);
         AddInterfaces(services);
         services.AddSingleton<ModelWarmUp>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelWarmUp>());
@@ -42,6 +46,8 @@ public static class WorkerApplication
         WebApplication application = builder.Build();
         application.UseTrust();
         application.MapNative();
+        application.MapA1111();
+        application.MapOpenAi();
         application.MapWatch();
         application.MapOpenApi();
         return application;
@@ -64,6 +70,7 @@ public static class WorkerApplication
             http.SerializerOptions.AllowDuplicateProperties = false;
         });
         services.AddSingleton<ImageSource>();
+        services.AddA1111().AddOpenAi();
         services.AddOpenApi();
     }
 

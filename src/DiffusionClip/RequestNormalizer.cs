@@ -220,25 +220,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int Down(int side) => Math.Max(side / multiple, 1) * multiple;
     }
 
-    private void CheckText(string field, string text)
-    {
-        if (text.Length > options.Limits.PromptLength)
-        {
-            throw new InvalidRequestException(field, text, $"it may have up to {Text(options.Limits.PromptLength)} characters");
-        }
-
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
-            {
-                i++;
-            }
-            else if (char.IsSurrogate(text[i]))
-            {
-                throw new InvalidRequestException(field, text, $"it is no valid Unicode: half a surrogate pair at character {Text(i)}; remove it");
-            }
-        }
-    }
+    private void CheckText(string field, string text) => RequestText.Check(field, text, options.Limits.PromptLength);
 
     private static int Size(string field, int value, DiffusionFolder folder)
     {

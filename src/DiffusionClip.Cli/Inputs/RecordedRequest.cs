@@ -31,7 +31,7 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
             throw new InvalidRequestException("--from", path, exception.Message);
         }
 
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureFileSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
         ModelCatalog catalog = services.GetRequiredService<ModelCatalog>();
         if (inspection.Record is { } record)
         {

@@ -12,26 +12,6 @@ internal static class ScoredText
     /// <param name="services">The program; its limits count.</param>
     /// <returns>The text.</returns>
     /// <exception cref="InvalidRequestException">It is too long or no valid Unicode.</exception>
-    public static string Check(string field, string text, IServiceProvider services)
-    {
-        int longest = services.GetRequiredService<DiffusionClipOptions>().Limits.PromptLength;
-        if (text.Length > longest)
-        {
-            throw new InvalidRequestException(field, text, FormattableString.Invariant($"it may have up to {longest} characters"));
-        }
-
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (char.IsSurrogatePair(text, i))
-            {
-                i++;
-            }
-            else if (char.IsSurrogate(text[i]))
-            {
-                throw new InvalidRequestException(field, text, FormattableString.Invariant($"it is no valid Unicode: half a surrogate pair at character {i}; remove it"));
-            }
-        }
-
-        return text;
-    }
+    public static string Check(string field, string text, IServiceProvider services) =>
+        RequestText.Check(field, text, services.GetRequiredService<DiffusionClipOptions>().Limits.PromptLength);
 }

@@ -33,7 +33,7 @@ internal static class InspectVerb
             throw new DiffusionClipException(ClipScoring.Bad(path, exception.Message), exception);
         }
 
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureFileSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
         if (!inspection.Readable)
         {
             throw new DiffusionClipException(ClipScoring.Bad(path, "it is no picture of a kind that is read here; give a PNG, JPEG, WebP, GIF or BMP file"));

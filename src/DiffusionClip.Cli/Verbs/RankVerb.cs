@@ -70,10 +70,10 @@ internal sealed class RankVerb
         using IHost host = context.BuildHost();
         ScoredText.Check("prompt", prompt, host.Services);
         ScoredText.Check("score_text", text, host.Services);
-        using ClipScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
+        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
 
         var scored = new List<ScoredItem>(files.Count);
-        await foreach (ScoredItem item in scoring.Stream.ScoreAsync(ClipScoring.Feed(files.Select(file => scoring.Item(file, _ => [text]))), context.Interruption.Abort).ConfigureAwait(false))
+        await foreach (ScoredItem item in scoring.Stream.ScoreAsync(ScoringStream.Feed(files.Select(file => scoring.Item(file, _ => [text]))), context.Interruption.Abort).ConfigureAwait(false))
         {
             scored.Add(item);
         }
@@ -114,7 +114,7 @@ internal sealed class RankVerb
 
         foreach ((string file, string message) in failures)
         {
-            terminal.Fail(ClipScoring.Bad(file, message));
+            terminal.Fail(PictureScoring.Bad(file, message));
         }
 
         return failures.Count > 0 ? ExitCodes.Failure : ExitCodes.Success;

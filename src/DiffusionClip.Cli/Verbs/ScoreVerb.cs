@@ -4,7 +4,6 @@ using System.Globalization;
 using System.Text;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
-using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Scoring;
 using Microsoft.Extensions.Hosting;
@@ -67,7 +66,7 @@ internal sealed class ScoreVerb
         }
 
         using var target = output is null ? null : NewFile.Create(output);
-        using ClipScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
+        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
 
         // What a row is about, in the order of the items; the stream keeps few of them at a time.
         var asked = new ConcurrentQueue<(string Image, string? Text)>();
@@ -81,7 +80,7 @@ internal sealed class ScoreVerb
         int rows = 0, failures = 0;
         using (ScoreWriter writer = ScoreWriter.Create(format, target?.Writer ?? terminal.Out))
         {
-            await foreach (ScoredItem item in scoring.Stream.ScoreAsync(ClipScoring.Feed(items), context.Interruption.Abort).ConfigureAwait(false))
+            await foreach (ScoredItem item in scoring.Stream.ScoreAsync(ScoringStream.Feed(items), context.Interruption.Abort).ConfigureAwait(false))
             {
                 asked.TryDequeue(out (string Image, string? Text) about);
                 foreach (ScoreRow row in Rows(item, about.Image, about.Text))
@@ -126,7 +125,7 @@ internal sealed class ScoreVerb
         }
     }
 
-    private static ScoringItem OfPair(Pair pair, ClipScoring scoring, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
+    private static ScoringItem OfPair(Pair pair, PictureScoring scoring, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
     {
         asked.Enqueue((pair.Image ?? pair.Where, pair.Text));
         return pair.Image is { } image
@@ -134,14 +133,8 @@ internal sealed class ScoreVerb
             : new ScoringItem(pair.Where, _ => throw new DiffusionClipException(pair.Failure!), _ => []);
     }
 
-    private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file)
-    {
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureFileSources.All);
-
-        // Ours says what was scored when it was made; of others the prompt's words count.
-        string? text = inspection.Record?.Request.Search.ScoreText ?? (inspection.Metadata.Prompt is { } prompt ? PlainText.Of(prompt) : null);
-        return string.IsNullOrWhiteSpace(text) ? throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs") : [text];
-    }
+    private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file) =>
+        PictureSources.ScoredText(file) is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
 
     private static IEnumerable<ScoreRow> Rows(ScoredItem item, string image, string? text)
     {

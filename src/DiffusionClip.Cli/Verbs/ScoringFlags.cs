@@ -34,7 +34,7 @@ internal sealed class ScoringFlags
     };
 
     /// <summary>Leases what the flags ask for.</summary>
-    public Task<ClipScoring> OpenAsync(IServiceProvider services, ParseResult parse, CancellationToken cancellationToken)
+    public Task<PictureScoring> OpenAsync(IServiceProvider services, ParseResult parse, CancellationToken cancellationToken)
     {
         string? provider = parse.GetValue(Provider);
         if (provider is not null && !Providers.Contains(provider, StringComparer.OrdinalIgnoreCase))
@@ -42,6 +42,6 @@ internal sealed class ScoringFlags
             throw new InvalidRequestException("provider", provider, $"known are {string.Join(", ", Providers)}");
         }
 
-        return ClipScoring.OpenAsync(services, parse.GetValue(Scorer), provider?.ToLowerInvariant(), ReadLongText(parse.GetValue(LongText)), !parse.GetValue(NoCache), cancellationToken);
+        return PictureScoring.OpenAsync(services, parse.GetValue(Scorer), provider?.ToLowerInvariant(), ReadLongText(parse.GetValue(LongText)), !parse.GetValue(NoCache), cancellationToken);
     }
 }

@@ -21,7 +21,7 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
             return new ScorerChoice(None, null, null, IsRequired: false);
         }
 
-        if (registered.FirstOrDefault(scorer => string.Equals(scorer.Descriptor.Name, name, StringComparison.OrdinalIgnoreCase)) is { } plugin)
+        if (Registered(name) is { } plugin)
         {
             return new ScorerChoice(plugin.Descriptor.Name, null, plugin, asked is not null);
         }
@@ -74,13 +74,24 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
     /// <exception cref="ModelFolderException">There is no such model, or it cannot be used.</exception>
     public async Task<ClipScorer> LeaseClipAsync(string? name, string? provider, LongTextPolicy longText, CancellationToken cancellationToken)
     {
+        ClipFolder folder = ResolveClip(name);
+        return new ClipScorer(await store.LeaseScorerAsync(folder, provider ?? options.Provider, cancellationToken).ConfigureAwait(false), tokenizers, longText);
+    }
+
+    /// <summary>The CLIP folder of a name; null: that of the configured scorer, else of the default generator's.</summary>
+    /// <exception cref="ModelFolderException">There is no such model, or it cannot be used.</exception>
+    internal ClipFolder ResolveClip(string? name)
+    {
         name ??= options.DefaultScorer;
-        ClipFolder folder = name is not null
+        return name is not null
             ? catalog.ResolveScorer(name)
             : catalog.ScorerOf(catalog.ResolveGenerator(options.DefaultModel))
                 ?? throw new InvalidRequestException("scorer", null, $"{options.DefaultModel} names no scorer of its own; name a CLIP folder");
-        return new ClipScorer(await store.LeaseScorerAsync(folder, provider ?? options.Provider, cancellationToken).ConfigureAwait(false), tokenizers, longText);
     }
+
+    /// <summary>A scorer that the host registered, by name; null where there is none.</summary>
+    internal IImageScorer? Registered(string? name) =>
+        name is null ? null : registered.FirstOrDefault(scorer => string.Equals(scorer.Descriptor.Name, name, StringComparison.OrdinalIgnoreCase));
 }
 
 /// <summary>Who scores.</summary>

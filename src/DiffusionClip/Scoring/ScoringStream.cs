@@ -69,6 +69,18 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
         }
     }
 
+    /// <summary>Items as the stream takes them.</summary>
+    internal static async IAsyncEnumerable<ScoringItem> Feed(IEnumerable<ScoringItem> items, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        foreach (ScoringItem item in items)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return item;
+        }
+
+        await Task.CompletedTask.ConfigureAwait(false);
+    }
+
     private async Task FeedAsync(IAsyncEnumerable<ScoringItem> items, ChannelWriter<Task<Prepared>> ahead, CancellationToken cancellationToken)
     {
         try

@@ -11,28 +11,6 @@ public sealed record PictureFileSources
 
     /// <summary>The bytes of a file's EXIF UserComment, the encoding's name included, and the byte order of its EXIF; null if there is none.</summary>
     public required Func<ReadOnlyMemory<byte>, (ReadOnlyMemory<byte> Bytes, bool? BigEndian)?> UserComment { get; init; }
-
-    /// <summary>Every format that is read here.</summary>
-    public static PictureFileSources All { get; } = new() { Header = ReadHeader, UserComment = ReadUserComment };
-
-    private static (string FileType, int Width, int Height)? ReadHeader(ReadOnlyMemory<byte> file)
-    {
-        try
-        {
-            ImageHeader header = ImageHeader.Read(file.Span, new ImageLimits(long.MaxValue, long.MaxValue));
-            return (header.Format.ToString().ToLowerInvariant(), header.Width, header.Height);
-        }
-        catch (ImageFormatException)
-        {
-            return null;
-        }
-    }
-
-    private static (ReadOnlyMemory<byte> Bytes, bool? BigEndian)? ReadUserComment(ReadOnlyMemory<byte> file)
-    {
-        ReadOnlySpan<byte> comment = Exif.ReadUserComment(file.Span, out bool bigEndian);
-        return comment.IsEmpty ? null : (comment.ToArray(), bigEndian);
-    }
 }
 
 /// <summary>

@@ -1,0 +1,207 @@
+using System.Diagnostics;
+using DiffusionClip.Worker.Jobs.Ledger;
+using DiffusionClip.Worker.Jobs.Running;
+
+namespace DiffusionClip.Worker.Jobs;
+
+/// <summary>Takes jobs, runs them and writes down how they ended; at the end of the process drains.</summary>
+internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedService
+{
+    private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan WriteAgainAfter = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task[] _loops = [];
+    private CancellationTokenRegistration _stopping;
+
+    /// <summary>What a job that did not end before the process did waits again for.</summary>
+    public const string ShutDown = "the worker shut down while it ran";
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _loops = [.. Enumerable.Range(0, options.Queue.Concurrency).Select(_ => Task.Run(TakeAsync, CancellationToken.None))];
+
+        // Before the web server stops: it waits for requests, and these wait for jobs.
+        _stopping = lifetime.ApplicationStopping.Register(() => _ = Task.Run(DrainAsync));
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _drained.Task.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stopping.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task DrainAsync()
+    {
+        try
+        {
+            queue.Close();
+            await _stop.CancelAsync().ConfigureAwait(false);
+            Task ended = Task.WhenAll(_loops);
+            DrainBegins(logger, queue.Running.Count);
+            await Wait(options.Queue.DrainTimeout).ConfigureAwait(false);
+
+            // What is not over by now is written down at its next boundary, or left.
+            foreach (RunningJob job in queue.Running)
+            {
+                job.Park();
+            }
+
+            await Wait(LeaveTimeout).ConfigureAwait(false);
+            foreach (RunningJob job in queue.Running)
+            {
+                job.Leave();
+            }
+
+            await Wait(LeaveTimeout).ConfigureAwait(false);
+            async Task Wait(TimeSpan timeout) => await ended.WaitAsync(timeout, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        finally
+        {
+            queue.Abandon();
+            _drained.TrySetResult();
+        }
+    }
+
+    private async Task TakeAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            if (queue.TryTake() is not { } queued)
+            {
+                await queue.WorkAsync(_stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                continue;
+            }
+
+            try
+            {
+                await RunAsync(queued).ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                // The ledger could not be asked, or a bug: this job is tried again by the next process, the others go on.
+                JobLost(logger, exception, queued.Id);
+            }
+            finally
+            {
+                queue.Release(queued.Id);
+            }
+        }
+    }
+
+    private async Task RunAsync(QueuedJob queued)
+    {
+        using var running = new RunningJob();
+        (StartedJob Started, JobFeed Feed)? begun;
+        while (true)
+        {
+            try
+            {
+                begun = await queue.StartAsync(queued, running).ConfigureAwait(false);
+                break;
+            }
+            catch (StorageException exception)
+            {
+                WriteFailed(logger, exception, queued.Id);
+                await Task.Delay(WriteAgainAfter, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (_stop.IsCancellationRequested)
+                {
+                    return;
+                }
+            }
+        }
+
+        if (begun is not var (started, feed))
+        {
+            return;
+        }
+
+        Job job = started.Job;
+        long since = Stopwatch.GetTimestamp();
+        using Activity? span = JobTelemetry.Spans.StartActivity("job");
+        span?.SetTag("job.id", job.Id).SetTag("job.kind", LedgerReading.Word(job.Kind)).SetTag("job.attempt", job.Attempts);
+        JobStarted(logger, job.Id, LedgerReading.Word(job.Kind), job.Attempts);
+        JobState state = JobState.Done;
+        string? reason = null;
+        JobResult? result = null;
+        try
+        {
+            result = await runner.RunAsync(started, running, feed).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (running.IsCancelled)
+        {
+            (state, reason) = (JobState.Cancelled, JobLedger.CancelledByCaller);
+        }
+        catch (OperationCanceledException) when (running.IsParking)
+        {
+            await WriteAsync(job.Id, () => queue.LeaveAsync(job, ShutDown)).ConfigureAwait(false);
+            JobLeft(logger, job.Id);
+            return;
+        }
+        catch (Exception exception)
+        {
+            (state, reason) = (JobState.Failed, FailureReason.Of(exception));
+            span?.SetStatus(ActivityStatusCode.Error, exception.GetType().Name);
+            JobFailed(logger, job.Id, exception.GetType().Name);
+        }
+
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(since);
+        await WriteAsync(job.Id, async () =>
+        {
+            try
+            {
+                await queue.EndAsync(job, state, reason, result, null, elapsed).ConfigureAwait(false);
+            }
+            catch (StorageException exception) when (state == JobState.Done)
+            {
+                // A result that cannot be written down is none; saying so needs less room.
+                (state, reason, result) = (JobState.Failed, FailureReason.Of(exception), null);
+                throw;
+            }
+        }).ConfigureAwait(false);
+        JobEnded(logger, job.Id, LedgerReading.Word(state), elapsed.TotalSeconds);
+    }
+
+    /// <summary>Writes until it is written: an outcome that is only in memory would be lost with the process.</summary>
+    private async Task WriteAsync(string id, Func<Task> write)
+    {
+        while (true)
+        {
+            try
+            {
+                await write().ConfigureAwait(false);
+                return;
+            }
+            catch (StorageException exception) when (!_drained.Task.IsCompleted)
+            {
+                WriteFailed(logger, exception, id);
+                await Task.Delay(WriteAgainAfter, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Job {Id} ({Kind}) started, attempt {Attempt}")]
+    private static partial void JobStarted(ILogger logger, string id, string kind, int attempt);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Job {Id} {State} after {Seconds:F2} s")]
+    private static partial void JobEnded(ILogger logger, string id, string state, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Job {Id} failed: {Kind}")]
+    private static partial void JobFailed(ILogger logger, string id, string kind);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Job {Id} left for the next process")]
+    private static partial void JobLeft(ILogger logger, string id);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Job {Id} could not be followed to its end")]
+    private static partial void JobLost(ILogger logger, Exception exception, string id);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The state of job {Id} cannot be written down now; it is tried again")]
+    private static partial void WriteFailed(ILogger logger, Exception exception, string id);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining, {Count} jobs run")]
+    private static partial void DrainBegins(ILogger logger, int count);
+}

@@ -1,0 +1,186 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text.Json;
+using DiffusionClip.Hosting;
+using DiffusionClip.Imaging;
+using DiffusionClip.Models;
+using DiffusionClip.Scoring;
+using DiffusionClip.Worker.Jobs.Artifacts;
+using DiffusionClip.Worker.Jobs.Ledger;
+
+namespace DiffusionClip.Worker.Jobs;
+
+/// <summary>Checks submissions and makes them whole before they are written down.</summary>
+internal sealed class JobIntake(
+    ImagePipeline pipeline, ModelCatalog catalog, ScorerSource scorers, IImageCodec codec, ImageLimits limits, ArtifactStore artifacts, DiffusionClipOptions options)
+{
+    private const int MostImages = 10_000;
+    private const int MostTexts = 1000;
+    private const int LongestKey = 255;
+
+    // Graphs, arenas and activations need more than the weights' files: measured with the embedded model and full-size layers.
+    private const double MemoryPerFileByte = 1.5;
+
+    private readonly ConcurrentDictionary<string, long> _bytes = new(StringComparer.Ordinal);
+
+    /// <summary>SHA-256 of a submission as it came: what an idempotency key stands for.</summary>
+    public static string Identify(JobSubmission submission) => Convert.ToHexStringLower(SHA256.HashData(
+        JsonSerializer.SerializeToUtf8Bytes(new { submission.Kind, submission.Priority, submission.Body }, DiffusionClipJson.Compact)));
+
+    /// <summary>Checks a submission.</summary>
+    /// <exception cref="InvalidRequestException">A field cannot be used.</exception>
+    /// <exception cref="ModelFolderException">The model cannot be used.</exception>
+    public async Task<LedgerEntry> PrepareAsync(JobSubmission submission, string identity, TimeSpan retryAfter, CancellationToken cancellationToken)
+    {
+        JobBody body = submission.Body;
+        int parts = (body.Generate is null ? 0 : 1) + (body.Rank is null ? 0 : 1) + (body.Score is null ? 0 : 1);
+        object? part = submission.Kind switch { JobKind.Generate => body.Generate, JobKind.Rank => body.Rank, _ => body.Score };
+        if (part is null || parts != 1)
+        {
+            throw new InvalidRequestException("body", null, $"a {LedgerReading.Word(submission.Kind)} job has exactly the part '{LedgerReading.Word(submission.Kind)}'");
+        }
+
+        if (submission.IdempotencyKey is { } key && (key.Length is 0 or > LongestKey || key.Any(c => c is < ' ' or > '~')))
+        {
+            throw new InvalidRequestException("Idempotency-Key", key, FormattableString.Invariant($"it has 1 to {LongestKey} printable ASCII characters"));
+        }
+
+        (JobBody checkedBody, bool scorerAsked, string model, long bytes, IReadOnlyList<string> inputs) = submission.Kind switch
+        {
+            JobKind.Generate => await PrepareAsync(submission.Caller, body, body.Generate!, cancellationToken).ConfigureAwait(false),
+            JobKind.Rank => Prepare(submission.Caller, body, body.Rank!),
+            _ => Prepare(submission.Caller, body, body.Score!),
+        };
+        return new LedgerEntry
+        {
+            Caller = submission.Caller,
+            Kind = submission.Kind,
+            Priority = submission.Priority,
+            Body = checkedBody,
+            ScorerAsked = scorerAsked,
+            SubmittedSha256 = identity,
+            IdempotencyKey = submission.IdempotencyKey,
+            Model = model,
+            ModelBytes = bytes,
+            Inputs = inputs,
+            RetryAfter = retryAfter,
+        };
+    }
+
+    private async Task<(JobBody, bool, string, long, IReadOnlyList<string>)> PrepareAsync(string caller, JobBody body, ImageRequest request, CancellationToken cancellationToken)
+    {
+        RequireName("model", request.Model.Id);
+        RequireName("scorer", request.Search.Scorer);
+        string[] inputs = [.. new[] { request.Origin?.Image, request.Origin?.Mask }.OfType<string>().Where(name => name.Length > 0).Distinct(StringComparer.Ordinal)];
+        RequireVisible("init_image", caller, request.Origin is { Image.Length: > 0 } origin ? [origin.Image] : []);
+        RequireVisible("mask", caller, request.Origin?.Mask is { } mask ? [mask] : []);
+        IReadOnlyDictionary<string, RgbImage>? images = inputs.Length > 0 ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false) : null;
+        ImageRequest normalized = pipeline.Normalize(request, images);
+        bool asked = request.Search.Scorer is not null;
+        long bytes = Bytes(normalized.Model.Id!, catalog.ResolveGenerator)
+            + (normalized.Search.Scorer is { } scorer && scorer != ScorerSource.None && scorers.Registered(scorer) is null ? Bytes(scorer, catalog.ResolveScorer) : 0);
+        return (body with { Generate = normalized }, asked, normalized.Model.Id!, bytes, inputs);
+    }
+
+    private (JobBody, bool, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, RankBody rank)
+    {
+        if (rank.Images.Count is 0 or > MostImages)
+        {
+            throw new InvalidRequestException("images", FormattableString.Invariant($"{rank.Images.Count} of them"), FormattableString.Invariant($"give 1 to {MostImages}"));
+        }
+
+        CheckText("prompt", rank.Prompt);
+        CheckText("score_text", rank.ScoreText ?? "");
+        RequireVisible("images", caller, rank.Images);
+        (string name, long bytes) = Scorer(rank.Scorer);
+        return (body with { Rank = rank with { Scorer = name, LongText = rank.LongText ?? LongTextPolicy.Truncate } }, true, name, bytes, [.. rank.Images.Distinct(StringComparer.Ordinal)]);
+    }
+
+    private (JobBody, bool, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, ScoreBody score)
+    {
+        if (score.Pairs.Count is 0 or > MostImages)
+        {
+            throw new InvalidRequestException("pairs", FormattableString.Invariant($"{score.Pairs.Count} of them"), FormattableString.Invariant($"give 1 to {MostImages}"));
+        }
+
+        foreach (ScorePair pair in score.Pairs)
+        {
+            if (pair is null || pair.Texts is null || pair.Texts.Count > MostTexts)
+            {
+                throw new InvalidRequestException("texts", null, FormattableString.Invariant($"give up to {MostTexts} texts with each picture, or none for the prompt that it carries"));
+            }
+
+            foreach (string words in pair.Texts)
+            {
+                CheckText("texts", words);
+            }
+        }
+
+        string[] images = [.. score.Pairs.Select(pair => pair.Image).Distinct(StringComparer.Ordinal)];
+        RequireVisible("pairs", caller, images);
+        (string name, long bytes) = Scorer(score.Scorer);
+        return (body with { Score = score with { Scorer = name, LongText = score.LongText ?? LongTextPolicy.Truncate } }, true, name, bytes, images);
+    }
+
+    private (string Name, long Bytes) Scorer(string? asked)
+    {
+        RequireName("scorer", asked);
+        if (asked == ScorerSource.None)
+        {
+            throw new InvalidRequestException("scorer", asked, "ranking and scoring need one; leave it out for the configured one");
+        }
+
+        if (scorers.Registered(asked) is { } plugin)
+        {
+            return (plugin.Descriptor.Name, 0);
+        }
+
+        ClipFolder folder = scorers.ResolveClip(asked);
+        return (folder.Id, Bytes(folder.Id, _ => folder));
+    }
+
+    private void CheckText(string field, string words)
+    {
+        if (words is null)
+        {
+            throw new InvalidRequestException(field, null, "it has to be a text");
+        }
+
+        RequestText.Check(field, words, options.Limits.PromptLength);
+    }
+
+    private void RequireVisible(string field, string caller, IEnumerable<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (!artifacts.IsVisible(caller, name) || !artifacts.Exists(name))
+            {
+                throw ArtifactPictures.Missing(field, name);
+            }
+        }
+    }
+
+    // Whoever sends requests has no business with paths on this machine.
+    private static void RequireName(string field, string? name)
+    {
+        if (name is not null && (string.IsNullOrWhiteSpace(name) || name is "." or ".." || name.Contains('\\', StringComparison.Ordinal) || Path.IsPathRooted(name)
+            || (name.Contains('/', StringComparison.Ordinal) && !HubCache.IsName(name.Split('#')[0]))))
+        {
+            throw new InvalidRequestException(field, name, "name a model by its id, not by a path");
+        }
+    }
+
+    private long Bytes(string id, Func<string, ModelFolder> resolve) => _bytes.GetOrAdd(id, name =>
+    {
+        try
+        {
+            ModelFolder folder = resolve(name);
+            return (long)(MemoryPerFileByte * folder.Files.Sum(file => File.Exists(folder.PathOf(file)) ? new FileInfo(folder.PathOf(file)).Length : 0));
+        }
+        catch (ModelFolderException)
+        {
+            // Found out when it is loaded, with a better message.
+            return 0;
+        }
+    });
+}
