@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;

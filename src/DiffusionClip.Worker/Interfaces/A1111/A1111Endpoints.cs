@@ -37,7 +37,7 @@ internal static class A1111Endpoints
         api.MapGet("options", GetOptionsAsync).WithName("a1111-options");
         api.MapPost("options", SetOptionsAsync).WithName("a1111-set-options");
         A1111Lists.Map(api);
-        api.MapPost("png-info", PngInfo.RunAsync).WithName("a1111-png-info");
+        api.MapPost("png-info", (Delegate)PngInfo.RunAsync).WithName("a1111-png-info");
         api.MapPost("interrogate", static (HttpContext context, Interrogator interrogator) => interrogator.RunAsync(context)).WithName("a1111-interrogate");
 
         // What programs look at before they believe that a webui is there.

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DiffusionClip.Denoising;
-using DiffusionClip.Models;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
