@@ -95,7 +95,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
         WatchedJob? current = jobs.FirstOrDefault(job => job.IsRunning) ?? jobs.FirstOrDefault();
         if (current is null)
         {
-            return Reply(0, 0, State(false, false, "", 0, "0", 0, 0, 0), null);
+            return Reply(0.0m, 0.0m, State(false, false, "", 0, "0", 0, 0, 0), null);
         }
 
         // As in the webui what is at work is never at 0, which is rest.
@@ -116,7 +116,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
         }
     }
 
-    private static JsonObject Reply(double progress, double eta, JsonObject state, string? image) => new()
+    private static JsonObject Reply(JsonNode progress, JsonNode eta, JsonObject state, string? image) => new()
     {
         ["progress"] = progress,
         ["eta_relative"] = eta,
@@ -215,10 +215,6 @@ internal sealed class WatchedJob : IDisposable
         catch (Exception exception) when (exception is OperationCanceledException or KeyNotFoundException)
         {
             // Nobody looks any more.
-        }
-        finally
-        {
-            _end.Dispose();
         }
     }
 }

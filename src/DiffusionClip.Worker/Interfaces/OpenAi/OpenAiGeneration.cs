@@ -54,7 +54,7 @@ internal sealed class OpenAiGeneration(
         OriginRequest origin = await pictures.KeepAsync(
             Caller.Of(context),
             await FileAsync(images[0], context.RequestAborted).ConfigureAwait(false),
-            mask is null ? null : await FileAsync(mask, context.RequestAborted).ConfigureAwait(false),
+            mask is null ? default(ReadOnlyMemory<byte>?) : await FileAsync(mask, context.RequestAborted).ConfigureAwait(false),
             context.RequestAborted).ConfigureAwait(false);
         return await AnswerAsync(context, given, given.Request with { Origin = origin with { Strength = given.Strength } }, "image_edit").ConfigureAwait(false);
     }
