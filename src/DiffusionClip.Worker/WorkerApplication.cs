@@ -33,6 +33,7 @@ public static class WorkerApplication
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Queue.DrainTimeout + _afterDrain);
         AddLogging(builder);
         services.AddDiffusionClip(builder.Configuration, root);
+        services.AddJobs(options);
         services.AddTrust(options);
         Listen(builder.WebHost, options);
         services.AddJobs(options);
