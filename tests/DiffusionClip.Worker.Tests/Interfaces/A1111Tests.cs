@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using DiffusionClip.Imaging;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Worker.Jobs;
 
