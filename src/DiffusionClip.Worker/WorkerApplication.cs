@@ -1,7 +1,9 @@
 using System.Text.Json;
 using DiffusionClip.Hosting;
 using DiffusionClip.Worker.Interfaces;
+using DiffusionClip.Worker.Interfaces.A1111;
 using DiffusionClip.Worker.Interfaces.Native;
+using DiffusionClip.Worker.Interfaces.OpenAi;
 using DiffusionClip.Worker.Jobs;
 using DiffusionClip.Worker.Trust;
 using DiffusionClip.Worker.Watch;
@@ -29,6 +31,7 @@ public static class WorkerApplication
         services.AddJobs(options);
         services.AddTrust(options);
         Listen(builder.WebHost, options);
+        services.AddJobs(options);
         AddInterfaces(services);
         services.AddSingleton<ModelWarmUp>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelWarmUp>());
@@ -38,7 +41,10 @@ public static class WorkerApplication
 
         WebApplication application = builder.Build();
         application.UseTrust();
+        application.MapPage();
         application.MapNative();
+        application.MapA1111();
+        application.MapOpenAi();
         application.MapWatch();
         application.MapOpenApi();
         return application;
@@ -62,6 +68,7 @@ public static class WorkerApplication
         });
         services.AddSingleton<ImageSource>();
         services.AddApiDocument();
+        services.AddA1111().AddOpenAi();
     }
 
     private static void AddLogging(WebApplicationBuilder builder)

@@ -5,7 +5,7 @@ using DiffusionClip.Worker.Jobs.Running;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Takes jobs, runs them and writes down how they ended; at the end of the process drains.</summary>
-internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedLifecycleService
+internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, SnapshotStore snapshots, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedLifecycleService
 {
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan WriteAgainAfter = TimeSpan.FromSeconds(1);
@@ -151,11 +151,11 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Wo
         span?.SetTag("job.id", job.Id).SetTag("job.kind", LedgerReading.Word(job.Kind)).SetTag("job.attempt", job.Attempts);
         JobStarted(logger, job.Id, LedgerReading.Word(job.Kind), job.Attempts);
         JobState state = JobState.Done;
-        string? reason = null;
+        string? reason = null, cacheKey = null;
         JobResult? result = null;
         try
         {
-            result = await runner.RunAsync(started, running, feed).ConfigureAwait(false);
+            (result, cacheKey) = await runner.RunAsync(started, running, feed).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (running.IsCancelled)
         {
@@ -179,15 +179,16 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Wo
         {
             try
             {
-                await queue.EndAsync(job, state, reason, result, null, elapsed).ConfigureAwait(false);
+                await queue.EndAsync(job, state, reason, result, cacheKey, elapsed).ConfigureAwait(false);
             }
             catch (StorageException exception) when (state == JobState.Done)
             {
                 // A result that cannot be written down is none; saying so needs less room.
-                (state, reason, result) = (JobState.Failed, FailureReason.Of(exception), null);
+                (state, reason, result, cacheKey) = (JobState.Failed, FailureReason.Of(exception), null, null);
                 throw;
             }
         }).ConfigureAwait(false);
+        snapshots.Remove(job.Id);
         JobEnded(logger, job.Id, LedgerReading.Word(state), elapsed.TotalSeconds);
     }
 
