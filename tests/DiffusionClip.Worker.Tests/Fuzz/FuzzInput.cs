@@ -140,7 +140,7 @@ internal sealed class FuzzInput(ulong seed)
         "provider" => Quote(Of(["cpu", "auto"])),
         "scheduler_options" => "{}",
         "schema_version" => "1",
-        "width" or "height" => Of(["64", "32"]),
+        "width" or "height" => Of(["64", "32", "128"]),
         "guidance_rescale" or "eta" or "strength" or "denoising_strength" => Of(["0.5", "1"]),
         "negative" or "text" => Quote(Text()),
         _ => null,
