@@ -18,7 +18,7 @@ internal static class ApiDocument
 
     // A red picture of 8x8 pixels.
     private const string ExamplePicture =
-        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR42mP8z8Dwn4EIwDiqEADF2QgBWqSsuQAAAABJRU5ErkJggg==";
+        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mO4ICCAFTEMLQkAoiE8AfsIyTwAAAAASUVORK5CYII=";
 
     /// <summary>Bodies by the name of their operation.</summary>
     private static readonly Dictionary<string, (string Name, string Json)[]> _bodies = new(StringComparer.Ordinal)
@@ -87,6 +87,7 @@ internal static class ApiDocument
                 "id" => ExampleJob,
                 "sha256" => _exampleHash,
                 "limit" => 20,
+                "state" => "queued,running,done",
                 "after" => 0,
                 "finish" => true,
                 "Idempotency-Key" => "3f1c6d52-apple",

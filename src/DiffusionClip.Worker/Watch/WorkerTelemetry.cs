@@ -1,3 +1,4 @@
+using DiffusionClip.Worker.Jobs;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
@@ -7,9 +8,6 @@ namespace DiffusionClip.Worker.Watch;
 /// <summary>Where metrics and traces go. Prompts are in neither.</summary>
 internal static class WorkerTelemetry
 {
-    /// <summary>Name of the meter and of the source of spans.</summary>
-    public const string Name = "DiffusionClip.Worker";
-
     // The standard's own switch: without a collector nothing is sent.
     private const string CollectorVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -17,8 +15,8 @@ internal static class WorkerTelemetry
     public static void AddTelemetry(this IServiceCollection services)
     {
         OpenTelemetryBuilder telemetry = services.AddOpenTelemetry()
-            .WithMetrics(metrics => metrics.AddMeter(Name, "System.Runtime").AddAspNetCoreInstrumentation().AddPrometheusExporter())
-            .WithTracing(traces => traces.AddSource(Name).AddAspNetCoreInstrumentation());
+            .WithMetrics(metrics => metrics.AddMeter(JobTelemetry.Name, "System.Runtime").AddAspNetCoreInstrumentation().AddPrometheusExporter())
+            .WithTracing(traces => traces.AddSource(JobTelemetry.Name).AddAspNetCoreInstrumentation());
         if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable(CollectorVariable)))
         {
             telemetry.UseOtlpExporter();

@@ -177,7 +177,7 @@ public sealed class ImageSourceTests : IDisposable
         using ImageSource source = Source();
         byte[] flipped = Png;
         flipped[^20] ^= 0xFF;
-        byte[] jpeg = _codec.EncodeJpeg(new RgbImage(64, 64, [.. Enumerable.Range(0, 64 * 64 * 3).Select(i => (byte)(i * 37))]), 90);
+        byte[] jpeg = _codec.EncodeJpeg(new RgbImage(64, 64, Enumerable.Range(0, 64 * 64 * 3).Select(i => (byte)(i * 37)).ToArray()), 90);
         byte[][] files =
         [
             [], Png[..^20], Png[..20], flipped, jpeg[..(jpeg.Length / 2)], jpeg[..30],

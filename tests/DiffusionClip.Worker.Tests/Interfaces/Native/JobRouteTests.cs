@@ -38,7 +38,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     private static string Small(int seed = 1, int steps = 2, int candidates = 2) =>
-        $$$"""{"kind":"generate","generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":{{{steps}}},"seed":{{{seed}}}},"search":{"candidates":{{{candidates}}}}}}""";
+        $$$$"""{"kind":"generate","generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":{{{{steps}}}},"seed":{{{{seed}}}}},"search":{"candidates":{{{{candidates}}}}}}}""";
 
     private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
 
@@ -120,7 +120,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
 
         JsonObject page = (await worker.Bob.GetFromJsonAsync<JsonObject>("/api/v1/jobs", Stop))!;
         Assert.DoesNotContain(page["jobs"]!.AsArray(), job => location.EndsWith(job!["id"]!.GetValue<string>(), StringComparison.Ordinal));
-        string rank = $$"""{"rank":{"prompt":"x","images":["{{sha256}}"]}}""";
+        string rank = $$$"""{"rank":{"prompt":"x","images":["{{{sha256}}}"]}}""";
         using HttpResponseMessage stolen = await worker.Bob.PostAsync("/api/v1/jobs", Json(rank), Stop);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, stolen.StatusCode);
         Assert.Equal("rank.images[0]", (await ReadAsync(stolen))["field"]!.GetValue<string>());
@@ -250,7 +250,10 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
 
         int middle = all.Count / 2;
         List<(long Id, string Kind, JsonObject Data)> rest = await WatchAsync(events, all[middle].Id);
-        Assert.Equal(all.Skip(middle + 1).Select(item => item.Id), rest.Select(item => item.Id));
+        // Steps, stages and previews that newer ones have overtaken are not told again; of the rest nothing is lost.
+        long[] later = [.. all.Skip(middle + 1).Select(item => item.Id)];
+        Assert.Empty(rest.Select(item => item.Id).Except(later));
+        Assert.Empty(all.Skip(middle + 1).Where(item => item.Kind is "state" or "candidate" or "move").Select(item => item.Id).Except(rest.Select(item => item.Id)));
         Assert.Equal(rest.Select(item => item.Id), (await WatchAsync(events + $"?after={all[middle].Id}", null)).Select(item => item.Id));
 
         foreach (string bad in new[] { "?after=-1", "?after=x" })
@@ -271,7 +274,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         using HttpResponseMessage response = await worker.Alice.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Stop);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
         var events = new List<(long, string, JsonObject)>();
-        (long Id, string Kind) at = default;
+        (long Id, string Kind) at = (0, "");
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Stop));
         while (await reader.ReadLineAsync(Stop) is { } line)
         {
@@ -312,18 +315,18 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         using HttpResponseMessage again = await worker.Bob.PostAsync("/api/v1/artifacts", form, Stop);
         Assert.Equal(sha256, (await ReadAsync(again))["sha256"]!.GetValue<string>());
 
-        string rank = $$"""{"kind":"rank","rank":{"prompt":"a red apple","images":["{{sha256}}","data:image/png;base64,{{Convert.ToBase64String(png)}}"]}}""";
+        string rank = $$$"""{"kind":"rank","rank":{"prompt":"a red apple","images":["{{{sha256}}}","data:image/png;base64,{{{Convert.ToBase64String(png)}}}"]}}""";
         using HttpResponseMessage ranked = await worker.Bob.PostAsync("/api/v1/jobs", Json(rank), Stop);
         JsonObject first = await EndOfAsync(worker.Bob, ranked.Headers.Location!.OriginalString);
         Assert.Equal("done", first["state"]!.GetValue<string>());
         Assert.Equal(2, first["result"]!["images"]!.AsArray().Count);
 
-        string score = $$"""{"score":{"pairs":[{"image":"{{sha256}}","texts":["a red apple","a dog"]}]},"priority":"batch"}""";
+        string score = $$$"""{"score":{"pairs":[{"image":"{{{sha256}}}","texts":["a red apple","a dog"]}]},"priority":"batch"}""";
         using HttpResponseMessage scored = await worker.Bob.PostAsync("/api/v1/jobs", Json(score), Stop);
         JsonObject second = await EndOfAsync(worker.Bob, scored.Headers.Location!.OriginalString);
         Assert.Equal(2, second["result"]!["scores"]!.AsArray().Count);
 
-        string origin = $$"""{"generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":4,"seed":1},"search":{"candidates":1},"origin":{"image":"{{sha256}}","strength":0.5}}}""";
+        string origin = $$$$"""{"generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":4,"seed":1},"search":{"candidates":1},"origin":{"image":"{{{{sha256}}}}","strength":0.5}}}""";
         using HttpResponseMessage started = await worker.Bob.PostAsync("/api/v1/jobs", Json(origin), Stop);
         Assert.Equal("done", (await EndOfAsync(worker.Bob, started.Headers.Location!.OriginalString))["state"]!.GetValue<string>());
     }
