@@ -18,7 +18,7 @@ public partial class PageTests(BrowserFixture browser)
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
         await visit.ShotAsync("welcome");
-        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 24);
+        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 12);
         await visit.GenerateAsync();
 
         await Expect(page.Locator(".candidate.latent img").First).ToHaveAttributeAsync("src", PngData());
@@ -260,11 +260,12 @@ public partial class PageTests(BrowserFixture browser)
     public async Task NothingMovesForThoseWhoDoNotWantIt()
     {
         await using Visit visit = await browser.VisitAsync(options: new() { ReducedMotion = ReducedMotion.Reduce });
-        await visit.FillAsync(Apple, candidates: 4, steps: 24);
+        await visit.FillAsync(Apple, candidates: 8, steps: 24);
         await visit.GenerateAsync();
         await Expect(visit.Page.Locator(".candidate.latent img").First).ToBeVisibleAsync();
         Assert.Equal(0, await visit.Page.EvaluateAsync<int>("document.getAnimations().length"));
-        await visit.OverAsync();
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        await visit.OverAsync("Cancelled");
     }
 
     [Fact]
@@ -313,6 +314,7 @@ public partial class PageTests(BrowserFixture browser)
         await visit.GenerateAsync();
         await visit.OverAsync();
         await Expect(page.Locator(".facts")).ToContainTextAsync("18446744073709551615");
+        await Expect(page.GetByRole(AriaRole.Link, new() { Name = "an earlier job" })).ToHaveAttributeAsync("href", "#/jobs/" + first);
 
         // From one of the pictures.
         await page.Locator("button.plate").First.ClickAsync();
@@ -438,6 +440,15 @@ public partial class PageTests(BrowserFixture browser)
     {
         await using Visit visit = await browser.VisitAsync("#/jobs/01AAAAAAAAAAAAAAAAAAAAAAAA", expected: 404);
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "There is no such job" })).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task WithAKeyThePageWorksForThoseWhoHaveIt()
+    {
+        await using WorkerHost locked = await WorkerHost.StartAsync(null, "--Worker:Trust:Keys:painter=a-key-that-is-long-enough");
+        await using Visit visit = await browser.VisitAsync("#/gallery", new() { HttpCredentials = new() { Username = "painter", Password = "a-key-that-is-long-enough" } }, expected: 401, host: locked);
+        await Expect(visit.Page.Locator("#gallery-count")).ToHaveTextAsync("Nothing here yet.");
+        await Expect(visit.Page.Locator("#rank-scorer option")).Not.ToHaveCountAsync(0);
     }
 
     private static FilePayload Picture(string name, int side, byte grey)

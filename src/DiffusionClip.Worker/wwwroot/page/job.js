@@ -62,6 +62,8 @@ class JobView {
     const { job } = this.run;
     const title = titleOf(job);
     const request = job.body.generate;
+    this.facts = h("dl", { class: "facts" });
+    this.drawFacts();
     this.badge = h("span", { class: "badge" });
     this.status = h("span", { class: "status" });
     this.progress = h("progress", { max: "1", value: "0", "aria-label": "Progress of the job" });
@@ -70,11 +72,15 @@ class JobView {
     return h("header", { class: "job-head" },
       h("h1", { class: ["prompt-title", title ? "" : "empty", title.length > LONG_TITLE ? "long" : ""].join(" ").trim(), tabindex: "-1", dir: "auto" }, title || (job.kind === "generate" ? "(without a prompt)" : "(without a text)")),
       request?.prompt?.negative && h("p", { class: "negative", dir: "auto" }, h("span", { class: "actions-label" }, "without "), request.prompt.negative),
-      h("dl", { class: "facts" }, facts(job).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))),
+      this.facts,
       h("div", { class: "state-line" }, this.badge, this.status),
       this.progress,
       this.actionRow,
       this.notices);
+  }
+
+  drawFacts() {
+    this.facts.replaceChildren(...facts(this.run.job).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
   }
 
   drawHead() {
@@ -259,6 +265,9 @@ class JobView {
     this.actions.changed();
     this.live.forEach((section) => section.remove());
     this.grid = null;
+    // The state may be known from an event already; the warnings are not.
+    this.drawnState = null;
+    this.drawFacts();
     this.showOutcome();
     this.draw();
     const best = this.run.all.find((candidate) => candidate.rank === 1);
@@ -452,7 +461,7 @@ class JobView {
       ...(isGenerate ? [{ title: "Seed", number: true }] : []),
       { title: "Score", number: true }, { title: "Ahead of the next by", number: true },
       ...(isGenerate && run.branches ? [{ title: "Comes from" }] : []),
-      ...(isGenerate ? [{ title: "Outcome" }] : []),
+      ...(isGenerate ? [{ title: "Outcome", class: "outcome" }] : []),
     ];
     const rows = ranked.map((candidate) => [
       candidate.rank ? `${candidate.rank}.` : "–",
@@ -480,7 +489,7 @@ function legend() {
 
 function facts(job) {
   const request = job.result?.report?.request ?? job.body.generate;
-  const entries = [[text.KINDS[job.kind] ?? job.kind, h("time", { datetime: job.accepted_at, title: job.accepted_at }, text.ago(job.accepted_at))]];
+  const entries = [["Asked for", h("time", { datetime: job.accepted_at, title: job.accepted_at }, text.ago(job.accepted_at))]];
   if (request) {
     const { sampling, search, model } = request;
     entries.push(["Model", model?.id], ["Size", sampling?.width && `${sampling.width} × ${sampling.height}`], ["Sampler", job.result?.report?.sampler.label ?? sampling?.scheduler], ["Steps", sampling?.num_inference_steps],
