@@ -10,11 +10,13 @@ namespace DiffusionClip.Skia;
 
 /// <summary>
 /// Decodes JPEG, WebP, GIF and BMP with SkiaSharp and PNG with our own reader (Skia rounds 16-bit channels differently and accepts pictures
-/// whose checksums are wrong); encodes PNG with our own writer and JPEG with Skia. Colours are taken as sRGB, no profile is applied. CMYK
+/// whose checksums are wrong); encodes PNG with our own writer, JPEG and WebP with Skia. Colours are taken as sRGB, no profile is applied. CMYK
 /// JPEGs become R = C·K/255 and so on, with Adobe's inverted inks. Thread-safe.
 /// </summary>
 public sealed class SkiaImageCodec : IImageCodec
 {
+    private const int MostWebpSide = 16_383;
+
     /// <inheritdoc/>
     public RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits)
     {
@@ -52,7 +54,7 @@ public sealed class SkiaImageCodec : IImageCodec
         try
         {
             ToRgbx(image.Pixels.Span, pixels);
-            return EncodeJpeg(image, quality, pixels);
+            return Encode(image, pixels, "JPEG", pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore)));
         }
         finally
         {
@@ -60,13 +62,100 @@ public sealed class SkiaImageCodec : IImageCodec
         }
     }
 
-    private static unsafe byte[] EncodeJpeg(RgbImage image, int quality, byte[] pixels)
+    /// <inheritdoc/>
+    public byte[] EncodeWebp(RgbImage image, int quality)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
+        if (image.Width > MostWebpSide || image.Height > MostWebpSide)
+        {
+            throw new ImageFormatException($"a WebP has at most {MostWebpSide} pixels a side; this picture has {image.Width}x{image.Height}");
+        }
+
+        byte[] pixels = ArrayPool<byte>.Shared.Rent(checked(4 * image.Width * image.Height));
+        try
+        {
+            ToRgbx(image.Pixels.Span, pixels);
+            return Encode(image, pixels, "WebP", pixmap => pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(pixels);
+        }
+    }
+
+    /// <inheritdoc/>
+    public unsafe AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
+        ImageHeader header = ImageHeader.Read(file.Span, limits);
+        string name = ImageHeader.Name(header.Format);
+        using MemoryHandle pinned = file.Pin();
+        using SKData data = SKData.Create((nint)pinned.Pointer, file.Length);
+        using SKMemoryStream stream = new(data);
+        using SKCodec codec = SKCodec.Create(stream, out SKCodecResult created) ?? throw new ImageFormatException($"damaged {name}: {Reason(created)}");
+        if (codec.Info.AlphaType == SKAlphaType.Opaque)
+        {
+            return null;
+        }
+
+        if (codec.Info.Width != header.Width || codec.Info.Height != header.Height)
+        {
+            throw new ImageFormatException($"damaged {name}: the header says {header.Width}x{header.Height} and the picture {codec.Info.Width}x{codec.Info.Height}");
+        }
+
+        SKImageInfo info = new(header.Width, header.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
+        int length = checked(4 * header.Width * header.Height);
+        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            fixed (byte* pixels = rented)
+            {
+                SKCodecResult result = codec.GetPixels(info, (nint)pixels, info.RowBytes, SKCodecOptions.Default);
+                if (result != SKCodecResult.Success)
+                {
+                    throw new ImageFormatException($"damaged {name}: {Reason(result)}");
+                }
+            }
+
+            // Alpha takes the place of all three channels, so that it is turned upright as they are.
+            byte[] grey = new byte[3 * header.Width * header.Height];
+            bool opaque = true;
+            for (int i = 0; i < grey.Length / 3; i++)
+            {
+                byte alpha = rented[(4 * i) + 3];
+                opaque &= alpha == byte.MaxValue;
+                grey[3 * i] = alpha;
+            }
+
+            if (opaque)
+            {
+                return null;
+            }
+
+            RgbImage upright = Orientation.Apply(new RgbImage(header.Width, header.Height, grey), Exif.ReadOrientation(file.Span));
+            byte[] values = new byte[upright.Width * upright.Height];
+            ReadOnlySpan<byte> from = upright.Pixels.Span;
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = from[3 * i];
+            }
+
+            return new AlphaChannel(upright.Width, upright.Height, values);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+
+    private static unsafe byte[] Encode(RgbImage image, byte[] pixels, string name, Func<SKPixmap, SKData?> encode)
     {
         fixed (byte* start = pixels)
         {
             using SKPixmap pixmap = new(new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque), (nint)start, 4 * image.Width);
-            using SKData data = pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore))
-                ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as JPEG");
+            using SKData data = encode(pixmap) ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as {name}");
             return data.ToArray();
         }
     }

@@ -165,6 +165,9 @@ public sealed record CandidateReport
     /// <summary>Forks on the way from the root: the fork keys, oldest first; empty for a root.</summary>
     public IReadOnlyList<int> Lineage { get; init; } = [];
 
+    /// <summary>Number of the candidate it was forked from; null for a root.</summary>
+    public int? Parent { get; init; }
+
     /// <summary>1 is the best; null without a score.</summary>
     public int? Rank { get; init; }
 

@@ -16,7 +16,24 @@ public interface IImageCodec
     /// <param name="image">The picture.</param>
     /// <param name="quality">1 to 100.</param>
     byte[] EncodeJpeg(RgbImage image, int quality);
+
+    /// <summary>Encodes as WebP, lossy.</summary>
+    /// <param name="image">The picture.</param>
+    /// <param name="quality">1 to 100.</param>
+    byte[] EncodeWebp(RgbImage image, int quality);
+
+    /// <summary>How opaque a picture's pixels are, upright, rows from the top: 0 to 255 each; null where it has no alpha or all of it is 255.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <param name="limits">What is refused before pixels are allocated.</param>
+    /// <exception cref="ImageFormatException">Not a picture, damaged, or beyond the limits.</exception>
+    AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits);
 }
+
+/// <summary>How opaque a picture's pixels are.</summary>
+/// <param name="Width">Width in pixels.</param>
+/// <param name="Height">Height in pixels.</param>
+/// <param name="Values">0 (nothing to be seen) to 255, row by row from the top.</param>
+public sealed record AlphaChannel(int Width, int Height, ReadOnlyMemory<byte> Values);
 
 /// <summary>What a decoder refuses before it allocates pixels.</summary>
 /// <param name="MaxPixels">Largest width × height.</param>
