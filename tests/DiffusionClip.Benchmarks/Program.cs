@@ -15,6 +15,7 @@ using Microsoft.ML.OnnxRuntime;
     ("preprocess", PreprocessBenchmark.RunAsync),
     ("schedulers", SchedulerBenchmark.RunAsync),
     ("load", LoadBenchmark.RunAsync),
+    ("worker", WorkerBenchmark.RunAsync),
     ("snapshots", SnapshotBenchmark.RunAsync),
 ];
 

@@ -41,6 +41,7 @@ internal static class Faults
         StorageException => new Fault(StatusCodes.Status503ServiceUnavailable, exception.Message) { RetryAfter = TimeSpan.FromSeconds(10) },
         KeyNotFoundException => new Fault(StatusCodes.Status404NotFound, "There is no such job."),
         BadHttpRequestException { InnerException: JsonException json } => OfJson(json),
+        BadHttpRequestException { StatusCode: StatusCodes.Status503ServiceUnavailable } busy => new Fault(busy.StatusCode, OneLine(busy.Message)) { RetryAfter = TimeSpan.FromSeconds(2) },
         BadHttpRequestException bad => new Fault(bad.StatusCode, OneLine(bad.Message)),
         JsonException json => OfJson(json),
         // A multipart body that is not one.

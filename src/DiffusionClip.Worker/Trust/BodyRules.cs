@@ -10,6 +10,7 @@ namespace DiffusionClip.Worker.Trust;
 internal sealed class BodyRules(RequestDelegate next, WorkerOptions options)
 {
     private const int BodiesInFlight = 8;
+    private const string TooMany = "Too many large bodies at once; try again soon.";
 
     private static readonly string[] _mediaTypes = ["application/json", "multipart/form-data", "image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "application/octet-stream"];
     private long _free = options.Trust.BodyBytes * BodiesInFlight;
@@ -36,16 +37,27 @@ internal sealed class BodyRules(RequestDelegate next, WorkerOptions options)
             return;
         }
 
-        long held = hasBody ? request.ContentLength ?? options.Trust.BodyBytes : 0;
-        if (Interlocked.Add(ref _free, -held) < 0)
+        long held = 0;
+        void Reserve(long bytes)
         {
-            Interlocked.Add(ref _free, held);
-            await Faults.WriteAsync(context, new Fault(StatusCodes.Status503ServiceUnavailable, "Too many large bodies at once; try again soon.") { RetryAfter = TimeSpan.FromSeconds(2) }).ConfigureAwait(false);
-            return;
+            held += bytes;
+            if (Interlocked.Add(ref _free, -bytes) < 0)
+            {
+                throw new BadHttpRequestException(TooMany, StatusCodes.Status503ServiceUnavailable);
+            }
         }
 
         try
         {
+            if (request.ContentLength is { } length)
+            {
+                Reserve(length);
+            }
+            else if (hasBody)
+            {
+                request.Body = new CountedBody(request.Body, bytes => Reserve(bytes));
+            }
+
             await next(context).ConfigureAwait(false);
         }
         finally

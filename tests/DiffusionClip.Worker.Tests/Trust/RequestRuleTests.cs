@@ -53,6 +53,33 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
         Assert.Equal("http://127.0.0.1:8000", Assert.Single(response.Headers.GetValues("Access-Control-Allow-Origin")));
     }
 
+    /// <summary>A client that streams its JSON says no length; many of them at once are no large bodies.</summary>
+    [Fact]
+    public async Task BodiesWithoutALengthCountWhatTheyHold()
+    {
+        var waiting = new List<TcpClient>();
+        try
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                var client = new TcpClient();
+                waiting.Add(client);
+                await client.ConnectAsync(IPAddress.Loopback, plain.Host.Address.Port, Stop);
+                await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+                    $"POST /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1:{plain.Host.Address.Port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n"), Stop);
+            }
+
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
+            request.Headers.TransferEncodingChunked = true;
+            using HttpResponseMessage response = await plain.Host.Client.SendAsync(request, Stop);
+            Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
+        }
+        finally
+        {
+            waiting.ForEach(client => client.Dispose());
+        }
+    }
+
     [Theory]
     [InlineData("text/plain")]
     [InlineData("application/x-www-form-urlencoded")]
