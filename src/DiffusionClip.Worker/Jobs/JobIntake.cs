@@ -6,7 +6,6 @@ using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
 using DiffusionClip.Onnx;
-using DiffusionClip.Onnx;
 using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Jobs.Ledger;
