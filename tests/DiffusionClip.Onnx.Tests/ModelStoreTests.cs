@@ -42,6 +42,33 @@ public sealed class ModelStoreTests
     }
 
     [Fact]
+    public async Task Beyond_the_memory_budget_idle_models_make_room_and_those_in_use_stay()
+    {
+        DiffusionFolder generator = DiffusionFolder.Open(Loading.Embedded("emoji-sd"));
+        ClipFolder scorer = ClipFolder.Open(Loading.Embedded("emoji-clip"));
+        long one = OnnxModelStore.EstimateBytes(generator), other = OnnxModelStore.EstimateBytes(scorer);
+        Assert.InRange(one, 40L << 20, 120L << 20);
+        using OnnxModelStore tight = new(new() { MemoryBudget = one + other - 1 }), wide = new(new() { MemoryBudget = one + other });
+        foreach ((OnnxModelStore store, int loaded) in new[] { (tight, 1), (wide, 2) })
+        {
+            (await store.LeaseGeneratorAsync(generator, "cpu", CancellationToken.None)).Dispose();
+            Assert.Equal(1, store.Loaded);
+            using (await store.LeaseScorerAsync(scorer, "cpu", CancellationToken.None))
+            {
+                Assert.Equal(loaded, store.Loaded);
+
+                // What is in use stays, whatever the budget says.
+                using GeneratorLease again = await store.LeaseGeneratorAsync(generator, "cpu", CancellationToken.None);
+                Assert.Equal(2, store.Loaded);
+            }
+
+            Assert.Equal(loaded, store.Loaded);
+        }
+
+        Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { MemoryBudget = 0 }));
+    }
+
+    [Fact]
     public async Task The_embedded_family_is_leased_with_its_hashes()
     {
         using OnnxModelStore store = new(new());

@@ -53,7 +53,7 @@ public sealed class KillTests
                     await RunsAsync(client);
                 }
 
-                await Task.Delay(random.Next(0, 1000));
+                await Task.Delay(random.Next(0, 500));
                 worker.Kill();
                 await submitting;
             }
@@ -176,13 +176,13 @@ public sealed class KillTests
         await worker.DisposeAsync();
     }
 
-    private static ImageRequest Request(int number) => QueueHost.Request($"a red apple number {number}", (ulong)number, 1 + (number % 3), 5 + (number * 7 % 20)) with
+    private static ImageRequest Request(int number) => ImageRequest.For($"a red apple number {number}") with
     {
-        Search = number % 4 == 3 ? new() { Candidates = 4, Keep = 2, Strategy = "halving" } : new() { Candidates = 1 + (number % 3) },
+        Search = number % 4 == 3 ? new() { Candidates = 4, Keep = 2, Strategy = "halving" } : new() { Candidates = 2 + (number % 3) },
         Sampling = new()
         {
             Seed = (ulong)number,
-            NumInferenceSteps = number % 4 == 3 ? 100 : 5 + (number * 7 % 40),
+            NumInferenceSteps = number % 4 == 3 ? 100 : 40 + (number * 17 % 60),
             Width = 64,
             Height = 64,
             Scheduler = number % 2 == 0 ? "DPM++ 2M" : "Euler a",
