@@ -26,6 +26,8 @@ public sealed class BrowserFixture : IAsyncLifetime
         _host = await WorkerHost.StartAsync(
             services => services.AddSingleton<ISearchStrategy, HalveAndFork>().AddSingleton<IImageScorer, BrightnessScorer>(),
             "--Worker:Queue:PreviewInterval=00:00:00.020");
+        // A loaded machine is slow, not wrong.
+        Assertions.SetDefaultExpectTimeout(30_000);
         _playwright = await Playwright.CreateAsync();
         // Root has no sandbox of its own, and a container often has none for anybody.
         _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = Executable, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });

@@ -30,9 +30,9 @@ public partial class PageTests(BrowserFixture browser)
         await Expect(page.GetByRole(AriaRole.List, new() { Name = "Not kept" }).GetByRole(AriaRole.Listitem)).ToHaveCountAsync(3);
         ILocator rows = page.GetByRole(AriaRole.Table, new() { Name = "Candidates, best first" }).Locator("tbody tr");
         await Expect(rows).ToHaveCountAsync(5);
-        double[] scores = [.. (await rows.Locator("td:nth-child(5)").AllTextContentsAsync()).Select(text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture))];
+        double[] scores = [.. (await rows.Locator("td:nth-child(4)").AllTextContentsAsync()).Select(text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture))];
         Assert.Equal(scores.OrderDescending(), scores);
-        Assert.Equal(4, (await rows.Locator("td:nth-child(6)").AllTextContentsAsync()).Count(margin => margin.Length > 0));
+        Assert.Equal(4, (await rows.Locator("td:nth-child(5)").AllTextContentsAsync()).Count(margin => margin.Length > 0));
         await Expect(page.Locator(".report")).ToContainTextAsync("Where the time went");
         await page.GetByText("As JSON").ClickAsync();
         using JsonDocument report = JsonDocument.Parse(await page.Locator(".report pre").TextContentAsync() ?? "");
@@ -365,7 +365,7 @@ public partial class PageTests(BrowserFixture browser)
         await visit.ShotAsync("rank");
         await page.GetByRole(AriaRole.Button, new() { Name = "Rank", Exact = true }).ClickAsync();
         await visit.OverAsync();
-        ILocator rows = page.GetByRole(AriaRole.Table, new() { Name = "Candidates, best first" }).Locator("tbody tr");
+        ILocator rows = page.GetByRole(AriaRole.Table, new() { Name = "Pictures, best first" }).Locator("tbody tr");
         Assert.Equal(["picture 2", "picture 3", "picture 1"], await rows.Locator("td:nth-child(3)").AllTextContentsAsync());
         await AccessibleAsync(visit);
         await visit.ShotAsync("ranked", whole: true);

@@ -107,9 +107,10 @@ function welcome() {
       ideas.append(...IDEAS.map((idea) => h("button", { type: "button", onclick: () => form.setPrompt(idea) }, idea)));
     }
   }).catch(() => {});
-  api.jobs({ limit: LATELY, state: "done" }).then((page) => {
-    if (page.jobs.length > 0) {
-      lately.append(h("h2", null, "Lately"), h("ul", { class: "gallery" }, page.jobs.map(gallery.tile)));
+  api.jobs({ limit: 3 * LATELY, state: "done" }).then((page) => {
+    const jobs = page.jobs.filter((job) => job.kind !== "score").slice(0, LATELY);
+    if (jobs.length > 0) {
+      lately.append(h("h2", null, "Lately"), h("ul", { class: "gallery" }, jobs.map(gallery.tile)));
       lately.hidden = false;
     }
   }).catch(() => {});

@@ -44,7 +44,7 @@ export function compareView(job, scoredText, ownScorer) {
     result.replaceChildren(columns.length === 0 ? "" : table("Scores of every picture, and its place in that scorer’s order",
       [{ title: "Picture" }, ...columns.map((column) => ({ title: column.name, number: true }))],
       images.map((image, row) => [
-        h("span", { class: "seen" }, h("img", { class: "tiny", src: api.artifact(image.sha256), alt: "", loading: "lazy" }), text.candidate(image.index)),
+        h("span", { class: "seen" }, h("img", { class: "tiny", src: api.artifact(image.sha256), alt: "", loading: "lazy" }), text.nameOf(image.index, job.kind)),
         ...columns.map((column) => ({ content: column.ranks[row] === null ? "–" : `${text.score(column.scores[row])} (${column.ranks[row]}.)`, class: column.ranks[row] === 1 ? "best" : "" })),
       ])), ...(agreements.length ? [h("p", { class: "hint" }, agreements.join(" "))] : []));
   };

@@ -271,7 +271,7 @@ class JobView {
     this.showOutcome();
     this.draw();
     const best = this.run.all.find((candidate) => candidate.rank === 1);
-    announce(`${text.STATES[job.state]}. ${best ? `The best is candidate ${best.index} with score ${text.score(best.score)}.` : job.reason ?? ""}`);
+    announce(`${text.STATES[job.state]}. ${best ? `The best is ${job.kind === "rank" ? text.nameOf(best.index, "rank") : `candidate ${best.index}`} with score ${text.score(best.score)}.` : job.reason ?? ""}`);
     if (!document.contains(focused)) {
       this.root.querySelector("h1").focus();
     }
@@ -286,7 +286,7 @@ class JobView {
     if (job.kind === "score" && job.result) {
       sections.push(scoresSection(job));
     } else if (images.length > 0) {
-      sections.push(...this.pictureSections(), this.chartSection ?? this.chartsSection(), this.rankingSection());
+      sections.push(...this.pictureSections(), ...(job.kind === "generate" ? [this.chartSection ?? this.chartsSection()] : []), this.rankingSection());
       const scored = job.result.report?.scoring?.text ?? job.body.rank?.score_text ?? job.body.rank?.prompt;
       if (scored !== undefined) {
         const compare = compareView(job, scored, job.result.report?.scoring?.model ?? job.result.report?.scoring?.scorer ?? job.body.rank?.scorer);
@@ -317,6 +317,12 @@ class JobView {
     ].filter(Boolean);
   }
 
+  /** Whether a picture stands out: kept where others are not, else the best. */
+  stands(candidate) {
+    const all = this.run.all.filter((other) => other.sha256 || other.state !== "finished");
+    return candidate.kept && (all.some((other) => !other.kept) || candidate.rank === 1);
+  }
+
   card(candidate, list) {
     let card = this.cards.get(candidate.index);
     if (!card || card.list !== list) {
@@ -339,13 +345,14 @@ class JobView {
     if (!card.image) {
       setText(card.plate.firstElementChild, candidate.state === "cut" ? "cut" : candidate.state === "failed" ? "failed" : "");
     }
-    card.item.className = ["candidate", `series-${candidate.index % 8}`, candidate.kept ? "kept" : "", candidate.state === "cut" || candidate.state === "failed" ? "cut" : "", isOver ? "" : "latent"].join(" ");
-    setText(card.name, `${candidate.rank && candidate.kept ? `${candidate.rank}. ` : ""}${text.candidate(candidate.index)}`);
+    card.item.className = ["candidate", `series-${candidate.index % 8}`, this.stands(candidate) ? "kept" : "", candidate.state === "cut" || candidate.state === "failed" ? "cut" : "", isOver ? "" : "latent"].join(" ");
+    setText(card.name, `${candidate.rank && candidate.kept ? `${candidate.rank}. ` : ""}${text.nameOf(candidate.index, run.job.kind)}`);
     setText(card.score, candidate.score === null ? "" : text.score(candidate.score));
     const notes = [candidate.parent === null ? "" : charts.lineage(candidate), candidate.state === "finished" && candidate.kept ? (candidate.margin === null ? "" : `ahead by ${text.score(candidate.margin)}`) : charts.outcome(candidate, run), candidate.failure ?? ""];
     setText(card.note, notes.filter(Boolean).join(" · "));
     const isRunning = !api.isOver(run.job) && (candidate.state === "running" || candidate.state === "scored");
-    card.bar.hidden = !isRunning;
+    card.bar.hidden = api.isOver(run.job);
+    card.bar.classList.toggle("idle", !isRunning);
     if (isRunning && run.evaluations) {
       card.bar.max = run.evaluations;
       card.bar.value = candidate.evaluation;
@@ -392,12 +399,12 @@ class JobView {
   altOf(candidate, isOver) {
     const what = isOver ? "" : "A glimpse of ";
     const place = candidate.rank ? `, rank ${candidate.rank}` : "";
-    return `${what}candidate ${candidate.index}${place}: ${titleOf(this.run.job) || "no prompt"}`;
+    return `${what}${this.run.job.kind === "rank" ? text.nameOf(candidate.index, "rank") : `candidate ${candidate.index}`}${place}: ${titleOf(this.run.job) || "no prompt"}`;
   }
 
   enlarge(index) {
     const shown = [...this.run.all].filter((candidate) => candidate.sha256).sort((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || a.index - b.index);
-    const items = shown.map((candidate) => ({ candidate, alt: this.altOf(candidate, true), actions: this.pictureActions(candidate) }));
+    const items = shown.map((candidate) => ({ candidate, name: text.nameOf(candidate.index, this.run.job.kind), alt: this.altOf(candidate, true), actions: this.pictureActions(candidate) }));
     lightbox.open(items, shown.findIndex((candidate) => candidate.index === index));
   }
 
@@ -458,23 +465,23 @@ class JobView {
     const isGenerate = run.job.kind === "generate";
     const columns = [
       { title: "Rank" }, { title: "Picture" }, { title: isGenerate ? "Candidate" : "Given as" },
-      ...(isGenerate ? [{ title: "Seed", number: true }] : []),
       { title: "Score", number: true }, { title: "Ahead of the next by", number: true },
+      ...(isGenerate ? [{ title: "Seed", number: true }] : []),
       ...(isGenerate && run.branches ? [{ title: "Comes from" }] : []),
       ...(isGenerate ? [{ title: "Outcome", class: "outcome" }] : []),
     ];
     const rows = ranked.map((candidate) => [
       candidate.rank ? `${candidate.rank}.` : "–",
       candidate.sha256 ? h("img", { class: "tiny", src: api.artifact(candidate.sha256), alt: "", loading: "lazy" }) : "none",
-      isGenerate ? text.candidate(candidate.index) : `picture ${candidate.index + 1}`,
-      ...(isGenerate ? [candidate.seed === null ? "" : String(candidate.seed)] : []),
+      text.nameOf(candidate.index, run.job.kind),
       text.score(candidate.score),
       candidate.margin === null ? "" : h("span", null, text.score(candidate.margin), marginBar(candidate.margin / widest)),
+      ...(isGenerate ? [candidate.seed === null ? "" : String(candidate.seed)] : []),
       ...(isGenerate && run.branches ? [charts.lineage(candidate)] : []),
       ...(isGenerate ? [[charts.outcome(candidate, run), candidate.failure].filter(Boolean).join("; ")] : []),
     ]);
     return h("section", null, h("h2", null, "Ranking"),
-      table("Candidates, best first", columns, rows, (i) => (ranked[i].kept ? "" : "dim")));
+      table(isGenerate ? "Candidates, best first" : "Pictures, best first", columns, rows, (i) => (ranked[i].kept ? "" : "dim")));
   }
 }
 

@@ -4,14 +4,14 @@ import { byId, h } from "./dom.js";
 import * as text from "./text.js";
 
 /**
- * Opens it. Items: { candidate, alt, actions: [{ label, act }] }.
+ * Opens it. Items: { candidate, name, alt, actions: [{ label, act }] }.
  * The browser's dialog keeps the focus inside, and gives it back to where it came from.
  */
 export function open(items, index) {
   const dialog = byId("lightbox");
   const show = (at) => {
     index = (at + items.length) % items.length;
-    const { candidate, alt, actions } = items[index];
+    const { candidate, name, alt, actions } = items[index];
     const facts = [
       ["Rank", candidate.rank ?? "–"],
       ["Score", text.score(candidate.score)],
@@ -24,7 +24,7 @@ export function open(items, index) {
     dialog.replaceChildren(h("div", { class: "lightbox" },
       h("img", { src: api.artifact(candidate.sha256), alt }),
       h("div", { class: "about" },
-        h("h2", { id: "lightbox-title", tabindex: "-1" }, `Picture ${index + 1} of ${items.length}: ${text.candidate(candidate.index)}${candidate.kept ? ", kept" : ""}`),
+        h("h2", { id: "lightbox-title", tabindex: "-1" }, `Picture ${index + 1} of ${items.length}: ${name}${candidate.kept ? ", kept" : ""}`),
         h("dl", null, facts.flatMap(([name, value]) => [h("dt", null, name), h("dd", null, String(value))])),
         items.length > 1 && h("div", { class: "actions" },
           h("button", { type: "button", "data-key": "previous", onclick: () => show(index - 1) }, "Previous"),
