@@ -1,5 +1,4 @@
 using System.ClientModel;
-using System.ClientModel.Primitives;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
