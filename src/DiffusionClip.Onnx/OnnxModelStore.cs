@@ -24,7 +24,7 @@ public sealed partial class OnnxModelStore : IModelStore
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        _options = new() { Provider = ExecutionProviders.Parse(options.Provider), Threads = options.Threads, Spinning = options.Spinning, KeepLoaded = options.KeepLoaded };
+        _options = new() { Provider = ExecutionProviders.Parse(options.Provider), Threads = options.Threads, Spinning = options.Spinning, KeepLoaded = options.KeepLoaded, MemoryBudget = options.MemoryBudget };
         _logger = logger ?? NullLogger<OnnxModelStore>.Instance;
         _environment = OnnxEnvironment.Get(_options, _logger);
     }
@@ -45,6 +45,19 @@ public sealed partial class OnnxModelStore : IModelStore
                 return _entries.Count;
             }
         }
+    }
+
+    /// <summary>
+    /// Memory that a model takes once it is loaded, about: one and a half times its files. Weights are held once; graphs, folded constants and
+    /// the arenas that loading and running leave behind come on top.
+    /// </summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <exception cref="ModelFolderException">A graph is damaged, or its external data leads out of the folder.</exception>
+    public static long EstimateBytes(ModelFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        long bytes = folder.Files.Sum(file => new FileInfo(folder.PathOf(file)) is { Exists: true } info ? Target(info) is FileInfo { Exists: true } target ? target.Length : 0 : 0);
+        return bytes + (bytes / 2);
     }
 
     /// <inheritdoc/>
@@ -88,13 +101,16 @@ public sealed partial class OnnxModelStore : IModelStore
         cancellationToken.ThrowIfCancellationRequested();
         ProviderInUse chosen = Choose(provider);
         var key = new ModelKey(folder.Path, Revision(folder), chosen.Name);
+        long bytes = EstimateBytes(folder);
         Entry? entry;
+        List<Entry> evicted = [];
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_entries.TryGetValue(key, out entry) || entry.Model.IsFaulted)
             {
-                entry = new(key);
+                evicted = Evict(bytes);
+                entry = new(key, bytes);
                 _entries[key] = entry;
 
                 // Off this thread: sessions load synchronously, for seconds if the model is large.
@@ -104,6 +120,7 @@ public sealed partial class OnnxModelStore : IModelStore
             entry.Leases++;
         }
 
+        evicted.ForEach(Free);
         try
         {
             return (entry, await entry.Model.WaitAsync(cancellationToken).ConfigureAwait(false));
@@ -155,12 +172,27 @@ public sealed partial class OnnxModelStore : IModelStore
             }
             else
             {
-                evicted.AddRange(_entries.Values.Where(candidate => candidate.Leases == 0).OrderByDescending(candidate => candidate.LastUsed).Skip(_options.KeepLoaded));
-                evicted.ForEach(candidate => _entries.Remove(candidate.Key));
+                evicted.AddRange(Evict(0));
             }
         }
 
         evicted.ForEach(Free);
+    }
+
+    // Who nobody uses goes, the longest unused first: beyond the number kept, and until there is room.
+    private List<Entry> Evict(long room)
+    {
+        Entry[] idle = [.. _entries.Values.Where(entry => entry.Leases == 0).OrderByDescending(entry => entry.LastUsed)];
+        List<Entry> evicted = [.. idle.Skip(_options.KeepLoaded)];
+        long loaded = _entries.Values.Sum(entry => entry.Bytes) - evicted.Sum(entry => entry.Bytes);
+        foreach (Entry entry in idle.Take(_options.KeepLoaded).Reverse().TakeWhile(_ => loaded + room > (_options.MemoryBudget ?? long.MaxValue)))
+        {
+            evicted.Add(entry);
+            loaded -= entry.Bytes;
+        }
+
+        evicted.ForEach(entry => _entries.Remove(entry.Key));
+        return evicted;
     }
 
     private void Free(Entry entry)
@@ -184,6 +216,8 @@ public sealed partial class OnnxModelStore : IModelStore
             TaskScheduler.Default);
     }
 
+    private static FileSystemInfo Target(FileSystemInfo info) => info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
+
     // A model replaced on disk is another model; whoever leased the old one keeps it.
     private static string Revision(ModelFolder folder)
     {
@@ -192,7 +226,7 @@ public sealed partial class OnnxModelStore : IModelStore
         {
             string path = folder.PathOf(file);
             FileSystemInfo info = new FileInfo(path);
-            info = info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
+            info = Target(info);
             revision.Append(CultureInfo.InvariantCulture, $"{file}|{(info as FileInfo is { Exists: true } known ? known.Length : -1)}|{info.LastWriteTimeUtc.Ticks}\n");
         }
 
@@ -207,9 +241,11 @@ public sealed partial class OnnxModelStore : IModelStore
 
     private sealed record ModelKey(string Path, string Revision, string Provider);
 
-    private sealed class Entry(ModelKey key)
+    private sealed class Entry(ModelKey key, long bytes)
     {
         public ModelKey Key { get; } = key;
+
+        public long Bytes { get; } = bytes;
 
         public Task<LoadedModel> Model { get; set; } = null!;
 

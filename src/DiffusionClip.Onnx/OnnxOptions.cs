@@ -18,6 +18,12 @@ public sealed class OnnxOptions
     /// <summary>How many models nobody uses are kept loaded for the next lease, 0 to 1000; the longest unused goes first.</summary>
     public int KeepLoaded { get; set; } = 4;
 
+    /// <summary>
+    /// Estimated bytes (<see cref="OnnxModelStore.EstimateBytes"/>) of all loaded models above which those that nobody uses are freed, before another
+    /// is loaded; null: no bound. Models in use are never freed: who leases several at once has to see to it that they fit.
+    /// </summary>
+    public long? MemoryBudget { get; set; }
+
     /// <summary>Fails with the option's name if a value cannot be used.</summary>
     /// <exception cref="InvalidRequestException">A value is out of range.</exception>
     public void Validate()
@@ -31,6 +37,11 @@ public sealed class OnnxOptions
         if (KeepLoaded is < 0 or > 1000)
         {
             throw new InvalidRequestException("keep_loaded", Text(KeepLoaded), "give 0 to 1000");
+        }
+
+        if (MemoryBudget is < 1 and { } budget)
+        {
+            throw new InvalidRequestException("memory_budget", budget.ToString(System.Globalization.CultureInfo.InvariantCulture), "give a number of bytes, or leave it out");
         }
     }
 

@@ -14,9 +14,6 @@ namespace DiffusionClip.Worker;
 /// <summary>The composition of the worker, one call per concern.</summary>
 public static class WorkerApplication
 {
-    // Beyond the drain: replies are sent, connections closed, the ledger's last words written.
-    private static readonly TimeSpan _afterDrain = TimeSpan.FromSeconds(15);
-
     /// <summary>Composes the worker: <c>appsettings.json</c> of the content root, then the environment, then the command line.</summary>
     /// <param name="args">The command line, <c>--Worker:Url=…</c>.</param>
     /// <param name="configure">Replaces services, for tests.</param>
@@ -28,9 +25,7 @@ public static class WorkerApplication
         builder.Configuration.AddJsonFile(Path.Combine(root, "appsettings.json"), optional: true, reloadOnChange: false).AddEnvironmentVariables().AddCommandLine(args);
         WorkerOptions options = WorkerOptionsReader.Read(builder.Configuration);
         IServiceCollection services = builder.Services;
-        services.AddSingleton(options);
         services.AddSystemd();
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Queue.DrainTimeout + _afterDrain);
         AddLogging(builder);
         services.AddDiffusionClip(builder.Configuration, root);
         services.AddJobs(options);
@@ -46,6 +41,7 @@ public static class WorkerApplication
 
         WebApplication application = builder.Build();
         application.UseTrust();
+        application.MapPage();
         application.MapNative();
         application.MapA1111();
         application.MapOpenAi();
@@ -71,8 +67,8 @@ public static class WorkerApplication
             http.SerializerOptions.AllowDuplicateProperties = false;
         });
         services.AddSingleton<ImageSource>();
+        services.AddApiDocument();
         services.AddA1111().AddOpenAi();
-        services.AddOpenApi();
     }
 
     private static void AddLogging(WebApplicationBuilder builder)

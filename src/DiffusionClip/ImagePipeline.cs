@@ -9,6 +9,7 @@ using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
+using DiffusionClip.Selection.Snapshots;
 using DiffusionClip.Tokenization;
 
 namespace DiffusionClip;
@@ -136,12 +137,16 @@ public sealed class ImagePipeline
 
         bool higherIsBetter = scorer?.Scorer.Descriptor.HigherIsBetter ?? true;
         var scoring = new ScoreComparison();
+        using RunJournal? journal = control.Snapshots is { } snapshots
+            ? new RunJournal(snapshots, RunIdentity.OfAsync(request, plan, generator, scorer), scoring, origin)
+            : null;
 
         using var denoising = new DenoisingLoop(generator.Denoiser, shape, scheduler, conditioning, guidance, plan, control.Observer, DecodePreview, abort);
         var search = new SearchLoop(
             strategy, Budget(request, scheduler, higherIsBetter), scheduler, denoising,
             index => Candidate.Root(new CandidateId(index), unchecked(sampling.Seed!.Value + (ulong)index), sampling.Noise!.Value, shape, scheduler, origin),
-            LookAsync, clock, control);
+            LookAsync, clock, control, journal);
+        ResumeReport? resumed = journal is null ? null : await journal.LoadAsync(search).ConfigureAwait(false);
         IReadOnlyList<CandidateId> kept = await search.RunAsync().ConfigureAwait(false);
 
         using (clock.Measure(Stage.Reporting))
@@ -172,6 +177,7 @@ public sealed class ImagePipeline
                 ProviderReason = generator.Provider.FallbackReason,
                 Warnings = [.. warnings],
                 FinishedEarly = search.FinishedEarly,
+                Resumed = resumed,
                 StartedAt = startedAt,
                 Seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 6),
             });

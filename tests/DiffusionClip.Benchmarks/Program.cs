@@ -15,6 +15,7 @@ using Microsoft.ML.OnnxRuntime;
     ("preprocess", PreprocessBenchmark.RunAsync),
     ("schedulers", SchedulerBenchmark.RunAsync),
     ("load", LoadBenchmark.RunAsync),
+    ("snapshots", SnapshotBenchmark.RunAsync),
 ];
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;

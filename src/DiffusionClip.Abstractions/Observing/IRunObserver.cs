@@ -11,6 +11,12 @@ public sealed record RunControl(CancellationToken Abort = default, CancellationT
 {
     /// <summary>The pictures that the request names (<see cref="OriginRequest"/>), by the SHA-256 of their files.</summary>
     public IReadOnlyDictionary<string, RgbImage>? Images { get; init; }
+
+    /// <summary>
+    /// Where the run writes itself down, and what it goes on from; null: nowhere. A run that goes on first tells its observer what
+    /// the one before was told of moves and candidates, in the same order; not the stages and steps.
+    /// </summary>
+    public IRunSnapshots? Snapshots { get; init; }
 }
 
 /// <summary>Told what happens in a run. Must not block; what it throws ends the run.</summary>

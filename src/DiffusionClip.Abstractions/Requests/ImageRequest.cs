@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -35,6 +37,51 @@ public sealed record ImageRequest
 
     /// <summary>A request for a prompt, everything else at its default.</summary>
     public static ImageRequest For(string prompt) => new() { Prompt = new() { Text = prompt } };
+
+    /// <summary>
+    /// SHA-256, in lower-case hexadecimal, of the request's canonical JSON: compact, in UTF-8, the keys of every object in ordinal
+    /// order. Of a normalized request it names what runs.
+    /// </summary>
+    public string ComputeSha256()
+    {
+        JsonElement root = JsonSerializer.SerializeToElement(this, DiffusionClipJson.Compact);
+        var canonical = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(canonical, new JsonWriterOptions { Encoder = DiffusionClipJson.Compact.Encoder }))
+        {
+            Write(writer, root);
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(canonical.WrittenSpan));
+
+        static void Write(Utf8JsonWriter writer, JsonElement element)
+        {
+            switch (element.ValueKind)
+            {
+                case JsonValueKind.Object:
+                    writer.WriteStartObject();
+                    foreach (JsonProperty property in element.EnumerateObject().OrderBy(property => property.Name, StringComparer.Ordinal))
+                    {
+                        writer.WritePropertyName(property.Name);
+                        Write(writer, property.Value);
+                    }
+
+                    writer.WriteEndObject();
+                    break;
+                case JsonValueKind.Array:
+                    writer.WriteStartArray();
+                    foreach (JsonElement item in element.EnumerateArray())
+                    {
+                        Write(writer, item);
+                    }
+
+                    writer.WriteEndArray();
+                    break;
+                default:
+                    element.WriteTo(writer);
+                    break;
+            }
+        }
+    }
 }
 
 /// <summary>The words.</summary>

@@ -44,11 +44,30 @@ public sealed record RunReport
     /// <summary>Whether the run was finished early by its caller.</summary>
     public bool FinishedEarly { get; init; }
 
+    /// <summary>Whether the run went on from a snapshot; null if there was none. Stages and times are those of this run alone.</summary>
+    public ResumeReport? Resumed { get; init; }
+
     /// <summary>When the run began.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
     /// <summary>How long it took, in seconds.</summary>
     public required double Seconds { get; init; }
+}
+
+/// <summary>What became of a snapshot that a run was given.</summary>
+public sealed record ResumeReport
+{
+    /// <summary>Whether the run went on from it; else it began anew.</summary>
+    public required bool FromSnapshot { get; init; }
+
+    /// <summary>Why the run began anew; null if it did not.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>Evaluations, over all candidates, that did not have to be done again.</summary>
+    public int EvaluationsSkipped { get; init; }
+
+    /// <summary>Seconds that the runs before took until the snapshot.</summary>
+    public double SecondsBefore { get; init; }
 }
 
 /// <summary>How a request is executed. Equal plan and machine: equal bits; otherwise equal within tolerance.</summary>
@@ -145,6 +164,9 @@ public sealed record CandidateReport
 
     /// <summary>Forks on the way from the root: the fork keys, oldest first; empty for a root.</summary>
     public IReadOnlyList<int> Lineage { get; init; } = [];
+
+    /// <summary>Number of the candidate it was forked from; null for a root.</summary>
+    public int? Parent { get; init; }
 
     /// <summary>1 is the best; null without a score.</summary>
     public int? Rank { get; init; }

@@ -15,16 +15,10 @@ internal static partial class DurableFile
     /// <exception cref="StorageException">It cannot be written; nothing half-written stays.</exception>
     public static async Task WriteAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
     {
-        string folder = Path.GetDirectoryName(path)!;
-        string aside = string.Create(CultureInfo.InvariantCulture, $"{path}.{Environment.ProcessId}-{Interlocked.Increment(ref _number)}{TemporaryExtension}");
+        string aside = Aside(path);
         try
         {
-            if (!Directory.Exists(folder))
-            {
-                Directory.CreateDirectory(folder);
-                SyncFolder(Path.GetDirectoryName(folder)!);
-            }
-
+            MakeFolder(path);
             var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
             await using (file.ConfigureAwait(false))
             {
@@ -33,13 +27,32 @@ internal static partial class DurableFile
             }
 
             cancellationToken.ThrowIfCancellationRequested();
-            File.Move(aside, path, overwrite: true);
-            SyncFolder(folder);
+            Commit(aside, path);
         }
         catch (Exception exception)
         {
-            Remove(aside);
-            throw exception is IOException or UnauthorizedAccessException ? Fault(path, exception) : exception;
+            throw Undo(aside, path, exception);
+        }
+    }
+
+    /// <inheritdoc cref="WriteAsync"/>
+    public static void Write(string path, ReadOnlySpan<byte> content)
+    {
+        string aside = Aside(path);
+        try
+        {
+            MakeFolder(path);
+            using (var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
+            {
+                file.Write(content);
+                file.Flush(flushToDisk: true);
+            }
+
+            Commit(aside, path);
+        }
+        catch (Exception exception)
+        {
+            throw Undo(aside, path, exception);
         }
     }
 
@@ -62,6 +75,31 @@ internal static partial class DurableFile
         bool full = IsFull(exception);
         return new StorageException(
             full ? $"{Path.GetDirectoryName(path)}: no space left on the disk; free some" : $"{path}: cannot be written ({exception.Message})", exception) { IsFull = full };
+    }
+
+    private static string Aside(string path) =>
+        string.Create(CultureInfo.InvariantCulture, $"{path}.{Environment.ProcessId}-{Interlocked.Increment(ref _number)}{TemporaryExtension}");
+
+    private static void MakeFolder(string path)
+    {
+        string folder = Path.GetDirectoryName(path)!;
+        if (!Directory.Exists(folder))
+        {
+            Directory.CreateDirectory(folder);
+            SyncFolder(Path.GetDirectoryName(folder)!);
+        }
+    }
+
+    private static void Commit(string aside, string path)
+    {
+        File.Move(aside, path, overwrite: true);
+        SyncFolder(Path.GetDirectoryName(path)!);
+    }
+
+    private static Exception Undo(string aside, string path, Exception exception)
+    {
+        Remove(aside);
+        return exception is IOException or UnauthorizedAccessException ? Fault(path, exception) : exception;
     }
 
     // ENOSPC and EDQUOT; Windows' ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL.

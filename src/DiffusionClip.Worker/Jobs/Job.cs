@@ -10,7 +10,7 @@ public sealed record Job
 
     /// <summary>Whose job it is: the name of the caller's key; <c>local</c> without keys.</summary>
     [JsonIgnore]
-    public required string Caller { get; init; }
+    public string Caller { get; init; } = "";
 
     /// <summary>What it does.</summary>
     public required JobKind Kind { get; init; }

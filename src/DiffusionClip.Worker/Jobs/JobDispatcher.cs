@@ -5,7 +5,7 @@ using DiffusionClip.Worker.Jobs.Running;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Takes jobs, runs them and writes down how they ended; at the end of the process drains.</summary>
-internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedService
+internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, SnapshotStore snapshots, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedLifecycleService
 {
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan WriteAgainAfter = TimeSpan.FromSeconds(1);
@@ -14,6 +14,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Wo
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task[] _loops = [];
     private CancellationTokenRegistration _stopping;
+    private int _isDraining;
 
     /// <summary>What a job that did not end before the process did waits again for.</summary>
     public const string ShutDown = "the worker shut down while it ran";
@@ -23,16 +24,40 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Wo
     {
         _loops = [.. Enumerable.Range(0, options.Queue.Concurrency).Select(_ => Task.Run(TakeAsync, CancellationToken.None))];
 
-        // Before the web server stops: it waits for requests, and these wait for jobs.
-        _stopping = lifetime.ApplicationStopping.Register(() => _ = Task.Run(DrainAsync));
+        // At once, not when this service's turn has come.
+        _stopping = lifetime.ApplicationStopping.Register(Drain);
         return Task.CompletedTask;
     }
+
+    /// <inheritdoc/>
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Holds up the end of all services: while jobs drain the web server goes on saying that it is not ready.</summary>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        Drain();
+        await _drained.Task.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <inheritdoc/>
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <inheritdoc/>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await _drained.Task.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _stopping.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private void Drain()
+    {
+        if (Interlocked.Exchange(ref _isDraining, 1) == 0)
+        {
+            _ = Task.Run(DrainAsync);
+        }
     }
 
     private async Task DrainAsync()
@@ -126,11 +151,11 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Wo
         span?.SetTag("job.id", job.Id).SetTag("job.kind", LedgerReading.Word(job.Kind)).SetTag("job.attempt", job.Attempts);
         JobStarted(logger, job.Id, LedgerReading.Word(job.Kind), job.Attempts);
         JobState state = JobState.Done;
-        string? reason = null;
+        string? reason = null, cacheKey = null;
         JobResult? result = null;
         try
         {
-            result = await runner.RunAsync(started, running, feed).ConfigureAwait(false);
+            (result, cacheKey) = await runner.RunAsync(started, running, feed).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (running.IsCancelled)
         {
@@ -154,15 +179,16 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Wo
         {
             try
             {
-                await queue.EndAsync(job, state, reason, result, null, elapsed).ConfigureAwait(false);
+                await queue.EndAsync(job, state, reason, result, cacheKey, elapsed).ConfigureAwait(false);
             }
             catch (StorageException exception) when (state == JobState.Done)
             {
                 // A result that cannot be written down is none; saying so needs less room.
-                (state, reason, result) = (JobState.Failed, FailureReason.Of(exception), null);
+                (state, reason, result, cacheKey) = (JobState.Failed, FailureReason.Of(exception), null, null);
                 throw;
             }
         }).ConfigureAwait(false);
+        snapshots.Remove(job.Id);
         JobEnded(logger, job.Id, LedgerReading.Word(state), elapsed.TotalSeconds);
     }
 

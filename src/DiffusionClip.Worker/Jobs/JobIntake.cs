@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
+using DiffusionClip.Onnx;
 using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Jobs.Ledger;
@@ -18,14 +20,14 @@ internal sealed class JobIntake(
     private const int MostTexts = 1000;
     private const int LongestKey = 255;
 
-    // Graphs, arenas and activations need more than the weights' files: measured with the embedded model and full-size layers.
-    private const double MemoryPerFileByte = 1.5;
+    // A submission is told from others also where a number in it is none.
+    private static readonly JsonSerializerOptions Lenient = new(DiffusionClipJson.Compact) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     private readonly ConcurrentDictionary<string, long> _bytes = new(StringComparer.Ordinal);
 
     /// <summary>SHA-256 of a submission as it came: what an idempotency key stands for.</summary>
     public static string Identify(JobSubmission submission) => Convert.ToHexStringLower(SHA256.HashData(
-        JsonSerializer.SerializeToUtf8Bytes(new { submission.Kind, submission.Priority, submission.Body }, DiffusionClipJson.Compact)));
+        JsonSerializer.SerializeToUtf8Bytes(new { submission.Kind, submission.Priority, submission.Body }, Lenient)));
 
     /// <summary>Checks a submission.</summary>
     /// <exception cref="InvalidRequestException">A field cannot be used.</exception>
@@ -174,8 +176,7 @@ internal sealed class JobIntake(
     {
         try
         {
-            ModelFolder folder = resolve(name);
-            return (long)(MemoryPerFileByte * folder.Files.Sum(file => File.Exists(folder.PathOf(file)) ? new FileInfo(folder.PathOf(file)).Length : 0));
+            return OnnxModelStore.EstimateBytes(resolve(name));
         }
         catch (ModelFolderException)
         {

@@ -1,3 +1,4 @@
+using DiffusionClip.Onnx;
 using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Jobs.Ledger;
 using DiffusionClip.Worker.Jobs.Running;
@@ -18,10 +19,19 @@ internal static class JobsServiceCollectionExtensions
         services.AddSingleton<IArtifactStore>(provider => provider.GetRequiredService<ArtifactStore>());
         services.AddSingleton<JobTelemetry>();
         services.AddSingleton<JobIntake>();
+        services.AddSingleton<SnapshotStore>();
+        services.AddSingleton<ResultCache>();
         services.AddSingleton<JobRunner>();
         services.AddSingleton<JobQueue>();
         services.AddSingleton<IJobQueue>(provider => provider.GetRequiredService<JobQueue>());
         services.AddHostedService<JobDispatcher>();
+        services.AddSingleton<Retention>();
+        services.AddHostedService(provider => provider.GetRequiredService<Retention>());
+        if (services.LastOrDefault(service => service.ServiceType == typeof(OnnxOptions))?.ImplementationInstance is OnnxOptions runtime)
+        {
+            runtime.MemoryBudget = options.Queue.MemoryBudget ?? JobQueue.HalfOfMemory;
+        }
+
         return services;
     }
 }

@@ -1,9 +1,10 @@
 using System.Globalization;
+using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Watch;
 
 /// <summary>Whether jobs can be taken and done now.</summary>
-internal sealed class Readiness(ModelWarmUp models, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
+internal sealed class Readiness(ModelWarmUp models, JobQueue queue, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
 {
     // Whoever asks often gets an answer that is so old at most; a disk that does not answer for so long is not ready.
     private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(1);
@@ -17,7 +18,7 @@ internal sealed class Readiness(ModelWarmUp models, WorkerOptions options, IHost
     /// <summary>What stands in the way of each part; null values: nothing.</summary>
     public async Task<ReadinessReport> CheckAsync(CancellationToken cancellationToken)
     {
-        bool isDraining = lifetime.ApplicationStopping.IsCancellationRequested;
+        bool isDraining = queue.IsDraining || lifetime.ApplicationStopping.IsCancellationRequested;
         DiskState disk = await DiskAsync(cancellationToken).ConfigureAwait(false);
         string? draining = isDraining ? "shutting down" : null;
         return new ReadinessReport(

@@ -1,23 +1,25 @@
-using System.Diagnostics;
+using DiffusionClip.Worker.Jobs;
+using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Trace;
 
 namespace DiffusionClip.Worker.Watch;
 
-/// <summary>Metrics and traces. Prompts are in neither.</summary>
+/// <summary>Where metrics and traces go. Prompts are in neither.</summary>
 internal static class WorkerTelemetry
 {
-    /// <summary>Name of the meter and of the activity source.</summary>
-    public const string Name = "DiffusionClip.Worker";
+    // The standard's own switch: without a collector nothing is sent.
+    private const string CollectorVariable = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-    /// <summary>Spans of jobs and their stages.</summary>
-    public static ActivitySource Activities { get; } = new(Name);
-
-    /// <summary>Adds the collectors.</summary>
+    /// <summary>Adds Prometheus' page and, where the environment names a collector, OTLP.</summary>
     public static void AddTelemetry(this IServiceCollection services)
     {
-        services.AddOpenTelemetry()
-            .WithMetrics(metrics => metrics.AddMeter(Name).AddAspNetCoreInstrumentation().AddMeter("System.Runtime").AddPrometheusExporter())
-            .WithTracing(traces => traces.AddSource(Name).AddAspNetCoreInstrumentation());
+        OpenTelemetryBuilder telemetry = services.AddOpenTelemetry()
+            .WithMetrics(metrics => metrics.AddMeter(JobTelemetry.Name, "System.Runtime").AddAspNetCoreInstrumentation().AddPrometheusExporter())
+            .WithTracing(traces => traces.AddSource(JobTelemetry.Name).AddAspNetCoreInstrumentation());
+        if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable(CollectorVariable)))
+        {
+            telemetry.UseOtlpExporter();
+        }
     }
 }

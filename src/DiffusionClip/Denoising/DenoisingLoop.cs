@@ -64,15 +64,19 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
     /// <summary>Candidates that share a run.</summary>
     public int GroupSize { get; }
 
-    /// <summary>Runs a group from where it stands to an evaluation. All members stand at the same one.</summary>
+    /// <summary>Shape of a sample.</summary>
+    public LatentShape Shape => _shape;
+
+    /// <summary>Runs a group from where it stands to an evaluation. All members stand at the same one, but for those that failed before.</summary>
     /// <param name="group">At most <see cref="GroupSize"/> candidates; a smaller group leaves the other rows idle.</param>
+    /// <param name="from">The first evaluation that is run.</param>
     /// <param name="until">The first evaluation that is not run.</param>
     /// <param name="shouldStop">Asked before each evaluation.</param>
+    /// <param name="atBoundary">Told at each boundary that the group has come to, with the next evaluation; null: nobody listens.</param>
     /// <returns>False if it stopped on the way.</returns>
-    public bool Run(ReadOnlySpan<Candidate> group, int until, Func<bool> shouldStop)
+    public bool Run(ReadOnlySpan<Candidate> group, int from, int until, Func<bool> shouldStop, Action<int>? atBoundary = null)
     {
-        int first = group[0].Evaluation;
-        for (int evaluation = first; evaluation < until; evaluation++)
+        for (int evaluation = from; evaluation < until; evaluation++)
         {
             _abort.ThrowIfCancellationRequested();
             if (shouldStop())
@@ -98,6 +102,11 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
             if (alive == 0)
             {
                 return true;
+            }
+
+            if (atBoundary is not null && _scheduler.IsBoundary(evaluation + 1))
+            {
+                atBoundary(evaluation + 1);
             }
         }
 

@@ -1,3 +1,5 @@
+using DiffusionClip.Selection.Snapshots;
+
 namespace DiffusionClip.Denoising;
 
 /// <summary>The memory that all schedulers share in form: the last model outputs, vectors kept between the halves of a step, and two counters.</summary>
@@ -148,10 +150,7 @@ internal sealed class SchedulerMemory : SchedulerState
         writer.Write(Count);
         foreach (float[] vector in _history.Concat(_kept))
         {
-            foreach (float value in vector)
-            {
-                writer.Write(value);
-            }
+            writer.WriteSingles(vector);
         }
     }
 
@@ -170,17 +169,14 @@ internal sealed class SchedulerMemory : SchedulerState
         Steps = reader.ReadInt32();
         Start = reader.ReadInt32();
         Count = reader.ReadInt32();
-        if (Steps < 0 || Count < 0 || Count > history)
+        if (Steps < 0 || Start < -1 || Count < 0 || Count > history)
         {
             throw new DiffusionClipException(FormattableString.Invariant($"scheduler state: {Count} of {history} outputs after {Steps} steps is impossible; the state is damaged"));
         }
 
         foreach (float[] vector in _history.Concat(_kept))
         {
-            for (int i = 0; i < vector.Length; i++)
-            {
-                vector[i] = reader.ReadSingle();
-            }
+            reader.ReadSingles(vector);
         }
     }
 }

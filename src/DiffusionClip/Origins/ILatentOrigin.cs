@@ -12,6 +12,13 @@ public interface ILatentOrigin
     /// <param name="sample">The sample to fill.</param>
     /// <returns>What has to be remembered on the way.</returns>
     IOriginState Start(NoiseSource noise, IScheduler scheduler, Span<float> sample);
+
+    /// <summary>Reads what the state of one of its candidates wrote (<see cref="IOriginState.Write"/>).</summary>
+    /// <param name="reader">The bytes.</param>
+    /// <param name="scheduler">The plan.</param>
+    /// <param name="length">Values of a sample.</param>
+    /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
+    IOriginState Read(BinaryReader reader, IScheduler scheduler, int length);
 }
 
 /// <summary>What an origin remembers of one candidate. Immutable, so forks share it.</summary>
@@ -22,4 +29,7 @@ public interface IOriginState
 
     /// <summary>Called after each step, e.g. to put back what the mask keeps.</summary>
     void AfterStep(int evaluation, Span<float> sample);
+
+    /// <summary>Writes down what the origin itself does not know: what was drawn for this candidate.</summary>
+    void Write(BinaryWriter writer);
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Numerics.Tensors;
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
+using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Origins;
 
@@ -43,17 +44,29 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
         // Drawn also where nobody looks at it: what follows in the stream depends on it.
         float[] maskedLatents = new float[length];
         masked.Draw(noise, maskedLatents);
-        return seesMask ? new SeenMask([.. mask, .. maskedLatents]) : new KeptLatents(scheduler, clean, drawn, mask);
+        return seesMask ? new SeenMask(mask, maskedLatents) : new KeptLatents(scheduler, clean, drawn, mask);
+    }
+
+    /// <inheritdoc/>
+    public IOriginState Read(BinaryReader reader, IScheduler scheduler, int length)
+    {
+        float[] first = reader.ReadSingles(length);
+        return seesMask ? new SeenMask(mask, first) : new KeptLatents(scheduler, first, reader.ReadSingles(length), mask);
     }
 
     /// <summary>The denoiser sees mask [1, h, w] and masked picture [4, h, w].</summary>
-    private sealed class SeenMask(float[] extraChannels) : IOriginState
+    private sealed class SeenMask(float[] mask, float[] maskedLatents) : IOriginState
     {
-        public ReadOnlySpan<float> ExtraChannels => extraChannels;
+        private readonly float[] _extraChannels = [.. mask, .. maskedLatents];
+        private readonly int _maskLength = mask.Length;
+
+        public ReadOnlySpan<float> ExtraChannels => _extraChannels;
 
         public void AfterStep(int evaluation, Span<float> sample)
         {
         }
+
+        public void Write(BinaryWriter writer) => writer.WriteSingles(_extraChannels.AsSpan(_maskLength));
     }
 
     /// <summary>What is kept is put back: the latents, with the noise of the start at the level that the sample has come to.</summary>
@@ -90,6 +103,12 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
             }
 
             ArrayPool<float>.Shared.Return(rented);
+        }
+
+        public void Write(BinaryWriter writer)
+        {
+            writer.WriteSingles(clean);
+            writer.WriteSingles(noise);
         }
     }
 }

@@ -24,7 +24,15 @@ public sealed class TextOrigin : ILatentOrigin, IOriginState
     }
 
     /// <inheritdoc/>
+    public IOriginState Read(BinaryReader reader, IScheduler scheduler, int length) => this;
+
+    /// <inheritdoc/>
     public void AfterStep(int evaluation, Span<float> sample)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Write(BinaryWriter writer)
     {
     }
 }

@@ -36,6 +36,7 @@ internal static class RankedImagesBuilder
         Index = candidate.Id.Value,
         Seed = candidate.Seed,
         Lineage = candidate.Lineage,
+        Parent = candidate.Parent?.Value,
         Score = candidate.Score,
         Evaluations = candidate.EvaluationsDone,
         Checkpoints = [.. candidate.Checkpoints],

@@ -1,6 +1,7 @@
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
 using DiffusionClip.Origins;
+using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;
 
@@ -45,6 +46,9 @@ internal sealed class Candidate
     /// <summary>Evaluations it has cost, those before a fork or a renoising included.</summary>
     public int EvaluationsDone { get; set; }
 
+    /// <summary>Those of them that it took over from its parent.</summary>
+    public int EvaluationsInherited { get; private init; }
+
     /// <summary>Predicted x0 at the last boundary it was stopped at; null before.</summary>
     public float[]? Original { get; set; }
 
@@ -79,6 +83,7 @@ internal sealed class Candidate
             Parent = Id,
             Evaluation = Evaluation,
             EvaluationsDone = EvaluationsDone,
+            EvaluationsInherited = EvaluationsDone,
             Original = Original,
         };
         fork.Checkpoints.AddRange(Checkpoints);
@@ -107,4 +112,115 @@ internal sealed class Candidate
     }
 
     public CandidateScore ToScore() => new(Id, Evaluation, Score, Failure);
+
+    /// <summary>Writes it down whole; of its origin's state, which forks share, only the number.</summary>
+    public void Write(SnapshotWriter writer, int origin)
+    {
+        writer.Write(Id.Value);
+        writer.Write(Seed);
+        writer.Write(Lineage.Count);
+        foreach (int key in Lineage)
+        {
+            writer.Write(key);
+        }
+
+        writer.WriteOptional(Parent?.Value);
+        writer.Write(origin);
+        writer.Write(Evaluation);
+        writer.Write(EvaluationsDone);
+        writer.Write(EvaluationsInherited);
+        writer.WriteOptional(Score);
+        writer.WriteText(Failure);
+        writer.WriteText(ScoringFailure);
+        writer.WriteText(Stopped);
+        writer.Write(Checkpoints.Count);
+        foreach (CheckpointScore checkpoint in Checkpoints)
+        {
+            writer.Write(checkpoint.Evaluation);
+            writer.WriteOptional(checkpoint.Score);
+        }
+
+        writer.WriteSingles(Sample);
+        State.Write(writer);
+        Noise.Write(writer);
+        writer.Write(Original is not null);
+        writer.WriteSingles(Original);
+        writer.Write(Image is not null);
+        if (Image is not null)
+        {
+            writer.Write(Image.Width);
+            writer.Write(Image.Height);
+            writer.Write(Image.Pixels.Span);
+        }
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    /// <param name="reader">The bytes.</param>
+    /// <param name="scheduler">The plan.</param>
+    /// <param name="length">Values of a sample.</param>
+    /// <param name="origins">The origins' states by number.</param>
+    /// <exception cref="InvalidDataException">The bytes are no candidate.</exception>
+    /// <exception cref="DiffusionClipException">The scheduler's memory is another's.</exception>
+    /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
+    public static Candidate Read(SnapshotReader reader, IScheduler scheduler, int length, IReadOnlyList<IOriginState> origins)
+    {
+        var id = new CandidateId(reader.ReadInt32(0, int.MaxValue, "a candidate"));
+        ulong seed = reader.ReadUInt64();
+        int[] lineage = new int[reader.ReadCount(sizeof(int), "forks")];
+        for (int i = 0; i < lineage.Length; i++)
+        {
+            lineage[i] = reader.ReadInt32();
+        }
+
+        int? parent = reader.ReadOptionalInt32();
+        IOriginState origin = origins[reader.ReadInt32(0, origins.Count - 1, "the number of an origin")];
+        int evaluation = reader.ReadInt32(scheduler.FirstEvaluation, scheduler.Evaluations, "where a candidate stands");
+        int done = reader.ReadInt32(0, int.MaxValue, "evaluations done"), inherited = reader.ReadInt32(0, done, "evaluations inherited");
+        double? score = reader.ReadOptionalDouble();
+        string? failure = reader.ReadText(), scoringFailure = reader.ReadText(), stopped = reader.ReadText();
+        CheckpointScore[] checkpoints = new CheckpointScore[reader.ReadCount(sizeof(int) + 1 + sizeof(double), "checkpoints")];
+        foreach (ref CheckpointScore checkpoint in checkpoints.AsSpan())
+        {
+            checkpoint = new(reader.ReadInt32(), reader.ReadOptionalDouble());
+        }
+
+        float[] sample = reader.ReadSingles(length);
+        SchedulerState state = scheduler.CreateState(length);
+        state.Read(reader);
+        if (state is SchedulerMemory memory && (memory.Start > evaluation || memory.Steps > evaluation))
+        {
+            throw new InvalidDataException(FormattableString.Invariant($"candidate {id} stands at {evaluation}; its scheduler has seen {memory.Steps} from {memory.Start}"));
+        }
+
+        var noise = NoiseSource.Read(reader);
+        float[]? original = reader.ReadBoolean() ? reader.ReadSingles(length) : null;
+        var candidate = new Candidate(id, seed, lineage, sample, state, noise, origin)
+        {
+            Parent = parent is { } value ? new CandidateId(value) : null,
+            Evaluation = evaluation,
+            EvaluationsDone = done,
+            EvaluationsInherited = inherited,
+            Original = original,
+            Score = score,
+            Failure = failure,
+            ScoringFailure = scoringFailure,
+            Stopped = stopped,
+            Image = reader.ReadBoolean() ? ReadImage(reader) : null,
+        };
+        candidate.Checkpoints.AddRange(checkpoints);
+        return candidate;
+    }
+
+    private static RgbImage ReadImage(SnapshotReader reader)
+    {
+        int width = reader.ReadInt32(1, int.MaxValue, "a width"), height = reader.ReadInt32(1, int.MaxValue, "a height");
+        if ((long)width * height > reader.Remaining / 3)
+        {
+            throw new InvalidDataException(FormattableString.Invariant($"a picture of {width}x{height} does not fit into the {reader.Remaining} bytes that are left"));
+        }
+
+        byte[] pixels = new byte[3 * width * height];
+        reader.ReadExactly(pixels);
+        return new(width, height, pixels);
+    }
 }

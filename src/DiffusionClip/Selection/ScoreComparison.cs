@@ -8,6 +8,9 @@ public sealed class ScoreComparison
     /// <summary>How the scores came about: the finished pictures' if there are any. Null before the first.</summary>
     public ScoreRecord? Record => _first[(int)ScoringPhase.Final] ?? _first[(int)ScoringPhase.Checkpoint];
 
+    /// <summary>How the first score of a phase came about; null before it.</summary>
+    internal ScoreRecord? First(ScoringPhase phase) => _first[(int)phase];
+
     /// <summary>Takes in a score's record.</summary>
     /// <param name="record">How the score came about.</param>
     /// <param name="phase">What was scored.</param>

@@ -1,5 +1,6 @@
 using DiffusionClip.Denoising;
 using DiffusionClip.Reporting;
+using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;
 
@@ -11,7 +12,7 @@ namespace DiffusionClip.Selection;
 /// What a survivor is: a parent named once goes on as itself, with its own noise stream. Named again it is forked, and each
 /// fork gets a number and a stream of its own.
 /// </remarks>
-internal sealed class SearchLoop(
+internal sealed partial class SearchLoop(
     ISearchStrategy strategy,
     SearchBudget budget,
     IScheduler scheduler,
@@ -19,7 +20,8 @@ internal sealed class SearchLoop(
     Func<int, Candidate> createRoot,
     Func<Candidate, ScoringPhase, ValueTask> look,
     StageClock clock,
-    RunControl control)
+    RunControl control,
+    RunJournal? journal = null)
 {
     // A strategy that never finishes is a bug of the strategy, not a reason to run forever.
     private const int MaxRounds = 10_000;
@@ -28,6 +30,14 @@ internal sealed class SearchLoop(
     private readonly List<SearchRound> _rounds = [];
     private List<Candidate> _population = [];
     private int _nextId;
+
+    // Where the move being made stands: everybody before the group has been looked at, the group stands at one evaluation,
+    // and some of it have been looked at. No group: it begins with the next one.
+    private SearchMove? _move;
+    private int _groupStart;
+    private int _groupCount;
+    private int _groupEvaluation;
+    private int _groupLooked;
 
     /// <summary>Every candidate there was, by number.</summary>
     public IEnumerable<Candidate> All => _all.Values.OrderBy(candidate => candidate.Id);
@@ -41,37 +51,34 @@ internal sealed class SearchLoop(
     /// <summary>Runs the search to its end and returns the candidates kept, best first.</summary>
     public async Task<IReadOnlyList<CandidateId>> RunAsync()
     {
+        bool isResumed = _move is not null;
+        if (isResumed)
+        {
+            TellAgain();
+        }
+
         while (_rounds.Count < MaxRounds)
         {
-            SearchMove move;
-            using (clock.Measure(Stage.Selection))
+            if (!isResumed)
             {
-                move = strategy.Next(new SearchState(budget, [.. _rounds]));
-            }
+                using (clock.Measure(Stage.Selection))
+                {
+                    _move = strategy.Next(new SearchState(budget, [.. _rounds]));
+                }
 
-            control.Observer?.OnMove(move);
-            switch (move)
-            {
-                case SearchMove.Start start when _rounds.Count == 0:
-                    Require(start.Roots >= 1, $"starts {start.Roots} candidates");
-                    using (clock.Measure(Stage.Origins))
-                    {
-                        _population = [.. Enumerable.Range(0, start.Roots).Select(AddRoot)];
-                    }
-
-                    await RunPopulationAsync(start.Until).ConfigureAwait(false);
-                    break;
-                case SearchMove.Advance advance when _rounds.Count > 0:
-                    _population = Branch(advance.Branches);
-                    await RunPopulationAsync(advance.Until).ConfigureAwait(false);
-                    break;
-                case SearchMove.Finish finish when _rounds.Count > 0:
+                control.Observer?.OnMove(_move);
+                if (_move is SearchMove.Finish finish && _rounds.Count > 0)
+                {
                     return Finish(finish.Kept);
-                default:
-                    throw Broken($"{move.GetType().Name} cannot be move {_rounds.Count + 1}");
+                }
+
+                Begin(_move);
+                AtBoundary();
             }
 
-            _rounds.Add(new SearchRound(move, [.. _population.Select(candidate => candidate.ToScore())]));
+            isResumed = false;
+            await RunPopulationAsync(UntilOf(_move!)).ConfigureAwait(false);
+            _rounds.Add(new SearchRound(_move!, [.. _population.Select(candidate => candidate.ToScore())]));
             if (control.Finish.IsCancellationRequested)
             {
                 return await FinishEarlyAsync().ConfigureAwait(false);
@@ -81,6 +88,38 @@ internal sealed class SearchLoop(
         throw Broken($"makes more than {MaxRounds} moves");
     }
 
+    /// <summary>Makes the population of a move.</summary>
+    private void Begin(SearchMove move)
+    {
+        switch (move)
+        {
+            case SearchMove.Start start when _rounds.Count == 0:
+                Require(start.Roots >= 1, $"starts {start.Roots} candidates");
+                using (clock.Measure(Stage.Origins))
+                {
+                    _population = [.. Enumerable.Range(0, start.Roots).Select(AddRoot)];
+                }
+
+                break;
+            case SearchMove.Advance advance when _rounds.Count > 0:
+                _population = Branch(advance.Branches);
+                break;
+            default:
+                throw Broken($"{move.GetType().Name} cannot be move {_rounds.Count + 1}");
+        }
+
+        int until = UntilOf(move);
+        Require(until <= budget.Evaluations && scheduler.IsBoundary(until), $"runs until evaluation {until}");
+        (_groupStart, _groupCount, _groupLooked) = (0, 0, 0);
+    }
+
+    private static int UntilOf(SearchMove move) => move switch
+    {
+        SearchMove.Start start => start.Until,
+        SearchMove.Advance advance => advance.Until,
+        _ => throw new ArgumentOutOfRangeException(nameof(move), move, "Nobody runs in it."),
+    };
+
     /// <summary>The best so far; where nothing is complete yet, the most promising candidate is taken to its end.</summary>
     private async Task<IReadOnlyList<CandidateId>> FinishEarlyAsync()
     {
@@ -88,7 +127,8 @@ internal sealed class SearchLoop(
         if (!_all.Values.Any(IsComplete) && MostPromising() is { } candidate)
         {
             _population = [candidate];
-            await RunGroupAsync([candidate], budget.Evaluations, ScoringPhase.Final).ConfigureAwait(false);
+            _groupLooked = 0;
+            await RunGroupAsync([candidate], candidate.Evaluation, budget.Evaluations, ScoringPhase.Final).ConfigureAwait(false);
         }
 
         foreach (Candidate left in All.Where(candidate => candidate.Failure is null && candidate.Stopped is null && !IsComplete(candidate)))
@@ -165,35 +205,42 @@ internal sealed class SearchLoop(
 
     private async Task RunPopulationAsync(int until)
     {
-        Require(until <= budget.Evaluations && scheduler.IsBoundary(until), $"runs until evaluation {until}");
         ScoringPhase phase = until == budget.Evaluations ? ScoringPhase.Final : ScoringPhase.Checkpoint;
-        for (int start = 0; start < _population.Count;)
+        while (_groupStart < _population.Count)
         {
-            int from = _population[start].Evaluation;
-            Require(from < until, $"runs candidate {_population[start].Id} from evaluation {from} until {until}");
-            int count = 1;
-            while (count < denoising.GroupSize && start + count < _population.Count && _population[start + count].Evaluation == from)
+            if (_groupCount == 0)
             {
-                count++;
+                int from = _population[_groupStart].Evaluation;
+                Require(from < until, $"runs candidate {_population[_groupStart].Id} from evaluation {from} until {until}");
+                int count = 1;
+                while (count < denoising.GroupSize && _groupStart + count < _population.Count && _population[_groupStart + count].Evaluation == from)
+                {
+                    count++;
+                }
+
+                if (control.Finish.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                (_groupCount, _groupEvaluation, _groupLooked) = (count, from, 0);
             }
 
-            if (control.Finish.IsCancellationRequested)
-            {
-                return;
-            }
-
-            await RunGroupAsync([.. _population.Skip(start).Take(count)], until, phase).ConfigureAwait(false);
-            start += count;
+            await RunGroupAsync([.. _population.Skip(_groupStart).Take(_groupCount)], _groupEvaluation, until, phase).ConfigureAwait(false);
+            (_groupStart, _groupCount, _groupLooked) = (_groupStart + _groupCount, 0, 0);
         }
     }
 
-    private async Task RunGroupAsync(Candidate[] group, int until, ScoringPhase phase)
+    private async Task RunGroupAsync(Candidate[] group, int from, int until, ScoringPhase phase)
     {
-        bool ran;
-        using (clock.Measure(Stage.Denoising, phase))
+        bool ran = true;
+        if (from < until)
         {
-            // Asked to finish, a run is worth its time only while there is no picture yet.
-            ran = denoising.Run(group, until, () => control.Finish.IsCancellationRequested && _all.Values.Any(IsComplete));
+            using (clock.Measure(Stage.Denoising, phase))
+            {
+                // Asked to finish, a run is worth its time only while there is no picture yet.
+                ran = denoising.Run(group, from, until, () => control.Finish.IsCancellationRequested && _all.Values.Any(IsComplete), journal is null ? null : GroupAtBoundary);
+            }
         }
 
         if (!ran)
@@ -201,8 +248,12 @@ internal sealed class SearchLoop(
             return;
         }
 
-        foreach (Candidate candidate in group)
+        // Also where all failed on the way.
+        _groupEvaluation = until;
+
+        while (_groupLooked < group.Length)
         {
+            Candidate candidate = group[_groupLooked];
             candidate.Score = null;
             if (candidate.Failure is null)
             {
@@ -210,6 +261,23 @@ internal sealed class SearchLoop(
             }
 
             Tell(candidate, phase);
+            _groupLooked++;
+            AtBoundary();
+        }
+    }
+
+    private void GroupAtBoundary(int evaluation)
+    {
+        _groupEvaluation = evaluation;
+        AtBoundary();
+    }
+
+    // What a caller finishes early depends on when he does it: that part is not written down.
+    private void AtBoundary()
+    {
+        if (journal is not null && !FinishedEarly && journal.IsDue())
+        {
+            journal.Save(this);
         }
     }
 

@@ -3,6 +3,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
+using DiffusionClip.Selection.Snapshots;
 using DiffusionClip.Testing;
 
 namespace DiffusionClip.Selection;
@@ -10,7 +11,7 @@ namespace DiffusionClip.Selection;
 /// <summary>The search loop over a toy world of two pictures: one scores 1, the other 0, mixtures in between.</summary>
 internal sealed class ToySearch
 {
-    private static readonly LatentShape Shape = new(4, 2, 2);
+    public static readonly LatentShape Shape = new(4, 2, 2);
     private static readonly float[] Good = [.. Enumerable.Repeat(1f, Shape.Length)];
     private static readonly float[] Bad = [.. Enumerable.Repeat(-1f, Shape.Length)];
 
@@ -31,6 +32,26 @@ internal sealed class ToySearch
     /// <summary>Candidates whose first sample is not a number.</summary>
     public int[] Broken { get; init; } = [];
 
+    public NoiseKind Noise { get; init; } = NoiseKind.Cpu;
+
+    /// <summary>Below 1: where on its way painting starts.</summary>
+    public double Strength { get; init; } = 1;
+
+    /// <summary>Where candidates start from; null: noise.</summary>
+    public ILatentOrigin? Origin { get; init; }
+
+    /// <summary>What the run is said to be of.</summary>
+    public string Prompt { get; init; } = "toy";
+
+    /// <summary>The hash that the model is said to have.</summary>
+    public string Model { get; init; } = "0";
+
+    /// <summary>Bytes that a snapshot takes.</summary>
+    public long MaxSnapshot { get; init; } = 1 << 30;
+
+    /// <summary>What became of the snapshot that was given.</summary>
+    public ResumeReport? Resumed { get; private set; }
+
     public ToyDenoiser Denoiser { get; } = new([Good, Bad]);
 
     public SearchLoop? Loop { get; private set; }
@@ -39,18 +60,21 @@ internal sealed class ToySearch
     {
         control ??= new RunControl();
         using JsonDocument config = JsonDocument.Parse("""{"_class_name":"EulerDiscreteScheduler","beta_start":0.00085,"beta_end":0.012,"beta_schedule":"scaled_linear","num_train_timesteps":1000}""");
-        IScheduler scheduler = SchedulerCatalog.Configure(config.RootElement, Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = Steps });
+        IScheduler scheduler = SchedulerCatalog.Configure(config.RootElement, Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = Steps, Strength = Strength });
         var text = new TextConditioning(new float[1], 1);
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = RowsPerRun, BatchedGuidance = Batched, Threads = 1, Runtime = "toy" };
         using var denoising = new DenoisingLoop(
             Denoiser, Shape, scheduler, new ConditioningSchedule(text, text), new GuidanceSettings(2, 0), plan, control.Observer, latents => Picture(latents.Span), control.Abort);
-        int[] boundaries = [.. Enumerable.Range(1, scheduler.Evaluations).Where(scheduler.IsBoundary)];
+        var identity = new RunIdentity(ImageRequest.For(Prompt), plan, [("generator toy", Model)]);
+        ILatentOrigin origin = Origin ?? TextOrigin.Instance;
+        using RunJournal? journal = control.Snapshots is null ? null : new RunJournal(control.Snapshots, Task.FromResult(identity), new ScoreComparison(), origin, MaxSnapshot);
+        int[] boundaries = [.. Enumerable.Range(scheduler.FirstEvaluation + 1, scheduler.Evaluations - scheduler.FirstEvaluation).Where(scheduler.IsBoundary)];
         Loop = new SearchLoop(
             strategy,
             new SearchBudget(Candidates, Keep, scheduler.Evaluations, boundaries, HigherIsBetter: true),
             scheduler,
             denoising,
-            index => Candidate.Root(new CandidateId(index), Seed + (ulong)index, NoiseKind.Cpu, Shape, scheduler, Broken.Contains(index) ? new BrokenOrigin() : TextOrigin.Instance),
+            index => Candidate.Root(new CandidateId(index), Seed + (ulong)index, Noise, Shape, scheduler, Broken.Contains(index) ? new BrokenOrigin() : origin),
             (candidate, phase) =>
             {
                 ReadOnlySpan<float> latents = phase == ScoringPhase.Final ? candidate.Sample : candidate.Original;
@@ -59,7 +83,9 @@ internal sealed class ToySearch
                 return ValueTask.CompletedTask;
             },
             new StageClock(control.Observer),
-            control);
+            control,
+            journal);
+        Resumed = journal is null ? null : await journal.LoadAsync(Loop);
         IReadOnlyList<CandidateId> kept = await Loop.RunAsync();
         return [.. kept.Select(id => Loop.All.Single(candidate => candidate.Id == id))];
     }
@@ -88,6 +114,8 @@ internal sealed class ToySearch
             sample.Fill(float.NaN);
             return TextOrigin.Instance;
         }
+
+        public IOriginState Read(BinaryReader reader, IScheduler scheduler, int length) => TextOrigin.Instance;
     }
 }
 

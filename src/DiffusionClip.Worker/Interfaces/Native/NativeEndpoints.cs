@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Worker.Jobs;
@@ -13,6 +14,7 @@ internal static class NativeEndpoints
 {
     private const string Root = "/api/v1";
     private const int MostListed = 200;
+    private static readonly string[] _states = [.. Enum.GetValues<JobState>().Select(state => JsonSerializer.SerializeToElement(state, DiffusionClipJson.Compact).GetString()!)];
     private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(15);
 
     /// <summary>Adds its routes.</summary>
@@ -117,14 +119,15 @@ internal static class NativeEndpoints
         return accepted.OrderByDescending(type => type.Quality ?? 1).FirstOrDefault() is { } first && first.Type.Equals("image", StringComparison.OrdinalIgnoreCase);
     }
 
-    private static IResult List(HttpContext context, [FromServices] IJobQueue queue, string? before = null, int limit = 50, [FromQuery] JobState[]? state = null)
+    private static IResult List(HttpContext context, [FromServices] IJobQueue queue, string? before = null, int limit = 50, string? state = null)
     {
         if (limit is < 1 or > MostListed)
         {
             throw new InvalidRequestException("limit", limit.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"it lies from 1 to {MostListed}"));
         }
 
-        IReadOnlyList<Job> jobs = queue.List(Caller.Of(context), before, limit, state is { Length: > 0 } ? state : null);
+        JobState[]? states = string.IsNullOrEmpty(state) ? null : [.. state.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(StateOf)];
+        IReadOnlyList<Job> jobs = queue.List(Caller.Of(context), before, limit, states);
         return Results.Ok(new JobPage(jobs, jobs.Count == limit ? jobs[^1].Id : null));
     }
 
@@ -199,7 +202,11 @@ internal static class NativeEndpoints
 
     private static string LocationOf(Job job) => $"{Root}/jobs/{job.Id}";
 
-    private static string NameOf(JobState state) => System.Text.Json.JsonSerializer.SerializeToElement(state, DiffusionClipJson.Compact).GetString()!;
+    private static string NameOf(JobState state) => _states[(int)state];
+
+    private static JobState StateOf(string name) => Array.IndexOf(_states, name) is >= 0 and var found
+        ? Enum.GetValues<JobState>()[found]
+        : throw new InvalidRequestException("state", name, $"one or more of {string.Join(", ", _states)}, with commas between them");
 
     private static FaultResult NoJob() => new(new Fault(StatusCodes.Status404NotFound, "You have no such job."));
 

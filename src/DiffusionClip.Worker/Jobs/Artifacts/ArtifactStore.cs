@@ -94,6 +94,13 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
     /// <summary>Whether a file is there.</summary>
     public bool Exists(string sha256) => IsSha256(sha256) && Array.Exists(Types, type => IsRegular(PathOf(sha256, type.Extension), out _));
 
+    /// <summary>Whether a file is there; if it is, it stays for the grace, to be named by a job.</summary>
+    public bool Hold(string sha256)
+    {
+        Touch(sha256);
+        return Exists(sha256);
+    }
+
     /// <inheritdoc/>
     public bool IsVisible(string caller, string sha256) => IsSha256(sha256) && ledger.IsVisible(caller, sha256);
 
@@ -131,6 +138,36 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
         }
     }
 
+    /// <summary>Removes what processes left that ended while they wrote: temporary files, and files that the ledger does not know.</summary>
+    /// <param name="isKnown">Whether the ledger knows an artefact.</param>
+    /// <param name="cancellationToken">Stops between files.</param>
+    /// <returns>How many files were removed.</returns>
+    public async Task<int> SweepAsync(Func<string, bool> isKnown, CancellationToken cancellationToken)
+    {
+        int removed = 0;
+        foreach (string path in Directory.EnumerateFiles(folder.Artifacts, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1, AttributesToSkip = FileAttributes.ReparsePoint }))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            string name = Path.GetFileNameWithoutExtension(path);
+            if (path.EndsWith(DurableFile.TemporaryExtension, StringComparison.Ordinal))
+            {
+                // Those that are being written carry this process's number; nobody else writes here.
+                if (!Path.GetFileName(path).Contains($".{Environment.ProcessId}-", StringComparison.Ordinal))
+                {
+                    DurableFile.Remove(path);
+                    removed++;
+                }
+            }
+            else if (IsSha256(name) && !isKnown(name) && !IsFresh(name))
+            {
+                await RemoveAsync(name).ConfigureAwait(false);
+                removed++;
+            }
+        }
+
+        return removed;
+    }
+
     /// <summary>Whether a text is 64 lower-case hex digits.</summary>
     public static bool IsSha256(string? text) => text is { Length: 64 } && text.All(char.IsAsciiHexDigitLower);
 
@@ -150,7 +187,7 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
 
         if (free - bytes < options.Retention.FreeBytes)
         {
-            throw new StorageException(FormattableString.Invariant($"{folder.Path}: {free} bytes are free, and {options.Retention.FreeBytes} have to stay so; free some")) { IsFull = true };
+            throw new StorageException(FormattableString.Invariant($"{folder.Path}: no space left on the disk ({free} bytes are free, and {options.Retention.FreeBytes} have to stay so); free some")) { IsFull = true };
         }
     }
 

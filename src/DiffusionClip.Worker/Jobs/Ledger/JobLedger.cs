@@ -27,7 +27,9 @@ internal sealed class JobLedger : IDisposable
         _options = options.Queue;
         _ids = new UlidSource(time);
         _connectionString = new SqliteConnectionStringBuilder { DataSource = _path, DefaultTimeout = 10 }.ToString();
-        var connection = new SqliteConnection(_connectionString);
+
+        // The writer's own is not shared: what happened to it must not outlive it.
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder(_connectionString) { Pooling = false }.ToString());
         try
         {
             connection.Open();
@@ -364,6 +366,22 @@ internal sealed class JobLedger : IDisposable
         return (long)command.ExecuteScalar()! != 0;
     }
 
+    /// <summary>Whether an artefact's file is noted.</summary>
+    public bool IsArtifact(string sha256)
+    {
+        using SqliteConnection connection = Open();
+        using SqliteCommand command = Command(connection, "SELECT 1 FROM artifacts WHERE sha256 = ?1", sha256);
+        return command.ExecuteScalar() is not null;
+    }
+
+    /// <summary>Whether a job waits or runs.</summary>
+    public bool IsAlive(string id)
+    {
+        using SqliteConnection connection = Open();
+        using SqliteCommand command = Command(connection, "SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('queued', 'running')", id);
+        return command.ExecuteScalar() is not null;
+    }
+
     /// <summary>Whether something can be written now: a change that changes nothing.</summary>
     /// <exception cref="StorageException">It cannot.</exception>
     public Task ProbeAsync() => _writer.WriteAsync(writer => writer.Execute("UPDATE process SET epoch = epoch"));
@@ -428,7 +446,9 @@ internal sealed class JobLedger : IDisposable
 
     private SqliteConnection Open()
     {
-        var connection = new SqliteConnection(_connectionString);
+
+        // The writer's own is not shared: what happened to it must not outlive it.
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder(_connectionString) { Pooling = false }.ToString());
         try
         {
             connection.Open();

@@ -19,13 +19,21 @@ internal sealed class JobRunner(
     PictureEncoder encoder,
     ITextRasterizer text,
     ArtifactStore artifacts,
+    ResultCache cache,
+    SnapshotStore snapshots,
     DataFolder folder,
     JobTelemetry telemetry,
     WorkerOptions options)
 {
     /// <summary>Runs a job to its result.</summary>
     /// <exception cref="OperationCanceledException">It was aborted.</exception>
-    public Task<JobResult> RunAsync(StartedJob started, RunningJob run, JobFeed feed) => started.Job.Kind switch
+    public async Task<(JobResult Result, string? CacheKey)> RunAsync(StartedJob started, RunningJob run, JobFeed feed)
+    {
+        JobResult result = await DoAsync(started, run, feed).ConfigureAwait(false);
+        return (result, started.Job.Body.Generate is { } request ? cache.KeyOf(request, result) : null);
+    }
+
+    private Task<JobResult> DoAsync(StartedJob started, RunningJob run, JobFeed feed) => started.Job.Kind switch
     {
         JobKind.Generate => GenerateAsync(started, run, feed),
         JobKind.Rank => RankAsync(started.Job.Body.Rank!, run, feed),
@@ -35,6 +43,10 @@ internal sealed class JobRunner(
     private async Task<JobResult> GenerateAsync(StartedJob started, RunningJob run, JobFeed feed)
     {
         ImageRequest request = started.Job.Body.Generate!;
+        if (cache.Find(started.Job) is { } cached)
+        {
+            return cached;
+        }
 
         // A scorer that nobody asked for by name may be missing: then there are pictures without scores, and a warning.
         if (!started.ScorerAsked)
@@ -45,6 +57,7 @@ internal sealed class JobRunner(
         var control = new RunControl(run.Abort, run.Finish, new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval))
         {
             Images = await artifacts.DecodeAsync(request.Origin, codec, limits, run.Abort).ConfigureAwait(false),
+            Snapshots = snapshots.For(started, run),
         };
         RankedImages ranked = await pipeline.GenerateAsync(request, control).ConfigureAwait(false);
         if (ranked.Best is null)

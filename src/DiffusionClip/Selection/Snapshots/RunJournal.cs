@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using System.Text.Json;
+using DiffusionClip.Origins;
+
+namespace DiffusionClip.Selection.Snapshots;
+
+/// <summary>Writes a run down and brings it back: whose run it is, how long it took, how scores came about, and the search (<see cref="SearchLoop.Write(SnapshotWriter)"/>).</summary>
+/// <param name="snapshots">Where snapshots go and come from.</param>
+/// <param name="identity">Whose run it is. While models are being hashed there are no snapshots.</param>
+/// <param name="scoring">How scores come about.</param>
+/// <param name="origin">Where candidates start from.</param>
+/// <param name="maxLength">Bytes of candidates that a snapshot takes; a run that outgrows it is written down no further.</param>
+internal sealed class RunJournal(
+    IRunSnapshots snapshots, Task<RunIdentity> identity, ScoreComparison scoring, ILatentOrigin origin, long maxLength = 1 << 30) : IDisposable
+{
+    private readonly SnapshotWriter _writer = new(maxLength);
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private double _secondsBefore;
+    private bool _isTooLarge;
+
+    /// <summary>Whether it is time to write.</summary>
+    public bool IsDue() => !_isTooLarge && identity.IsCompletedSuccessfully && snapshots.IsDue();
+
+    /// <summary>Writes a search down.</summary>
+    public void Save(SearchLoop search)
+    {
+        _writer.Begin();
+        identity.GetAwaiter().GetResult().Write(_writer);
+        _writer.Write(_secondsBefore + Stopwatch.GetElapsedTime(_start).TotalSeconds);
+        foreach (ScoringPhase phase in Enum.GetValues<ScoringPhase>())
+        {
+            byte[] record = JsonSerializer.SerializeToUtf8Bytes(scoring.First(phase), DiffusionClipJson.Compact);
+            _writer.Write(record.Length);
+            _writer.Write(record);
+        }
+
+        if (search.Write(_writer))
+        {
+            snapshots.Save(_writer.End());
+        }
+        else
+        {
+            _isTooLarge = true;
+        }
+    }
+
+    /// <summary>Brings a search to where its snapshot stands, if there is one that fits; else the search stays as it is.</summary>
+    /// <returns>What became of the snapshot; null if there was none.</returns>
+    public async Task<ResumeReport?> LoadAsync(SearchLoop search)
+    {
+        if (snapshots.Load() is not { } snapshot)
+        {
+            return null;
+        }
+
+        RunIdentity here = await identity.ConfigureAwait(false);
+        string? reason;
+        try
+        {
+            reason = Restore(SnapshotReader.Open(snapshot), search, here);
+        }
+        catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException or JsonException or DiffusionClipException)
+        {
+            reason = exception.Message;
+        }
+
+        ResumeReport report = reason is null
+            ? new() { FromSnapshot = true, EvaluationsSkipped = search.EvaluationsDone, SecondsBefore = Math.Round(_secondsBefore, 6) }
+            : new() { FromSnapshot = false, Reason = $"the snapshot cannot be used: {reason}" };
+        snapshots.OnResumed(report);
+        return report;
+    }
+
+    public void Dispose() => _writer.Dispose();
+
+    private string? Restore(SnapshotReader reader, SearchLoop search, RunIdentity here)
+    {
+        using (reader)
+        {
+            if (here.DifferenceFrom(RunIdentity.Read(reader)) is { } difference)
+            {
+                return difference;
+            }
+
+            double seconds = reader.ReadDouble();
+            ScoreRecord?[] records = [.. Enum.GetValues<ScoringPhase>().Select(_ => ReadRecord(reader))];
+            if (search.Read(reader, origin) is { } reason)
+            {
+                return reason;
+            }
+
+            _secondsBefore = double.IsFinite(seconds) ? Math.Max(0, seconds) : 0;
+            foreach (ScoringPhase phase in Enum.GetValues<ScoringPhase>())
+            {
+                if (records[(int)phase] is { } record)
+                {
+                    scoring.Refuse(record, phase);
+                }
+            }
+
+            return null;
+        }
+    }
+
+    private static ScoreRecord? ReadRecord(SnapshotReader reader)
+    {
+        byte[] record = new byte[reader.ReadCount(1, "bytes of a score's record")];
+        reader.ReadExactly(record);
+        return JsonSerializer.Deserialize<ScoreRecord>(record, DiffusionClipJson.Compact);
+    }
+}

@@ -1,0 +1,449 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace DiffusionClip.Worker.Tests.Interfaces.Native;
+
+/// <summary>The jobs of <c>/api/v1</c>, on the embedded model.</summary>
+public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<JobRouteTests.Worker>
+{
+    private const string Alice = "alice-0123456789abcdef";
+    private const string Bob = "bob-0123456789abcdef";
+
+    public sealed class Worker : IAsyncLifetime
+    {
+        public WorkerHost Host { get; private set; } = null!;
+
+        public HttpClient Alice { get; private set; } = null!;
+
+        public HttpClient Bob { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync()
+        {
+            Host = await WorkerHost.StartAsync(null, $"--Worker:Trust:Keys:alice={JobRouteTests.Alice}", $"--Worker:Trust:Keys:bob={JobRouteTests.Bob}");
+            Alice = Host.ClientWith(JobRouteTests.Alice);
+            Bob = Host.ClientWith(JobRouteTests.Bob);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Alice.Dispose();
+            Bob.Dispose();
+            await Host.DisposeAsync();
+        }
+    }
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    private static string Small(int seed = 1, int steps = 2, int candidates = 2) =>
+        $$$$"""{"kind":"generate","generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":{{{{steps}}}},"seed":{{{{seed}}}}},"search":{"candidates":{{{{candidates}}}}}}}""";
+
+    private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
+
+    private static async Task<JsonObject> ReadAsync(HttpResponseMessage response) => (await response.Content.ReadFromJsonAsync<JsonObject>(Stop))!;
+
+    private static async Task<JsonObject> EndOfAsync(HttpClient client, string location)
+    {
+        while (true)
+        {
+            JsonObject job = (await client.GetFromJsonAsync<JsonObject>(location, Stop))!;
+            if (job["state"]!.GetValue<string>() is not ("queued" or "running"))
+            {
+                return job;
+            }
+
+            await Task.Delay(30, Stop);
+        }
+    }
+
+    [Fact]
+    public async Task AJobRunsFromBodyToPicture()
+    {
+        using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small()), Stop);
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+        JsonObject job = await ReadAsync(accepted);
+        string location = accepted.Headers.Location!.OriginalString;
+        Assert.Equal($"/api/v1/jobs/{job["id"]}", location);
+        Assert.NotNull(accepted.Headers.RetryAfter);
+        Assert.Null(job["caller"]);
+
+        JsonObject done = await EndOfAsync(worker.Alice, location);
+        Assert.Equal("done", done["state"]!.GetValue<string>());
+        JsonArray images = done["result"]!["images"]!.AsArray();
+        Assert.Equal(2, images.Count);
+        Assert.Equal(1, images[0]!["rank"]!.GetValue<int>());
+
+        string sha256 = images[0]!["sha256"]!.GetValue<string>();
+        using HttpResponseMessage picture = await worker.Alice.GetAsync($"/api/v1/artifacts/{sha256}", Stop);
+        Assert.Equal("image/png", picture.Content.Headers.ContentType?.MediaType);
+        Assert.Equal("nosniff", Assert.Single(picture.Headers.GetValues("X-Content-Type-Options")));
+        Assert.Contains("immutable", picture.Headers.CacheControl!.ToString(), StringComparison.Ordinal);
+        Assert.Equal(sha256, OriginRequest.NameOf(await picture.Content.ReadAsByteArrayAsync(Stop)));
+
+        using var again = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/artifacts/{sha256}");
+        again.Headers.IfNoneMatch.Add(picture.Headers.ETag!);
+        using HttpResponseMessage unchanged = await worker.Alice.SendAsync(again, Stop);
+        Assert.Equal(HttpStatusCode.NotModified, unchanged.StatusCode);
+    }
+
+    [Fact]
+    public async Task OneRequestToAPicture()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = Json("""{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":2,"seed":3},"search":{"candidates":1}}""") };
+        request.Headers.Accept.ParseAdd("image/png");
+        using HttpResponseMessage response = await worker.Alice.SendAsync(request, Stop);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("image/png", response.Content.Headers.ContentType?.MediaType);
+        Assert.StartsWith("/api/v1/jobs/", response.Headers.Location!.OriginalString, StringComparison.Ordinal);
+        Assert.Equal("done", (await worker.Alice.GetFromJsonAsync<JsonObject>(response.Headers.Location, Stop))!["state"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Row19_OtherCallersSeeNothing()
+    {
+        using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 4)), Stop);
+        string location = accepted.Headers.Location!.OriginalString;
+        JsonObject done = await EndOfAsync(worker.Alice, location);
+        string sha256 = done["result"]!["images"]![0]!["sha256"]!.GetValue<string>();
+        foreach (var (method, path) in new[]
+        {
+            (HttpMethod.Get, location), (HttpMethod.Delete, location), (HttpMethod.Get, location + "/events"), (HttpMethod.Get, $"/api/v1/artifacts/{sha256}"),
+            (HttpMethod.Get, "/api/v1/jobs/nonsense"), (HttpMethod.Get, "/api/v1/jobs/..%2f..%2fx"),
+        })
+        {
+            using HttpResponseMessage response = await worker.Bob.SendAsync(new HttpRequestMessage(method, path), Stop);
+            Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+            Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+        }
+
+        JsonObject page = (await worker.Bob.GetFromJsonAsync<JsonObject>("/api/v1/jobs", Stop))!;
+        Assert.DoesNotContain(page["jobs"]!.AsArray(), job => location.EndsWith(job!["id"]!.GetValue<string>(), StringComparison.Ordinal));
+        string rank = $$$"""{"rank":{"prompt":"x","images":["{{{sha256}}}"]}}""";
+        using HttpResponseMessage stolen = await worker.Bob.PostAsync("/api/v1/jobs", Json(rank), Stop);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, stolen.StatusCode);
+        Assert.Equal("rank.images[0]", (await ReadAsync(stolen))["field"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Row30_CancelledQueuedRunningOverAndTwice()
+    {
+        using HttpResponseMessage running = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 5, steps: 1000, candidates: 8)), Stop);
+        using HttpResponseMessage queued = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 6)), Stop);
+        while ((await worker.Alice.GetFromJsonAsync<JsonObject>(running.Headers.Location, Stop))!["state"]!.GetValue<string>() != "running")
+        {
+            await Task.Delay(20, Stop);
+        }
+
+        Assert.Equal(HttpStatusCode.OK, (await worker.Alice.DeleteAsync(queued.Headers.Location, Stop)).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await worker.Alice.DeleteAsync(queued.Headers.Location, Stop)).StatusCode);
+        Assert.Equal(HttpStatusCode.Accepted, (await worker.Alice.DeleteAsync(running.Headers.Location, Stop)).StatusCode);
+        Assert.Equal("cancelled", (await EndOfAsync(worker.Alice, running.Headers.Location!.OriginalString))["state"]!.GetValue<string>());
+        Assert.Equal(HttpStatusCode.OK, (await worker.Alice.DeleteAsync(running.Headers.Location, Stop)).StatusCode);
+
+        using HttpResponseMessage quick = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 7)), Stop);
+        await EndOfAsync(worker.Alice, quick.Headers.Location!.OriginalString);
+        Assert.Equal(HttpStatusCode.Conflict, (await worker.Alice.DeleteAsync(quick.Headers.Location, Stop)).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await worker.Alice.DeleteAsync("/api/v1/jobs/00000000000000000000000000", Stop)).StatusCode);
+    }
+
+    [Fact]
+    public async Task FinishKeepsTheBestSoFar()
+    {
+        using HttpResponseMessage running = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 8, steps: 20, candidates: 200)), Stop);
+        JsonObject job;
+        do
+        {
+            await Task.Delay(50, Stop);
+            job = (await worker.Alice.GetFromJsonAsync<JsonObject>(running.Headers.Location, Stop))!;
+        }
+        while (job["progress"]!.GetValue<double>() < 0.01);
+        Assert.Equal(HttpStatusCode.Accepted, (await worker.Alice.DeleteAsync(running.Headers.Location + "?finish=true", Stop)).StatusCode);
+        JsonObject done = await EndOfAsync(worker.Alice, running.Headers.Location!.OriginalString);
+        Assert.Equal("done", done["state"]!.GetValue<string>());
+        Assert.InRange(done["result"]!["images"]!.AsArray().Count, 1, 199);
+    }
+
+    [Fact]
+    public async Task Row29_WhoLeavesCancels()
+    {
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Stop);
+        Task<HttpResponseMessage> waiting = worker.Bob.PostAsync("/api/v1/generate", Json("""{"prompt":{"text":"x"},"sampling":{"num_inference_steps":1000,"seed":9},"search":{"candidates":8}}"""), leaving.Token);
+        JsonNode? job = null;
+        while (job is null)
+        {
+            await Task.Delay(20, Stop);
+            job = (await worker.Bob.GetFromJsonAsync<JsonObject>("/api/v1/jobs?state=running&limit=1", Stop))!["jobs"]!.AsArray().FirstOrDefault();
+        }
+
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.Equal("cancelled", (await EndOfAsync(worker.Bob, $"/api/v1/jobs/{job["id"]}"))["state"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Row31_IdempotencyKeys()
+    {
+        async Task<HttpResponseMessage> PostAsync(string body)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs") { Content = Json(body) };
+            request.Headers.Add("Idempotency-Key", "the same");
+            return await worker.Alice.SendAsync(request, Stop);
+        }
+
+        HttpResponseMessage[] replies = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => PostAsync(Small(seed: 10))));
+        Assert.All(replies, reply => Assert.Equal(HttpStatusCode.Accepted, reply.StatusCode));
+        Assert.Single(replies.Select(reply => reply.Headers.Location!.OriginalString).Distinct());
+        using HttpResponseMessage other = await PostAsync(Small(seed: 11));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, other.StatusCode);
+        Assert.Equal("Idempotency-Key", (await ReadAsync(other))["field"]!.GetValue<string>());
+        await EndOfAsync(worker.Alice, replies[0].Headers.Location!.OriginalString);
+    }
+
+    [Fact]
+    public async Task PagesAndStates()
+    {
+        var ids = new List<string>();
+        for (int i = 0; i < 5; i++)
+        {
+            using HttpResponseMessage accepted = await worker.Bob.PostAsync("/api/v1/jobs", Json(Small(seed: 20 + i)), Stop);
+            ids.Insert(0, (await ReadAsync(accepted))["id"]!.GetValue<string>());
+        }
+
+        foreach (string id in ids)
+        {
+            await EndOfAsync(worker.Bob, $"/api/v1/jobs/{id}");
+        }
+
+        var seen = new List<string>();
+        string? before = null;
+        do
+        {
+            JsonObject page = (await worker.Bob.GetFromJsonAsync<JsonObject>($"/api/v1/jobs?limit=2&state=done{(before is null ? "" : "&before=" + before)}", Stop))!;
+            seen.AddRange(page["jobs"]!.AsArray().Select(job => job!["id"]!.GetValue<string>()));
+            before = page["next"]?.GetValue<string>();
+        }
+        while (before is not null);
+        Assert.Equal(ids, seen.Where(ids.Contains));
+        Assert.Equal(seen.Count, seen.Distinct().Count());
+        foreach (string query in new[] { "limit=0", "limit=201", "limit=x", "before=x", "state=gone" })
+        {
+            using HttpResponseMessage bad = await worker.Bob.GetAsync($"/api/v1/jobs?{query}", Stop);
+            Assert.True(bad.StatusCode is HttpStatusCode.UnprocessableEntity or HttpStatusCode.BadRequest, $"{query}: {bad.StatusCode}");
+        }
+    }
+
+    [Fact]
+    public async Task EventsGoOnWhereTheyWereLeft()
+    {
+        using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 12, steps: 4)), Stop);
+        string events = accepted.Headers.Location + "/events";
+        List<(long Id, string Kind, JsonObject Data)> all = await WatchAsync(events, null);
+        Assert.True(all.Zip(all.Skip(1)).All(pair => pair.First.Id < pair.Second.Id));
+        Assert.Equal(("state", "done"), (all[^1].Kind, all[^1].Data["state"]!.GetValue<string>()));
+        Assert.Contains(all, item => item.Kind == "step");
+        Assert.Contains(all, item => item.Kind == "stage");
+        Assert.Contains(all, item => item.Kind == "candidate" && item.Data["sha256"] is not null);
+        Assert.Contains(all, item => item.Kind == "move");
+        Assert.All(all, item => Assert.NotNull(item.Data["at"]));
+
+        int middle = all.Count / 2;
+        List<(long Id, string Kind, JsonObject Data)> rest = await WatchAsync(events, all[middle].Id);
+        // Steps, stages and previews that newer ones have overtaken are not told again; of the rest nothing is lost.
+        long[] later = [.. all.Skip(middle + 1).Select(item => item.Id)];
+        Assert.Empty(rest.Select(item => item.Id).Except(later));
+        Assert.Empty(all.Skip(middle + 1).Where(item => item.Kind is "state" or "candidate" or "move").Select(item => item.Id).Except(rest.Select(item => item.Id)));
+        Assert.Equal(rest.Select(item => item.Id), (await WatchAsync(events + $"?after={all[middle].Id}", null)).Select(item => item.Id));
+
+        foreach (string bad in new[] { "?after=-1", "?after=x" })
+        {
+            using HttpResponseMessage response = await worker.Alice.GetAsync(events + bad, Stop);
+            Assert.True((int)response.StatusCode is 400 or 422);
+        }
+    }
+
+    private async Task<List<(long Id, string Kind, JsonObject Data)>> WatchAsync(string address, long? last)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        if (last is not null)
+        {
+            request.Headers.Add("Last-Event-ID", $"{last}");
+        }
+
+        using HttpResponseMessage response = await worker.Alice.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Stop);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
+        var events = new List<(long, string, JsonObject)>();
+        (long Id, string Kind) at = (0, "");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Stop));
+        while (await reader.ReadLineAsync(Stop) is { } line)
+        {
+            if (line.StartsWith("id: ", StringComparison.Ordinal))
+            {
+                at.Id = long.Parse(line[4..], System.Globalization.CultureInfo.InvariantCulture);
+            }
+            else if (line.StartsWith("event: ", StringComparison.Ordinal))
+            {
+                at.Kind = line[7..];
+            }
+            else if (line.StartsWith("data: ", StringComparison.Ordinal))
+            {
+                events.Add((at.Id, at.Kind, JsonNode.Parse(line[6..])!.AsObject()));
+            }
+        }
+
+        return events;
+    }
+
+    [Fact]
+    public async Task PicturesAreUploadedRankedAndScored()
+    {
+        using var painted = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = Json("""{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":8,"seed":5},"search":{"candidates":1}}""") };
+        painted.Headers.Accept.ParseAdd("image/png");
+        byte[] png = await (await worker.Alice.SendAsync(painted, Stop)).Content.ReadAsByteArrayAsync(Stop);
+
+        using var raw = new ByteArrayContent(png);
+        raw.Headers.ContentType = new("image/png");
+        using HttpResponseMessage uploaded = await worker.Bob.PostAsync("/api/v1/artifacts", raw, Stop);
+        Assert.Equal(HttpStatusCode.Created, uploaded.StatusCode);
+        JsonObject stored = await ReadAsync(uploaded);
+        string sha256 = stored["sha256"]!.GetValue<string>();
+        Assert.Equal(OriginRequest.NameOf(png), sha256);
+        Assert.Equal(HttpStatusCode.OK, (await worker.Bob.GetAsync(uploaded.Headers.Location, Stop)).StatusCode);
+
+        using var form = new MultipartFormDataContent { { new ByteArrayContent(png), "file", "../../evil.png" } };
+        using HttpResponseMessage again = await worker.Bob.PostAsync("/api/v1/artifacts", form, Stop);
+        Assert.Equal(sha256, (await ReadAsync(again))["sha256"]!.GetValue<string>());
+
+        string rank = $$$"""{"kind":"rank","rank":{"prompt":"a red apple","images":["{{{sha256}}}","data:image/png;base64,{{{Convert.ToBase64String(png)}}}"]}}""";
+        using HttpResponseMessage ranked = await worker.Bob.PostAsync("/api/v1/jobs", Json(rank), Stop);
+        JsonObject first = await EndOfAsync(worker.Bob, ranked.Headers.Location!.OriginalString);
+        Assert.Equal("done", first["state"]!.GetValue<string>());
+        Assert.Equal(2, first["result"]!["images"]!.AsArray().Count);
+
+        string score = $$$"""{"score":{"pairs":[{"image":"{{{sha256}}}","texts":["a red apple","a dog"]}]},"priority":"batch"}""";
+        using HttpResponseMessage scored = await worker.Bob.PostAsync("/api/v1/jobs", Json(score), Stop);
+        JsonObject second = await EndOfAsync(worker.Bob, scored.Headers.Location!.OriginalString);
+        Assert.Equal(2, second["result"]!["scores"]!.AsArray().Count);
+
+        string origin = $$$$"""{"generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":4,"seed":1},"search":{"candidates":1},"origin":{"image":"{{{{sha256}}}}","strength":0.5}}}""";
+        using HttpResponseMessage started = await worker.Bob.PostAsync("/api/v1/jobs", Json(origin), Stop);
+        Assert.Equal("done", (await EndOfAsync(worker.Bob, started.Headers.Location!.OriginalString))["state"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("%2e%2e/%2e%2e/ledger.db")]
+    [InlineData("..%2f..%2fledger.db")]
+    [InlineData("%5c..%5cledger.db")]
+    [InlineData("00")]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000")]
+    [InlineData("ABCDEF0000000000000000000000000000000000000000000000000000000000")]
+    [InlineData("x.svg")]
+    public async Task Row18_OnlyArtefactsAreServed(string name)
+    {
+        using HttpResponseMessage response = await worker.Alice.GetAsync(new Uri(worker.Host.Address, $"/api/v1/artifacts/{name}"), Stop);
+        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("""{"generate":{"sampling":{"width":0}}}""", "width")]
+    [InlineData("""{"generate":{"sampling":{"width":-8}}}""", "width")]
+    [InlineData("""{"generate":{"sampling":{"height":513}}}""", "height")]
+    [InlineData("""{"generate":{"sampling":{"width":1000000000}}}""", "width")]
+    [InlineData("""{"generate":{"sampling":{"width":10000000000}}}""", "width")]
+    [InlineData("""{"generate":{"sampling":{"width":NaN}}}""", "width")]
+    [InlineData("""{"generate":{"sampling":{"width":"512"}}}""", "width")]
+    [InlineData("""{"generate":{"sampling":{"num_inference_steps":0}}}""", "num_inference_steps")]
+    [InlineData("""{"generate":{"sampling":{"num_inference_steps":1000000}}}""", "num_inference_steps")]
+    [InlineData("""{"generate":{"search":{"candidates":2147483647}}}""", "candidates")]
+    [InlineData("""{"generate":{"sampling":{"guidance_scale":NaN}}}""", "guidance_scale")]
+    [InlineData("""{"generate":{"sampling":{"guidance_scale":1e99}}}""", "guidance_scale")]
+    [InlineData("""{"generate":{"sampling":{"seed":18446744073709551616}}}""", "seed")]
+    [InlineData("""{"generate":{"sampling":{"seed":-1}}}""", "seed")]
+    [InlineData("""{"generate":{"sampling":{"scheduler":"Nonsense"}}}""", "scheduler")]
+    [InlineData("""{"generate":{"model":{"id":"/etc"}}}""", "model")]
+    [InlineData("""{"generate":{"model":{"id":"../models"}}}""", "model")]
+    [InlineData("""{"generate":{"model":{"id":"nonsense"}}}""", "model")]
+    [InlineData("""{"generate":{"search":{"strategy":"nonsense"}}}""", "strategy")]
+    [InlineData("""{"generate":{"search":{"scorer":"../models/emoji-clip"}}}""", "scorer")]
+    [InlineData("""{"generate":{"origin":{"image":"x"}}}""", "image")]
+    [InlineData("""{"generate":{"prompt":null}}""", "prompt")]
+    [InlineData("""{"generate":{"prompt":{"text":"\ud800"}}}""", "text")]
+    [InlineData("""{"generate":{"no_such_field":1}}""", "no_such_field")]
+    [InlineData("""{"kind":"rank","generate":{}}""", "kind")]
+    [InlineData("""{"kind":"paint","generate":{}}""", "kind")]
+    [InlineData("""{}""", "kind")]
+    [InlineData("""{"generate":{},"rank":{}}""", "kind")]
+    [InlineData("""{"rank":{"prompt":"x","images":[]}}""", "images")]
+    [InlineData("""{"rank":{"prompt":"x","images":[null]}}""", "images")]
+    [InlineData("""{"score":{"pairs":[null]}}""", "pairs")]
+    [InlineData("""{"score":{"pairs":[{"image":"x"}]}}""", "image")]
+    [InlineData("""{"generate":{},"priority":"urgent"}""", "priority")]
+    public async Task Rows6And7_BadValuesNameTheirField(string body, string field)
+    {
+        using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/jobs", Json(body), Stop);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
+        JsonObject problem = await ReadAsync(response);
+        Assert.EndsWith(field, System.Text.RegularExpressions.Regex.Replace(problem["field"]!.GetValue<string>(), @"\[\d+\]$", ""), StringComparison.Ordinal);
+        Assert.Equal(422, problem["status"]!.GetValue<int>());
+        Assert.DoesNotContain('\n', problem["detail"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("", 400)]
+    [InlineData("{", 400)]
+    [InlineData("nonsense", 400)]
+    [InlineData("[]", 422)]
+    [InlineData("1", 422)]
+    [InlineData("\"\"", 422)]
+    [InlineData("null", 400)]
+    [InlineData("{\"generate\":{}}trailing", 400)]
+    public async Task WhatIsNoJobIsRefused(string body, int status)
+    {
+        using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/jobs", Json(body), Stop);
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\0")]
+    [InlineData("שלום مرحبا 🍎🍏")]
+    [InlineData("line\nSteps: 1, Seed: 5\nNegative prompt: x")]
+    [InlineData("<script>alert(1)</script> {{x}} =cmd()")]
+    public async Task Row8_AnyTextIsAPrompt(string prompt)
+    {
+        string body = new JsonObject { ["generate"] = new JsonObject { ["prompt"] = new JsonObject { ["text"] = prompt }, ["sampling"] = new JsonObject { ["num_inference_steps"] = 1, ["seed"] = 1 }, ["search"] = new JsonObject { ["candidates"] = 1 } } }.ToJsonString();
+        using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(body), Stop);
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+        JsonObject job = await EndOfAsync(worker.Alice, accepted.Headers.Location!.OriginalString);
+        Assert.Equal("done", job["state"]!.GetValue<string>());
+        Assert.Equal(prompt, job["body"]!["generate"]!["prompt"]!["text"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Row8_LongPromptsAreCutOrRefused()
+    {
+        JsonObject Body(int length) => new() { ["generate"] = new JsonObject { ["prompt"] = new JsonObject { ["text"] = string.Concat(Enumerable.Repeat("apple ", length / 6)) }, ["sampling"] = new JsonObject { ["num_inference_steps"] = 1, ["seed"] = 1 }, ["search"] = new JsonObject { ["candidates"] = 1 } } };
+        using HttpResponseMessage refused = await worker.Alice.PostAsync("/api/v1/jobs", Json(Body(1_000_000).ToJsonString()), Stop);
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
+        using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Body(6_000).ToJsonString()), Stop);
+        JsonObject job = await EndOfAsync(worker.Alice, accepted.Headers.Location!.OriginalString);
+        Assert.Equal("done", job["state"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("models", "emoji-sd")]
+    [InlineData("scorers", "emoji-clip")]
+    [InlineData("strategies", "best-of-n")]
+    [InlineData("samplers", "DPM++ 2M")]
+    [InlineData("limits", "body_bytes")]
+    public async Task WhatThereIs(string address, string expected)
+    {
+        string text = await worker.Alice.GetStringAsync($"/api/v1/{address}", Stop);
+        Assert.Contains(expected, text, StringComparison.Ordinal);
+        Assert.DoesNotContain(Directory.GetCurrentDirectory(), text, StringComparison.Ordinal);
+        using JsonDocument document = JsonDocument.Parse(text);
+        Assert.NotEqual(JsonValueKind.Null, document.RootElement.ValueKind);
+    }
+}

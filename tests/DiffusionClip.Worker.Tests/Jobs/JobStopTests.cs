@@ -1,0 +1,169 @@
+namespace DiffusionClip.Worker.Jobs;
+
+/// <summary>Cancel, finish and drain.</summary>
+public sealed class JobStopTests
+{
+    [Fact]
+    public async Task Cancel_follows_the_table()
+    {
+        await using QueueHost host = await QueueHost.StartAsync();
+        IJobQueue queue = host.Queue;
+        Job running = await queue.SubmitAsync(Long());
+        await RunningAsync(host, running);
+        Job queued = await queue.SubmitAsync(QueueHost.Generate());
+
+        Assert.Equal(CancelOutcome.Unknown, queue.Cancel("somebody", queued.Id));
+        Assert.Equal(CancelOutcome.Unknown, queue.Cancel("local", "01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+        Assert.Equal(CancelOutcome.Unknown, queue.Cancel("local", "../ledger.db"));
+        Assert.Equal(CancelOutcome.Cancelled, queue.Cancel("local", queued.Id));
+        Assert.Equal(CancelOutcome.AlreadyCancelled, queue.Cancel("local", queued.Id));
+        Assert.Equal(CancelOutcome.Stopping, queue.Cancel("local", running.Id));
+        Job over = await WaitAsync(host, running);
+        Assert.Equal((JobState.Cancelled, "cancelled by its caller"), (over.State, over.Reason));
+        Assert.Null(over.Result);
+        Assert.Equal(CancelOutcome.AlreadyCancelled, queue.Cancel("local", running.Id));
+
+        Job done = await host.RunAsync(QueueHost.Generate());
+        Assert.Equal(JobState.Done, done.State);
+        Assert.Equal(CancelOutcome.Over, queue.Cancel("local", done.Id));
+        Assert.Equal((0, 0), (queue.Status("local").Queued, queue.Status("local").Running));
+    }
+
+    [Fact]
+    public async Task Finish_keeps_what_is_there()
+    {
+        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>());
+        JobSubmission submission = Long();
+        submission = submission with { Body = submission.Body with { Generate = submission.Body.Generate! with { Search = new SearchRequest { Candidates = 4, Strategy = "halving" } } } };
+        Job job = await host.Queue.SubmitAsync(submission);
+        await RunningAsync(host, job);
+        Assert.Equal(CancelOutcome.Stopping, host.Queue.Cancel("local", job.Id, CancelKind.Finish));
+        Job over = await WaitAsync(host, job);
+        Assert.Equal((JobState.Done, null), (over.State, over.Reason));
+        Assert.True(over.Result!.Report!.FinishedEarly);
+        Assert.NotEmpty(over.Result.Images);
+    }
+
+    [Fact]
+    public async Task A_drain_refuses_waits_and_leaves_the_rest_to_the_next_process_which_ends_in_the_same_bits()
+    {
+        string folder = Directory.CreateTempSubdirectory("dclip-drain-").FullName;
+        try
+        {
+            static void Options(WorkerOptions options) => (options.Queue.DrainTimeout, options.Queue.SnapshotInterval) = (TimeSpan.FromSeconds(0.2), TimeSpan.FromMinutes(5));
+            static void Services(IServiceCollection services) => services.AddSingleton<ISearchStrategy, HalvingStrategy>();
+            JobSubmission submission = Halving();
+            string id, waiting;
+            Task<Job> wait;
+            Task<List<JobEvent>> watch;
+            await using (QueueHost host = await QueueHost.StartAsync(Options, Services, folder))
+            {
+                id = (await host.Queue.SubmitAsync(submission)).Id;
+                waiting = (await host.Queue.SubmitAsync(QueueHost.Generate(seed: 3))).Id;
+                wait = host.Queue.WaitAsync("local", id, CancellationToken.None);
+                watch = host.Queue.WatchAsync("local", id, 0, CancellationToken.None).ToListAsync().AsTask();
+                await SteppedAsync(host, id);
+                Task stop = host.Host.StopAsync();
+                await Assert.ThrowsAsync<DrainingException>(async () =>
+                {
+                    while (true)
+                    {
+                        await host.Queue.SubmitAsync(QueueHost.Generate());
+                        await Task.Delay(10);
+                    }
+                });
+                await stop;
+                Job left = host.Queue.Find("local", id)!;
+                Assert.Equal((JobState.Queued, 1), (left.State, left.Attempts));
+                await Assert.ThrowsAsync<DrainingException>(() => wait);
+                Assert.Equal(JobState.Queued, (await watch)[^1].Data.State);
+            }
+
+            await using (QueueHost host = await QueueHost.StartAsync(Options, Services, folder))
+            {
+                long lastNumber = (await watch)[^1].Number;
+                Task<List<JobEvent>> rest = host.Queue.WatchAsync("local", id, lastNumber, CancellationToken.None).ToListAsync().AsTask();
+                Job over = await host.Queue.WaitAsync("local", id, CancellationToken.None);
+                Assert.Equal((JobState.Done, null, 2), (over.State, over.Reason, over.Attempts));
+                Assert.True(over.Result!.Report!.Resumed is { FromSnapshot: true, EvaluationsSkipped: > 0 }, over.Result.Report.Resumed?.Reason);
+                Assert.All(await rest, item => Assert.True(item.Number > lastNumber));
+                Assert.Equal(JobState.Done, (await rest)[^1].Data.State);
+                Assert.Equal(JobState.Done, (await host.Queue.WaitAsync("local", waiting, CancellationToken.None)).State);
+                Assert.Empty(Directory.GetFiles(Path.Combine(folder, "snapshots")));
+
+                // Undisturbed it comes out the same, to the last bit of pixels and scores.
+                RankedImages alone = await host.Get<ImagePipeline>().GenerateAsync(submission.Body.Generate!);
+                Assert.True(over.Result.Report.Candidates.Count > 8, "the population branched");
+                Assert.Contains(over.Result.Report.Candidates, candidate => candidate.Stopped is not null);
+                await SamePicturesAsync(host, alone, over.Result);
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Populations_that_shrink_and_branch_go_through_events_and_result()
+    {
+        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>());
+        Job job = await host.Queue.SubmitAsync(Halving(steps: 6));
+        List<JobEvent> events = await host.Queue.WatchAsync("local", job.Id, 0, CancellationToken.None).ToListAsync();
+        Assert.Equal(["start", "advance", "advance", "finish"], events.Where(item => item.Kind == JobEventKind.Move).Select(item => item.Data.Move!));
+        Assert.Contains(events, item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Started, Parent: not null } });
+        Assert.Contains(events, item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Stopped, Reason: not null } });
+        Assert.Contains(events, item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Scored, Score: not null } });
+        Assert.True(events.Zip(events.Skip(1)).All(pair => (pair.First.Data.Progress ?? 0) <= (pair.Second.Data.Progress ?? 1)));
+        JobResult result = host.Queue.Find("local", job.Id)!.Result!;
+        Assert.Equal(result.Report!.Candidates.Count(candidate => candidate.Stopped is null), result.Images.Count);
+        Assert.Contains(result.Images, image => image.Kept);
+    }
+
+    internal static JobSubmission Halving(int steps = 300) => new("local", JobKind.Generate, new JobBody
+    {
+        Generate = QueueHost.Request("a red apple", 11, 8, steps) with { Search = new SearchRequest { Candidates = 8, Keep = 2, Strategy = "halving" } },
+    });
+
+    private static JobSubmission Long() => QueueHost.Generate(candidates: 4, steps: 1000);
+
+    internal static async Task SamePicturesAsync(QueueHost host, RankedImages expected, JobResult actual)
+    {
+        Assert.Equal(expected.Images.Select(image => (image.Candidate.Index, image.Score, image.Candidate.Kept)), actual.Images.Select(image => (image.Index, image.Score, image.Kept)));
+        foreach ((RankedImage image, ResultImage stored) in expected.Images.Zip(actual.Images))
+        {
+            Artifact file = Assert.IsType<Artifact>(await host.Artifacts.FindAsync(stored.Sha256));
+            Assert.Equal(image.Image.Pixels.ToArray(), host.Get<Imaging.IImageCodec>().Decode(file.Content, Imaging.ImageLimits.Default).Pixels.ToArray());
+        }
+    }
+
+    private static async Task RunningAsync(QueueHost host, Job job)
+    {
+        await foreach (JobEvent item in host.Queue.WatchAsync(job.Caller, job.Id, 0, CancellationToken.None))
+        {
+            if (item.Kind == JobEventKind.Step)
+            {
+                return;
+            }
+        }
+    }
+
+    private static async Task SteppedAsync(QueueHost host, string id)
+    {
+        int moves = 0;
+        await foreach (JobEvent item in host.Queue.WatchAsync("local", id, 0, CancellationToken.None))
+        {
+            moves += item.Kind == JobEventKind.Move ? 1 : 0;
+            if (moves >= 2 && item.Kind == JobEventKind.Step)
+            {
+                return;
+            }
+        }
+    }
+
+    private static async Task<Job> WaitAsync(QueueHost host, Job job)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        return await host.Queue.WaitAsync(job.Caller, job.Id, patience.Token);
+    }
+}

@@ -1,0 +1,92 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json.Nodes;
+using DiffusionClip.Worker.Watch;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace DiffusionClip.Worker.Tests.Watch;
+
+public class HealthTests
+{
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    private static async Task<(HttpStatusCode Status, JsonObject Report)> AskAsync(WorkerHost host)
+    {
+        using HttpResponseMessage response = await host.Client.GetAsync("/health/ready", Stop);
+        return (response.StatusCode, (await response.Content.ReadFromJsonAsync<JsonObject>(Stop))!);
+    }
+
+    [Fact]
+    public async Task ItBecomesReadyOnceTheModelIsLoaded()
+    {
+        await using WorkerHost host = await WorkerHost.StartAsync();
+        Assert.Equal("""{"status":"ok"}""", await host.Client.GetStringAsync("/health/live", Stop));
+        HttpStatusCode status;
+        do
+        {
+            (status, _) = await AskAsync(host);
+        }
+        while (status != HttpStatusCode.OK);
+        Assert.True((await AskAsync(host)).Report["ready"]!.GetValue<bool>());
+    }
+
+    [Fact]
+    public async Task Row21_AModelThatIsNotThereIsNamed()
+    {
+        await using WorkerHost host = await WorkerHost.StartAsync(null, "--DiffusionClip:DefaultModel=no-such-model");
+        JsonObject report;
+        do
+        {
+            (HttpStatusCode status, report) = await AskAsync(host);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+        }
+        while (report["checks"]!["models"]!.GetValue<string>().Contains("being loaded", StringComparison.Ordinal));
+        Assert.Contains("no-such-model", report["checks"]!["models"]!.GetValue<string>(), StringComparison.Ordinal);
+
+        // The other models serve.
+        using var body = new StringContent("""{"model":{"id":"emoji-sd"},"prompt":{"text":"x"},"sampling":{"num_inference_steps":1,"seed":1},"search":{"candidates":1}}""", Encoding.UTF8, "application/json");
+        Assert.Equal(HttpStatusCode.OK, (await host.Client.PostAsync("/api/v1/generate", body, Stop)).StatusCode);
+    }
+
+    [Fact]
+    public async Task Row25_AFullDiskIsNotReady()
+    {
+        await using WorkerHost host = await WorkerHost.StartAsync(null, $"--Worker:Retention:FreeBytes={1L << 60}");
+        (HttpStatusCode status, JsonObject report) = await AskAsync(host);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+        Assert.Contains("MiB are free", report["checks"]!["disk"]!.GetValue<string>(), StringComparison.Ordinal);
+        using var body = new StringContent("""{"generate":{}}""", Encoding.UTF8, "application/json");
+        using HttpResponseMessage refused = await host.Client.PostAsync("/api/v1/jobs", body, Stop);
+        Assert.Equal(HttpStatusCode.InsufficientStorage, refused.StatusCode);
+        Assert.NotNull(refused.Headers.RetryAfter);
+    }
+
+    [Fact]
+    public async Task MetricsHoldNumbersAndNoPrompts()
+    {
+        await using WorkerHost host = await WorkerHost.StartAsync();
+        using var body = new StringContent("""{"prompt":{"text":"xyzzyprompt"},"sampling":{"num_inference_steps":2,"seed":1},"search":{"candidates":1}}""", Encoding.UTF8, "application/json");
+        Assert.Equal(HttpStatusCode.OK, (await host.Client.PostAsync("/api/v1/generate", body, Stop)).StatusCode);
+        string metrics = await host.Client.GetStringAsync("/metrics", Stop);
+        foreach (string name in new[] { "diffusionclip_jobs", "diffusionclip_queue_length", "diffusionclip_queue_wait", "diffusionclip_stage_duration", "diffusionclip_step_duration", "diffusionclip_models_loaded", "diffusionclip_clip_score", "http_server_request_duration" })
+        {
+            Assert.Contains(name, metrics, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("stage=\"denoising\"", metrics, StringComparison.Ordinal);
+        Assert.DoesNotContain("xyzzyprompt", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Row16_LogLinesAreSingle()
+    {
+        var text = new StringWriter();
+        new LineFormatter().Write(new LogEntry<string>(LogLevel.Warning, "DiffusionClip.Worker.Watch.X", default, "a\r\nb\u001b[31mc\u2028d\u202ee", new InvalidOperationException("one\ntwo"), (state, _) => state), null, text);
+        string line = text.ToString();
+        Assert.EndsWith(Environment.NewLine, line, StringComparison.Ordinal);
+        Assert.DoesNotContain(line.TrimEnd('\n', '\r'), char.IsControl);
+        Assert.Contains(" warn X: a  b [31mc d e | ", line, StringComparison.Ordinal);
+    }
+}
