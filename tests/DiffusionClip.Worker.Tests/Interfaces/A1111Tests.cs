@@ -458,8 +458,9 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        while (!await condition())
+        for (int i = 0; !await condition(); i++)
         {
+            Assert.True(i < 6000, "it never came about");
             await Task.Delay(10, TestContext.Current.CancellationToken);
         }
     }
