@@ -115,23 +115,26 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     {
         await using WorkerHost own = await WorkerHost.StartAsync(null, "--Worker:Queue:CallerCapacity=1");
         JsonObject body = Quick();
-        (body["steps"], body["size"]) = (100, "128x128");
+        (body["steps"], body["size"]) = (1000, "128x128");
         using var gone = new CancellationTokenSource();
-        List<Task<HttpResponseMessage>> requests = [];
-        HttpResponseMessage? refused = null;
-        while (refused is null && requests.Count < 20)
-        {
-            body["seed"] = requests.Count;
-            requests.Add(own.Client.PostAsync(new Uri(Generations, UriKind.Relative), JsonContent.Create(body.DeepClone()), gone.Token));
-            Task<HttpResponseMessage>? ended = await Task.WhenAny([.. requests, Task.Delay(200, TestContext.Current.CancellationToken).ContinueWith<HttpResponseMessage>(_ => null!, TaskScheduler.Default)]);
-            refused = requests.Where(request => request.IsCompletedSuccessfully).Select(request => request.GetAwaiter().GetResult()).FirstOrDefault(response => (int)response.StatusCode == 429);
-        }
-
-        Assert.NotNull(refused);
+        IJobQueue queue = own.Application.Services.GetRequiredService<IJobQueue>();
+        List<Task<HttpResponseMessage>> requests = [Send(1)];
+        await UntilAsync(() => queue.Status("local").OwnRunning == 1, "runs");
+        requests.Add(Send(2));
+        await UntilAsync(() => queue.Status("local").OwnQueued == 1, "waits");
+        using HttpResponseMessage refused = await Send(3);
+        Assert.Equal(429, (int)refused.StatusCode);
         Assert.True(refused.Headers.RetryAfter!.Delta > TimeSpan.Zero);
         Assert.False(refused.Headers.Contains("x-should-retry"));
         Assert.Equal("rate_limit_exceeded", (string)JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["error"]!["code"]!);
         await gone.CancelAsync();
+        await UntilAsync(() => queue.Status("local") is { OwnRunning: 0, OwnQueued: 0 }, "ends");
+
+        Task<HttpResponseMessage> Send(int seed)
+        {
+            body["seed"] = seed;
+            return own.Client.PostAsync(new Uri(Generations, UriKind.Relative), JsonContent.Create(body.DeepClone()), gone.Token);
+        }
     }
 
     // Row 10 and 12 on a form.
