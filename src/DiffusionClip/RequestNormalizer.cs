@@ -43,7 +43,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
             Sampling = sampling with
             {
                 Scheduler = sampling.Scheduler ?? scheduler.ClassName,
-                NumInferenceSteps = sampling.NumInferenceSteps ?? folder.Defaults.NumInferenceSteps,
+                NumInferenceSteps = sampling.NumInferenceSteps ?? Math.Min(folder.Defaults.NumInferenceSteps, options.Limits.Steps),
                 GuidanceScale = sampling.GuidanceScale ?? folder.Defaults.GuidanceScale,
                 GuidanceRescale = sampling.GuidanceRescale ?? 0,
                 Seed = sampling.Seed ?? (uint)RandomNumberGenerator.GetInt32(int.MaxValue),
@@ -61,6 +61,9 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 ScoreText = request.Search.ScoreText ?? (syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)),
             },
         };
+
+        // What was filled in has to keep the limits too.
+        Check(normalized);
 
         // Building checks the scheduler's name, options, number of steps and strength before anything is loaded.
         Schedule(normalized, scheduler, family);

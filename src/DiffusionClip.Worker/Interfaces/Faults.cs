@@ -45,6 +45,7 @@ internal static class Faults
         JsonException json => OfJson(json),
         // A multipart body that is not one.
         InvalidDataException => new Fault(StatusCodes.Status400BadRequest, OneLine(exception.Message)),
+        IOException { Source: "Microsoft.AspNetCore.WebUtilities" } => new Fault(StatusCodes.Status400BadRequest, "The form ends before its last boundary."),
         DiffusionClipException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message),
         _ => null,
     };

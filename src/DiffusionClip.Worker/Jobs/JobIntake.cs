@@ -6,6 +6,7 @@ using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
 using DiffusionClip.Onnx;
+using DiffusionClip.Onnx;
 using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Jobs.Ledger;
@@ -72,6 +73,11 @@ internal sealed class JobIntake(
     private async Task<(JobBody, bool, string, long, IReadOnlyList<string>)> PrepareAsync(string caller, JobBody body, ImageRequest request, CancellationToken cancellationToken)
     {
         RequireName("model", request.Model.Id);
+        if (request.Model.Provider is { } provider)
+        {
+            ExecutionProviders.Resolve(provider);
+        }
+
         RequireName("scorer", request.Search.Scorer);
         string[] inputs = [.. new[] { request.Origin?.Image, request.Origin?.Mask }.OfType<string>().Where(name => name.Length > 0).Distinct(StringComparer.Ordinal)];
         RequireVisible("init_image", caller, request.Origin is { Image.Length: > 0 } origin ? [origin.Image] : []);

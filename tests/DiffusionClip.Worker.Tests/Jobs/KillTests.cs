@@ -18,6 +18,7 @@ public sealed class KillTests
 {
     private const string FolderVariable = "DIFFUSIONCLIP_TEST_WORKER_FOLDER";
     private const string AddressFile = "address";
+    private const int JobsPerKill = 2;
 
     private readonly ITestOutputHelper _output = TestContext.Current.TestOutputHelper!;
 
@@ -38,14 +39,21 @@ public sealed class KillTests
             {
                 using Child worker = await Child.StartAsync(folder);
                 using HttpClient client = await worker.ConnectAsync();
-                for (int i = 0; i < 3; i++, submitted++)
+                for (int i = 0; i < JobsPerKill; i++, submitted++)
                 {
                     unanswered.Add($"job-{submitted}", Request(submitted));
                 }
 
                 // Some submissions are cut off by the kill: sent again under their key they are one job.
                 Task submitting = SubmitAsync(client, unanswered, accepted);
-                await Task.Delay(random.Next(20, 2500));
+                if (kill % 3 != 0)
+                {
+                    // The others hit the start of the process and the submissions.
+                    await submitting;
+                    await RunsAsync(client);
+                }
+
+                await Task.Delay(random.Next(0, 1000));
                 worker.Kill();
                 await submitting;
             }
@@ -174,7 +182,7 @@ public sealed class KillTests
         Sampling = new()
         {
             Seed = (ulong)number,
-            NumInferenceSteps = number % 4 == 3 ? 150 : 5 + (number * 7 % 20),
+            NumInferenceSteps = number % 4 == 3 ? 100 : 5 + (number * 7 % 40),
             Width = 64,
             Height = 64,
             Scheduler = number % 2 == 0 ? "DPM++ 2M" : "Euler a",
@@ -194,12 +202,28 @@ public sealed class KillTests
             }
         }));
 
+    private static async Task RunsAsync(HttpClient client)
+    {
+        try
+        {
+            while ((await client.GetFromJsonAsync<JsonElement>("api/v1/limits")).GetProperty("queue").GetProperty("running").GetInt32() == 0
+                && (await client.GetFromJsonAsync<JsonElement>("api/v1/limits")).GetProperty("queue").GetProperty("queued").GetInt32() > 0)
+            {
+                await Task.Delay(10);
+            }
+        }
+        catch (HttpRequestException)
+        {
+            // It is gone.
+        }
+    }
+
     /// <summary>The job's id; null if the worker went away before it answered.</summary>
     private static async Task<string?> SubmitAsync(HttpClient client, string key, ImageRequest request)
     {
         try
         {
-            using var message = new HttpRequestMessage(HttpMethod.Post, "api/v1/jobs") { Content = JsonContent.Create(new { generate = request, priority = "batch" }, options: DiffusionClipJson.Compact) };
+            using var message = new HttpRequestMessage(HttpMethod.Post, "api/v1/jobs") { Content = new StringContent(JsonSerializer.Serialize(new { generate = request, priority = "batch" }, DiffusionClipJson.Compact), Encoding.UTF8, "application/json") };
             message.Headers.Add("Idempotency-Key", key);
             using HttpResponseMessage answer = await client.SendAsync(message);
             string text = await answer.Content.ReadAsStringAsync();

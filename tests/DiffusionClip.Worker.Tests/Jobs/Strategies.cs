@@ -2,9 +2,11 @@ using DiffusionClip.Selection;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>A search whose population shrinks and branches: looks at every second boundary, drops the worse half, and forks the best.</summary>
+/// <summary>A search whose population shrinks and branches: looks at every fifth of the way, drops the worse half, and forks the best.</summary>
 internal sealed class HalvingStrategy : ISearchStrategy
 {
+    private const int Looks = 5;
+
     public string Name => "halving";
 
     public SearchMove Next(SearchState state)
@@ -26,7 +28,7 @@ internal sealed class HalvingStrategy : ISearchStrategy
         return new SearchMove.Advance(next, Boundary(budget, state.Rounds.Count));
     }
 
-    private static int Boundary(SearchBudget budget, int round) => budget.Boundaries[Math.Min((2 * round) + 1, budget.Boundaries.Count - 1)];
+    private static int Boundary(SearchBudget budget, int round) => budget.Boundaries[Math.Min((round + 1) * budget.Boundaries.Count / Looks, budget.Boundaries.Count) - 1];
 }
 
 /// <summary>Does what it is told before its first move, then searches as best-of-n does.</summary>

@@ -31,12 +31,12 @@ public sealed class BrowserFixture : IAsyncLifetime
         _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = Executable, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
     }
 
-    /// <summary>A window of its own; the test is skipped where there is no Chromium.</summary>
-    internal async Task<Visit> VisitAsync(string hash = "", BrowserNewContextOptions? options = null)
+    /// <summary>A window of its own, whose one faulty status is expected; the test is skipped where there is no Chromium.</summary>
+    internal async Task<Visit> VisitAsync(string hash = "", BrowserNewContextOptions? options = null, int? expected = null, WorkerHost? host = null)
     {
         Assert.SkipWhen(Executable is null, "there is no Chromium here; install it (apt-get install chromium) or name it in CHROMIUM");
         IBrowserContext context = await _browser!.NewContextAsync(options ?? new() { ViewportSize = new() { Width = 1360, Height = 900 } });
-        Visit visit = await Visit.StartAsync(context, Host.Address);
+        Visit visit = await Visit.StartAsync(context, (host ?? Host).Address, expected);
         await visit.GoAsync(hash);
         return visit;
     }

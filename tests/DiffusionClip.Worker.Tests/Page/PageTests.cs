@@ -18,7 +18,7 @@ public partial class PageTests(BrowserFixture browser)
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
         await visit.ShotAsync("welcome");
-        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 24);
+        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 12);
         await visit.GenerateAsync();
 
         await Expect(page.Locator(".candidate.latent img").First).ToHaveAttributeAsync("src", PngData());
@@ -51,7 +51,7 @@ public partial class PageTests(BrowserFixture browser)
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
         await visit.FillAsync("a fox and a purple umbrella on a white background", candidates: 6, keep: 2, steps: 16, strategy: "halve-and-fork");
-        await page.GetByLabel("Sampler").SelectOptionAsync("Euler");
+        await page.GetByLabel("Sampler").SelectOptionAsync("Euler a");
         await visit.GenerateAsync();
 
         await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = Population() })).ToBeVisibleAsync();
@@ -83,8 +83,7 @@ public partial class PageTests(BrowserFixture browser)
     [Fact]
     public async Task AnErrorStandsAtTheFieldThatItNames()
     {
-        await using Visit visit = await browser.VisitAsync();
-        visit.Expected = [422];
+        await using Visit visit = await browser.VisitAsync(expected: 422);
         IPage page = visit.Page;
         await visit.FillAsync(Apple);
         ILocator width = page.GetByLabel("Width");
@@ -261,11 +260,12 @@ public partial class PageTests(BrowserFixture browser)
     public async Task NothingMovesForThoseWhoDoNotWantIt()
     {
         await using Visit visit = await browser.VisitAsync(options: new() { ReducedMotion = ReducedMotion.Reduce });
-        await visit.FillAsync(Apple, candidates: 4, steps: 24);
+        await visit.FillAsync(Apple, candidates: 8, steps: 24);
         await visit.GenerateAsync();
         await Expect(visit.Page.Locator(".candidate.latent img").First).ToBeVisibleAsync();
         Assert.Equal(0, await visit.Page.EvaluateAsync<int>("document.getAnimations().length"));
-        await visit.OverAsync();
+        await visit.Page.GetByRole(AriaRole.Button, new() { Name = "Cancel" }).ClickAsync();
+        await visit.OverAsync("Cancelled");
     }
 
     [Fact]
@@ -313,7 +313,8 @@ public partial class PageTests(BrowserFixture browser)
         await visit.ShotAsync("again");
         await visit.GenerateAsync();
         await visit.OverAsync();
-        await Expect(page.Locator(".notice")).ToContainTextAsync("an earlier job");
+        await Expect(page.Locator(".facts")).ToContainTextAsync("18446744073709551615");
+        await Expect(page.GetByRole(AriaRole.Link, new() { Name = "an earlier job" })).ToHaveAttributeAsync("href", "#/jobs/" + first);
 
         // From one of the pictures.
         await page.Locator("button.plate").First.ClickAsync();
@@ -348,7 +349,6 @@ public partial class PageTests(BrowserFixture browser)
     {
         await using Visit visit = await browser.VisitAsync("#/rank");
         IPage page = visit.Page;
-        visit.Expected = [422];
         await page.GetByRole(AriaRole.Button, new() { Name = "Rank", Exact = true }).ClickAsync();
         await Expect(page.Locator("#rank-images")).ToHaveAccessibleDescriptionAsync(new Regex("Choose at least one picture"));
 
@@ -438,9 +438,17 @@ public partial class PageTests(BrowserFixture browser)
     [Fact]
     public async Task AJobThatIsNotThereIsSaidToBeGone()
     {
-        await using Visit visit = await browser.VisitAsync("#/jobs/01AAAAAAAAAAAAAAAAAAAAAAAA");
-        visit.Expected = [404];
+        await using Visit visit = await browser.VisitAsync("#/jobs/01AAAAAAAAAAAAAAAAAAAAAAAA", expected: 404);
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "There is no such job" })).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task WithAKeyThePageWorksForThoseWhoHaveIt()
+    {
+        await using WorkerHost locked = await WorkerHost.StartAsync(null, "--Worker:Trust:Keys:painter=a-key-that-is-long-enough");
+        await using Visit visit = await browser.VisitAsync("#/gallery", new() { HttpCredentials = new() { Username = "painter", Password = "a-key-that-is-long-enough" } }, expected: 401, host: locked);
+        await Expect(visit.Page.Locator("#gallery-count")).ToHaveTextAsync("Nothing here yet.");
+        await Expect(visit.Page.Locator("#rank-scorer option")).Not.ToHaveCountAsync(0);
     }
 
     private static FilePayload Picture(string name, int side, byte grey)

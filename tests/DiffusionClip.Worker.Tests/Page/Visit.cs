@@ -24,15 +24,15 @@ internal sealed class Visit : IAsyncDisposable
 
     public IPage Page { get; }
 
-    /// <summary>Statuses that the test means to get: Chromium tells of each in its console.</summary>
-    public IReadOnlyList<int> Expected { get; set; } = [];
+    /// <summary>The status that the test means to get: Chromium tells of each in its console.</summary>
+    private int? Expected { get; init; }
 
-    public static async Task<Visit> StartAsync(IBrowserContext context, Uri address)
+    public static async Task<Visit> StartAsync(IBrowserContext context, Uri address, int? expected)
     {
         context.SetDefaultTimeout(60_000);
         await context.AddInitScriptAsync(ReportViolations);
         IPage page = await context.NewPageAsync();
-        var visit = new Visit(context, page, address);
+        var visit = new Visit(context, page, address) { Expected = expected };
         page.Console += (_, message) => visit.Heard(message);
         page.PageError += (_, error) => visit._faults.Enqueue("error: " + error);
         page.Request += (_, request) => visit.Asked(request.Url);
@@ -85,7 +85,7 @@ internal sealed class Visit : IAsyncDisposable
 
     private void Heard(IConsoleMessage message)
     {
-        bool isExpected = Regex.Match(message.Text, @"status of (\d+)") is { Success: true } status && Expected.Any(expected => status.Groups[1].Value == Text(expected));
+        bool isExpected = Regex.Match(message.Text, @"status of (\d+)") is { Success: true } status && Expected is { } expected && status.Groups[1].Value == Text(expected);
         if (message.Type is "error" or "warning" && !isExpected)
         {
             _faults.Enqueue($"{message.Type}: {message.Text} ({message.Location})");

@@ -33,6 +33,7 @@ const follow = (job) => {
 };
 
 const actions = {
+  changed: () => drawQueue(),
   again: (request, from) => {
     go("#/");
     // After the view has changed, so that the focus stays in the form.

@@ -9,6 +9,7 @@ import { Run } from "./run.js";
 import * as text from "./text.js";
 
 const CHART_INTERVAL = 250;
+const LONG_TITLE = 120;
 
 /** What a job is about, in words. */
 export function titleOf(job) {
@@ -61,19 +62,25 @@ class JobView {
     const { job } = this.run;
     const title = titleOf(job);
     const request = job.body.generate;
+    this.facts = h("dl", { class: "facts" });
+    this.drawFacts();
     this.badge = h("span", { class: "badge" });
     this.status = h("span", { class: "status" });
     this.progress = h("progress", { max: "1", value: "0", "aria-label": "Progress of the job" });
     this.actionRow = h("div", { class: "actions", role: "group", "aria-label": "What to do with this job" });
     this.notices = h("div", { class: "warnings" });
     return h("header", { class: "job-head" },
-      h("h1", { class: title ? "prompt-title" : "prompt-title empty", tabindex: "-1", dir: "auto" }, title || (job.kind === "generate" ? "(without a prompt)" : "(without a text)")),
+      h("h1", { class: ["prompt-title", title ? "" : "empty", title.length > LONG_TITLE ? "long" : ""].join(" ").trim(), tabindex: "-1", dir: "auto" }, title || (job.kind === "generate" ? "(without a prompt)" : "(without a text)")),
       request?.prompt?.negative && h("p", { class: "negative", dir: "auto" }, h("span", { class: "actions-label" }, "without "), request.prompt.negative),
-      h("dl", { class: "facts" }, facts(job).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value)))),
+      this.facts,
       h("div", { class: "state-line" }, this.badge, this.status),
       this.progress,
       this.actionRow,
       this.notices);
+  }
+
+  drawFacts() {
+    this.facts.replaceChildren(...facts(this.run.job).map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
   }
 
   drawHead() {
@@ -206,9 +213,12 @@ class JobView {
     if (this.stopped) {
       return;
     }
-    const before = this.run.job.state;
+    const before = { state: this.run.job.state, candidate: this.run.candidates.get(data.candidate)?.state };
     this.run.apply(kind, data);
     this.tell(kind, data, before);
+    if (kind === "state") {
+      this.actions.changed();
+    }
     if (!this.scheduled) {
       this.scheduled = true;
       requestAnimationFrame(() => {
@@ -222,11 +232,11 @@ class JobView {
 
   /** Milestones only: a screen reader that tells every step tells nothing. */
   tell(kind, data, before) {
-    if (kind === "state" && data.state !== before && data.state === "running") {
+    if (kind === "state" && data.state !== before.state && data.state === "running") {
       announce("The job is running.");
     } else if (kind === "move" && data.move === "advance") {
       announce(`${text.plural(data.candidates?.length ?? 0, "candidate goes on", "candidates go on")} until evaluation ${data.until}.`);
-    } else if (kind === "candidate" && data.event === "finished") {
+    } else if (kind === "candidate" && data.event === "finished" && before.candidate !== "finished") {
       announce(`Candidate ${data.candidate} is finished${data.score === undefined ? "" : `, score ${text.score(data.score)}`}.`);
     } else if (kind === "candidate" && data.event === "failed") {
       announce(`Candidate ${data.candidate} failed.`);
@@ -252,8 +262,12 @@ class JobView {
     const focused = document.activeElement;
     this.run.settle(job);
     this.root.setAttribute("aria-busy", "false");
+    this.actions.changed();
     this.live.forEach((section) => section.remove());
     this.grid = null;
+    // The state may be known from an event already; the warnings are not.
+    this.drawnState = null;
+    this.drawFacts();
     this.showOutcome();
     this.draw();
     const best = this.run.all.find((candidate) => candidate.rank === 1);
@@ -321,6 +335,9 @@ class JobView {
       if (card.image.alt !== alt) {
         card.image.alt = alt;
       }
+    }
+    if (!card.image) {
+      setText(card.plate.firstElementChild, candidate.state === "cut" ? "cut" : candidate.state === "failed" ? "failed" : "");
     }
     card.item.className = ["candidate", `series-${candidate.index % 8}`, candidate.kept ? "kept" : "", candidate.state === "cut" || candidate.state === "failed" ? "cut" : "", isOver ? "" : "latent"].join(" ");
     setText(card.name, `${candidate.rank && candidate.kept ? `${candidate.rank}. ` : ""}${text.candidate(candidate.index)}`);
@@ -444,7 +461,7 @@ class JobView {
       ...(isGenerate ? [{ title: "Seed", number: true }] : []),
       { title: "Score", number: true }, { title: "Ahead of the next by", number: true },
       ...(isGenerate && run.branches ? [{ title: "Comes from" }] : []),
-      ...(isGenerate ? [{ title: "Outcome" }] : []),
+      ...(isGenerate ? [{ title: "Outcome", class: "outcome" }] : []),
     ];
     const rows = ranked.map((candidate) => [
       candidate.rank ? `${candidate.rank}.` : "–",
@@ -472,7 +489,7 @@ function legend() {
 
 function facts(job) {
   const request = job.result?.report?.request ?? job.body.generate;
-  const entries = [[text.KINDS[job.kind] ?? job.kind, h("time", { datetime: job.accepted_at, title: job.accepted_at }, text.ago(job.accepted_at))]];
+  const entries = [["Asked for", h("time", { datetime: job.accepted_at, title: job.accepted_at }, text.ago(job.accepted_at))]];
   if (request) {
     const { sampling, search, model } = request;
     entries.push(["Model", model?.id], ["Size", sampling?.width && `${sampling.width} × ${sampling.height}`], ["Sampler", job.result?.report?.sampler.label ?? sampling?.scheduler], ["Steps", sampling?.num_inference_steps],

@@ -89,6 +89,7 @@ export class Run {
     switch (data.event) {
       case "started":
         candidate.forkedAt = data.evaluation ?? 0;
+        candidate.isForkSeen = true;
         candidate.evaluation = data.evaluation ?? 0;
         if (candidate.parent !== null && !candidate.preview) {
           candidate.preview = this.candidate(candidate.parent).preview;
@@ -166,8 +167,12 @@ export class Run {
     candidate.kept = entry.kept ?? false;
     candidate.done = entry.evaluations;
     // A fork has its parent's scores up to where it left.
-    const shared = candidate.parent === null ? 0 : commonStart(checkpoints, byIndex.get(candidate.parent)?.checkpoints ?? []);
-    if (shared > 0) {
+    const shared = candidate.parent === null
+      ? 0
+      : candidate.isForkSeen
+        ? checkpoints.filter((point) => point.evaluation <= candidate.forkedAt).length
+        : commonStart(checkpoints, byIndex.get(candidate.parent)?.checkpoints ?? []);
+    if (shared > 0 && !candidate.isForkSeen) {
       candidate.forkedAt = checkpoints[shared - 1].evaluation;
     }
     candidate.points = checkpoints.slice(shared).filter((point) => point.score !== undefined && point.score !== null).map((point) => ({ evaluation: point.evaluation, score: point.score, final: false }));

@@ -362,6 +362,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("""{"generate":{"sampling":{"seed":-1}}}""", "seed")]
     [InlineData("""{"generate":{"sampling":{"scheduler":"Nonsense"}}}""", "scheduler")]
     [InlineData("""{"generate":{"model":{"id":"/etc"}}}""", "model")]
+    [InlineData("""{"generate":{"model":{"provider":"tpu"}}}""", "provider")]
     [InlineData("""{"generate":{"model":{"id":"../models"}}}""", "model")]
     [InlineData("""{"generate":{"model":{"id":"nonsense"}}}""", "model")]
     [InlineData("""{"generate":{"search":{"strategy":"nonsense"}}}""", "strategy")]
@@ -419,6 +420,20 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         JsonObject job = await EndOfAsync(worker.Alice, accepted.Headers.Location!.OriginalString);
         Assert.Equal("done", job["state"]!.GetValue<string>());
         Assert.Equal(prompt, job["body"]!["generate"]!["prompt"]!["text"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Row12_AFormThatBreaksOffIsRefused()
+    {
+        using var form = new MultipartFormDataContent { { new ByteArrayContent(new byte[200]), "file", "x.png" } };
+        byte[] whole = await form.ReadAsByteArrayAsync(Stop);
+        foreach (int length in new[] { 0, 10, 60, 150, whole.Length - 40, whole.Length - 5 })
+        {
+            using var cut = new ByteArrayContent(whole[..length]);
+            cut.Headers.ContentType = form.Headers.ContentType;
+            using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/artifacts", cut, Stop);
+            Assert.True((int)response.StatusCode is 400 or 422, $"{length}: {response.StatusCode}");
+        }
     }
 
     [Fact]
