@@ -50,8 +50,9 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("DPM++ 2M Karras", null, "DPM++ 2M", "Karras")]
     [InlineData("DPM++ 2M", "karras", "DPM++ 2M", "Karras")]
     [InlineData("DPM++ 2M", "Automatic", "DPM++ 2M", "Karras")]
-    [InlineData("k_euler_a", "sgm_uniform", "Euler a", "SGM Uniform")]
-    [InlineData("euler", null, "Euler", null)]
+    [InlineData("DPM++ 2M SDE Exponential", null, "DPM++ 2M SDE", "Exponential")]
+    [InlineData("euler", "beta", "Euler", "Beta")]
+    [InlineData("k_euler_a", "sgm_uniform", "Euler a", null)]
     public async Task SamplersGoByAllTheirNames(string sampler, string? scheduler, string label, string? type)
     {
         JsonObject body = ApisHost.Quick();
@@ -258,12 +259,10 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [Fact]
     public async Task TransparentPicturesStandOnTheBackground()
     {
-        // 1×1 RGBA, red, wholly transparent.
-        const string Transparent = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==";
         JsonObject body = ApisHost.Quick();
         body["steps"] = 8;
         body["denoising_strength"] = 0.25;
-        body["init_images"] = new JsonArray("data:image/png;base64," + Transparent);
+        body["init_images"] = new JsonArray("data:image/png;base64," + ApisHost.Translucent(1, 1, 255, 0, 0, 0));
         (int status, JsonNode? seeThrough, _) = await host.PostAsync(Image, body.DeepClone());
         Assert.Equal(200, status);
         body["init_images"] = new JsonArray(host.Picture(1, 1, 255, 255, 255));
@@ -355,6 +354,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     {
         JsonObject body = ApisHost.Quick("a red apple on a white background");
         (body["steps"], body["width"], body["height"], body["cfg_scale"]) = (12, 128, 128, 2);
+        body["alwayson_scripts"] = JsonNode.Parse("""{"diffusionclip":{"args":[{"candidates":4}]}}""");
         (_, JsonNode? made, _) = await host.PostAsync(Text, body);
         string picture = (string)made!["images"]![0]!;
         (int status, JsonNode? reply, _) = await host.PostAsync("/sdapi/v1/interrogate", new JsonObject { ["image"] = picture, ["model"] = "clip" });
@@ -458,8 +458,9 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     private static async Task UntilAsync(Func<Task<bool>> condition)
     {
-        while (!await condition())
+        for (int i = 0; !await condition(); i++)
         {
+            Assert.True(i < 6000, "it never came about");
             await Task.Delay(10, TestContext.Current.CancellationToken);
         }
     }

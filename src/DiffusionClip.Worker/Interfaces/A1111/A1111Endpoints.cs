@@ -20,6 +20,7 @@ internal static class A1111Endpoints
         services.AddSingleton<A1111Pictures>();
         services.AddSingleton<A1111Lists>();
         services.AddSingleton<Interrogator>();
+        services.AddSingleton<PaintPlugin>();
         services.AddSingleton(new FaultShape("/sdapi", WriteAsync));
         return services;
     }
@@ -39,6 +40,7 @@ internal static class A1111Endpoints
         A1111Lists.Map(api);
         api.MapPost("png-info", (Delegate)PngInfo.RunAsync).WithName("a1111-png-info");
         api.MapPost("interrogate", static (HttpContext context, Interrogator interrogator) => interrogator.RunAsync(context)).WithName("a1111-interrogate");
+        PaintPlugin.Map(routes);
 
         // What programs look at before they believe that a webui is there.
         routes.MapGet("internal/ping", static () => Results.Json(new JsonObject())).WithTags("A1111").WithName("a1111-ping");

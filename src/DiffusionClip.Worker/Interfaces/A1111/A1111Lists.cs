@@ -27,9 +27,11 @@ internal sealed class A1111Lists(GeneratorModels models)
         api.MapGet("memory", static () => Results.Json(Memory())).WithName("a1111-memory");
     }
 
-    // What needs a model of another kind is left out.
-    private static JsonArray Samplers() => new([.. SchedulerCatalog.All
-        .Where(sampler => !sampler.ClassName.StartsWith("FlowMatch", StringComparison.Ordinal) && !sampler.ClassName.StartsWith("EDM", StringComparison.Ordinal))
+    /// <summary>The samplers of models of noise; what needs a model of another kind is left out.</summary>
+    public static IEnumerable<SchedulerDescriptor> Usable => SchedulerCatalog.All
+        .Where(sampler => !sampler.ClassName.StartsWith("FlowMatch", StringComparison.Ordinal) && !sampler.ClassName.StartsWith("EDM", StringComparison.Ordinal));
+
+    private static JsonArray Samplers() => new([.. Usable
         .Select(sampler => (JsonNode)new JsonObject
         {
             ["name"] = sampler.Label,

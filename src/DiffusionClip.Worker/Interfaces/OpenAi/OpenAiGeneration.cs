@@ -113,6 +113,8 @@ internal sealed class OpenAiGeneration(
         response.Headers.CacheControl = "no-store";
         response.Headers["X-Accel-Buffering"] = "no";
         await response.StartAsync(gone).ConfigureAwait(false);
+        // Started is not yet sent, and the first event may be far away.
+        await response.Body.FlushAsync(gone).ConfigureAwait(false);
         int sent = 0;
         double progress = 0;
         await foreach (JobEvent happened in queue.WatchAsync(job.Caller, job.Id, 0, gone).ConfigureAwait(false))
