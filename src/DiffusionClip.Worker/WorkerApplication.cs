@@ -26,9 +26,11 @@ public static class WorkerApplication
         WorkerOptions options = WorkerOptionsReader.Read(builder.Configuration);
         IServiceCollection services = builder.Services;
         services.AddSystemd();
+
+        // Beyond the drain: aborted evaluations end, replies are sent, the ledger's last words written.
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Queue.DrainTimeout + TimeSpan.FromSeconds(60));
         AddLogging(builder);
         services.AddDiffusionClip(builder.Configuration, root);
-        services.AddJobs(options);
         services.AddTrust(options);
         Listen(builder.WebHost, options);
         services.AddJobs(options);

@@ -8,6 +8,9 @@ namespace DiffusionClip.Worker.Jobs;
 internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, SnapshotStore snapshots, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedLifecycleService
 {
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(5);
+
+    // An aborted evaluation ends soon, but a process that ends before it does crashes in the runtime's native code.
+    private static readonly TimeSpan AbortTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan WriteAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _stop = new();
@@ -82,7 +85,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
                 job.Leave();
             }
 
-            await Wait(LeaveTimeout).ConfigureAwait(false);
+            await Wait(AbortTimeout).ConfigureAwait(false);
             async Task Wait(TimeSpan timeout) => await ended.WaitAsync(timeout, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         finally
