@@ -13,6 +13,7 @@ public sealed partial class OnnxModelStore : IModelStore
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
     private readonly Dictionary<ModelKey, Entry> _entries = [];
+    private readonly List<Task<LoadedModel>> _loads = [];
     private long _clock;
     private bool _disposed;
 
@@ -76,10 +77,14 @@ public sealed partial class OnnxModelStore : IModelStore
         return new OnnxClipLease((LoadedClip)model, () => Return(entry));
     }
 
-    /// <summary>Frees every model that nobody leases; the others are freed when their last lease is given back.</summary>
+    /// <summary>
+    /// Frees every model that nobody leases; the others are freed when their last lease is given back. Waits for loads that are under
+    /// way, also those that nobody waits for any more: a process that ends during one crashes in the runtime's native code.
+    /// </summary>
     public void Dispose()
     {
         List<Entry> idle;
+        Task[] loads;
         lock (_gate)
         {
             if (_disposed)
@@ -90,9 +95,11 @@ public sealed partial class OnnxModelStore : IModelStore
             _disposed = true;
             idle = [.. _entries.Values.Where(entry => entry.Leases == 0)];
             idle.ForEach(entry => _entries.Remove(entry.Key));
+            loads = [.. _loads];
         }
 
         idle.ForEach(Free);
+        Task.WhenAll(loads).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).GetAwaiter().GetResult();
     }
 
     private async Task<(Entry Entry, LoadedModel Model)> LeaseAsync(
@@ -115,6 +122,8 @@ public sealed partial class OnnxModelStore : IModelStore
 
                 // Off this thread: sessions load synchronously, for seconds if the model is large.
                 entry.Model = Task.Run(() => LoadAsync(folder, chosen, load), CancellationToken.None);
+                _loads.RemoveAll(task => task.IsCompleted);
+                _loads.Add(entry.Model);
             }
 
             entry.Leases++;
