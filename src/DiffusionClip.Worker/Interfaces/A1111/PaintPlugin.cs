@@ -42,9 +42,9 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
         }
 
         return isWide ? (longer, shorter) : (shorter, longer);
-
-        static int Up(double side) => Stride * (int)Math.Ceiling(side / Stride);
     }
+
+    private static int Up(double side) => Stride * (int)Math.Ceiling(side / Stride);
 
     private async Task<JsonObject> ConfigAsync()
     {
@@ -78,6 +78,7 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
         {
             var fields = new BodyFields(given.RootElement);
             int baseSize = fields.Int("base_size", Stride, MostSide) ?? 512, maxSize = fields.Int("max_size", Stride, MostSide) ?? 768;
+            bool asLarge = fields.Bool("disable_sddebz_highres") ?? false;
             if (fromImage)
             {
                 string source = fields.Text("src_img") ?? "";
@@ -93,7 +94,7 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
 
             body = Body(fields, fromImage);
             fields.Check();
-            (int paintedWidth, int paintedHeight) = PaintedSize(width, height, baseSize, Math.Max(baseSize, maxSize));
+            (int paintedWidth, int paintedHeight) = asLarge ? (Up(width), Up(height)) : PaintedSize(width, height, baseSize, Math.Max(baseSize, maxSize));
             (body["width"], body["height"]) = (paintedWidth, paintedHeight);
             if (body["mask"] is { } text && (mask = Mask((string)text!, fields.Bool("invert_mask") ?? false)) is null)
             {
@@ -133,7 +134,7 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
         [
             ("prompt", "prompt"), ("negative_prompt", "negative_prompt"), ("sampler_name", "sampler_name"), ("steps", "steps"), ("cfg_scale", "cfg_scale"),
             ("seed", "seed"), ("batch_size", "batch_size"), ("batch_count", "n_iter"), ("tiling", "tiling"), ("restore_faces", "restore_faces"),
-            ("highres_fix", "enable_hr"), ("script", "script_name"), ("subseed_strength", "subseed_strength"),
+            ("highres_fix", "enable_hr"), ("script", "script_name"), ("subseed_strength", "subseed_strength"), ("clip_skip", "clip_skip"),
         ])
         {
             if (fields.Get(theirs) is { } value)
@@ -155,7 +156,9 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
 
         body["init_images"] = new JsonArray(fields.Text("src_img"));
         body["denoising_strength"] = fields.Number("denoising_strength", 0, 1) ?? 0.35;
-        if (fields.Int("mode", 0, 2) == 1 && fields.Text("mask_img") is { Length: > 0 } mask)
+        // Older versions of the plugin number the mode.
+        bool inpaints = (fields.Bool("is_inpaint") ?? false) || fields.Int("mode", 0, 2) == 1;
+        if (inpaints && fields.Text("mask_img") is { Length: > 0 } mask)
         {
             body["mask"] = mask;
             body["inpainting_fill"] = fields.Int("inpainting_fill", 0, 3) ?? 1;
