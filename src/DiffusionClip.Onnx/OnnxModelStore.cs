@@ -122,8 +122,8 @@ public sealed partial class OnnxModelStore : IModelStore
 
                 // Off this thread: sessions load synchronously, for seconds if the model is large.
                 entry.Model = Task.Run(() => LoadAsync(folder, chosen, load), CancellationToken.None);
-                _loads.RemoveAll(task => task.IsCompleted);
                 _loads.Add(entry.Model);
+                _ = entry.Model.ContinueWith(EndLoad, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             }
 
             entry.Leases++;
@@ -147,6 +147,14 @@ public sealed partial class OnnxModelStore : IModelStore
         LoadedModel model = await load(chosen).ConfigureAwait(false);
         ModelLoaded(_logger, folder.Id, chosen.Name, System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds);
         return model;
+    }
+
+    private void EndLoad(Task<LoadedModel> load)
+    {
+        lock (_gate)
+        {
+            _loads.Remove(load);
+        }
     }
 
     private ProviderInUse Choose(string? provider) => ExecutionProviders.Choose(

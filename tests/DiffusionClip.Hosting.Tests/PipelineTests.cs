@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting;
 using DiffusionClip.Reporting.Metadata;
@@ -133,38 +132,6 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         RankedImages again = await host.Pipeline.GenerateAsync(inspection.Record.Request, new RunControl(Plan: inspection.Record.Plan));
         Assert.Empty(again.Report.Warnings);
         Assert.True(again.Best!.Image.Pixels.Span.SequenceEqual(ranked.Best.Image.Pixels.Span));
-    }
-
-    [Fact]
-    public async Task A_thousand_runs_do_not_grow()
-    {
-        ImageRequest tiny = ImageRequest.For("two cats") with
-        {
-            Model = new() { Id = Golden.PathOf("tiny-models", "sd1-tiny-random") },
-            Sampling = new() { NumInferenceSteps = 1, Seed = 1, Width = 16, Height = 16, Scheduler = "Euler" },
-            Search = new() { Candidates = 1, Scorer = "emoji-clip" },
-        };
-        long early = 0;
-        for (int run = 0; run < 1000; run++)
-        {
-            await host.Pipeline.GenerateAsync(tiny);
-            if (run == 299)
-            {
-                early = Memory();
-            }
-        }
-
-        long grown = Memory() - early;
-        Assert.True(grown < 24 << 20, $"{grown / 1024} KiB more after 700 further runs");
-
-        static long Memory()
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-            GC.Collect();
-            using Process process = Process.GetCurrentProcess();
-            return process.WorkingSet64;
-        }
     }
 
     private static ImageRequest With(ulong seed = 5, int steps = 4, int candidates = 1) => Small with

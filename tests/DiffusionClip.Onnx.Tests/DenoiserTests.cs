@@ -4,6 +4,9 @@ using DiffusionClip.Models;
 
 namespace DiffusionClip.Onnx;
 
+/// <summary>Not beside other tests: one of these measures the memory of the whole process.</summary>
+[CollectionDefinition(nameof(DenoiserTests), DisableParallelization = true)]
+[Collection(nameof(DenoiserTests))]
 public sealed class DenoiserTests
 {
     private static readonly LatentShape Shape = new(4, 8, 8);
