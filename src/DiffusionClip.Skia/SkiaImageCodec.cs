@@ -40,85 +40,27 @@ public sealed class SkiaImageCodec : IImageCodec
     }
 
     /// <inheritdoc/>
-    public byte[] EncodeJpeg(RgbImage image, int quality)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
-        if (image.Width > ushort.MaxValue || image.Height > ushort.MaxValue)
-        {
-            throw new ImageFormatException($"a JPEG has at most 65535 pixels a side; this picture has {image.Width}x{image.Height}");
-        }
-
-        byte[] pixels = ArrayPool<byte>.Shared.Rent(checked(4 * image.Width * image.Height));
-        try
-        {
-            ToRgbx(image.Pixels.Span, pixels);
-            return Encode(image, pixels, "JPEG", pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore)));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(pixels);
-        }
-    }
+    public byte[] EncodeJpeg(RgbImage image, int quality) => Encode(
+        image, quality, "JPEG", ushort.MaxValue, pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore)));
 
     /// <inheritdoc/>
-    public byte[] EncodeWebp(RgbImage image, int quality)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
-        if (image.Width > MostWebpSide || image.Height > MostWebpSide)
-        {
-            throw new ImageFormatException($"a WebP has at most {MostWebpSide} pixels a side; this picture has {image.Width}x{image.Height}");
-        }
-
-        byte[] pixels = ArrayPool<byte>.Shared.Rent(checked(4 * image.Width * image.Height));
-        try
-        {
-            ToRgbx(image.Pixels.Span, pixels);
-            return Encode(image, pixels, "WebP", pixmap => pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(pixels);
-        }
-    }
+    public byte[] EncodeWebp(RgbImage image, int quality) => Encode(
+        image, quality, "WebP", MostWebpSide, pixmap => pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
 
     /// <inheritdoc/>
-    public unsafe AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits)
+    public AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
         ImageHeader header = ImageHeader.Read(file.Span, limits);
-        string name = ImageHeader.Name(header.Format);
-        using MemoryHandle pinned = file.Pin();
-        using SKData data = SKData.Create((nint)pinned.Pointer, file.Length);
-        using SKMemoryStream stream = new(data);
-        using SKCodec codec = SKCodec.Create(stream, out SKCodecResult created) ?? throw new ImageFormatException($"damaged {name}: {Reason(created)}");
-        if (codec.Info.AlphaType == SKAlphaType.Opaque)
+        using OpenPicture picture = new(file, header);
+        if (picture.IsOpaque)
         {
             return null;
         }
 
-        if (codec.Info.Width != header.Width || codec.Info.Height != header.Height)
-        {
-            throw new ImageFormatException($"damaged {name}: the header says {header.Width}x{header.Height} and the picture {codec.Info.Width}x{codec.Info.Height}");
-        }
-
-        SKImageInfo info = new(header.Width, header.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul);
-        int length = checked(4 * header.Width * header.Height);
-        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
+        byte[] rented = picture.RentRgba();
         try
         {
-            fixed (byte* pixels = rented)
-            {
-                SKCodecResult result = codec.GetPixels(info, (nint)pixels, info.RowBytes, SKCodecOptions.Default);
-                if (result != SKCodecResult.Success)
-                {
-                    throw new ImageFormatException($"damaged {name}: {Reason(result)}");
-                }
-            }
-
             // Alpha takes the place of all three channels, so that it is turned upright as they are.
             byte[] grey = new byte[3 * header.Width * header.Height];
             bool opaque = true;
@@ -150,13 +92,30 @@ public sealed class SkiaImageCodec : IImageCodec
         }
     }
 
-    private static unsafe byte[] Encode(RgbImage image, byte[] pixels, string name, Func<SKPixmap, SKData?> encode)
+    private static unsafe byte[] Encode(RgbImage image, int quality, string name, int mostSide, Func<SKPixmap, SKData?> encode)
     {
-        fixed (byte* start = pixels)
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentOutOfRangeException.ThrowIfLessThan(quality, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(quality, 100);
+        if (image.Width > mostSide || image.Height > mostSide)
         {
-            using SKPixmap pixmap = new(new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque), (nint)start, 4 * image.Width);
-            using SKData data = encode(pixmap) ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as {name}");
-            return data.ToArray();
+            throw new ImageFormatException($"a {name} has at most {mostSide} pixels a side; this picture has {image.Width}x{image.Height}");
+        }
+
+        byte[] pixels = ArrayPool<byte>.Shared.Rent(checked(4 * image.Width * image.Height));
+        try
+        {
+            ToRgbx(image.Pixels.Span, pixels);
+            fixed (byte* start = pixels)
+            {
+                using SKPixmap pixmap = new(new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque), (nint)start, 4 * image.Width);
+                using SKData data = encode(pixmap) ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as {name}");
+                return data.ToArray();
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(pixels);
         }
     }
 
@@ -179,35 +138,14 @@ public sealed class SkiaImageCodec : IImageCodec
         return frame.Cover(image);
     }
 
-    private static unsafe RgbImage DecodePixels(ReadOnlyMemory<byte> file, ImageHeader header)
+    private static RgbImage DecodePixels(ReadOnlyMemory<byte> file, ImageHeader header)
     {
-        string name = ImageHeader.Name(header.Format);
-        using MemoryHandle pinned = file.Pin();
-        using SKData data = SKData.Create((nint)pinned.Pointer, file.Length);
-        using SKMemoryStream stream = new(data);
-        using SKCodec codec = SKCodec.Create(stream, out SKCodecResult created)
-            ?? throw new ImageFormatException($"damaged {name}: {Reason(created)}");
-        if (codec.Info.Width != header.Width || codec.Info.Height != header.Height)
-        {
-            throw new ImageFormatException($"damaged {name}: the header says {header.Width}x{header.Height} and the picture {codec.Info.Width}x{codec.Info.Height}");
-        }
-
-        SKImageInfo info = new(header.Width, header.Height, SKColorType.Rgba8888, codec.Info.AlphaType == SKAlphaType.Opaque ? SKAlphaType.Opaque : SKAlphaType.Unpremul);
-        int length = checked(4 * header.Width * header.Height);
-        byte[] rented = ArrayPool<byte>.Shared.Rent(length);
+        using OpenPicture picture = new(file, header);
+        byte[] rented = picture.RentRgba();
         try
         {
-            fixed (byte* pixels = rented)
-            {
-                SKCodecResult result = codec.GetPixels(info, (nint)pixels, info.RowBytes, SKCodecOptions.Default);
-                if (result != SKCodecResult.Success)
-                {
-                    throw new ImageFormatException($"damaged {name}: {Reason(result)}");
-                }
-            }
-
             byte[] rgb = GC.AllocateUninitializedArray<byte>(3 * header.Width * header.Height);
-            ToRgb(rented.AsSpan(0, length), rgb);
+            ToRgb(rented.AsSpan(0, 4 * header.Width * header.Height), rgb);
             return new RgbImage(header.Width, header.Height, rgb);
         }
         finally
@@ -215,15 +153,6 @@ public sealed class SkiaImageCodec : IImageCodec
             ArrayPool<byte>.Shared.Return(rented);
         }
     }
-
-    private static string Reason(SKCodecResult result) => result switch
-    {
-        SKCodecResult.IncompleteInput => "the file ends before the picture does",
-        SKCodecResult.ErrorInInput => "its data are broken",
-        SKCodecResult.InvalidInput => "its data are not what its header says",
-        SKCodecResult.Unimplemented => "a variant that is not supported",
-        _ => $"it cannot be decoded ({result})",
-    };
 
     /// <summary>Drops every fourth byte.</summary>
     internal static void ToRgb(ReadOnlySpan<byte> rgba, Span<byte> rgb)

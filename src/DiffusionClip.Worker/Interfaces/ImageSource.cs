@@ -38,8 +38,7 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
             return artifacts.IsVisible(caller, given) ? given : throw new InvalidRequestException(field, given, "you have no such artefact; upload the picture first");
         }
 
-        // Base64 has no colon, and every URL has.
-        if (!given.StartsWith("data:", StringComparison.OrdinalIgnoreCase) && given.Contains(':', StringComparison.Ordinal))
+        if (Base64Picture.IsUrl(given))
         {
             if (!options.Trust.FetchUrls)
             {
@@ -110,7 +109,7 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
     private ReadOnlyMemory<byte> FromBase64(string field, string given)
     {
         ReadOnlySpan<char> text = given;
-        if (text.StartsWith("data:", StringComparison.OrdinalIgnoreCase))
+        if (Base64Picture.IsData(text))
         {
             int comma = text.IndexOf(',');
             if (comma < 0 || !text[..comma].EndsWith(";base64", StringComparison.OrdinalIgnoreCase))

@@ -225,25 +225,11 @@ internal static class PngTextChunk
         Enumerable.Range(0x20, 0x5F).Concat(Enumerable.Range(0xA1, 0x5F)).Select(code => (char)code).ToArray());
 
     /// <summary>Bytes in memory that remember whether more was asked for than there is.</summary>
-    private sealed class ExhaustibleStream(ReadOnlyMemory<byte> bytes) : Stream
+    private sealed class ExhaustibleStream(ReadOnlyMemory<byte> bytes) : ForwardStream
     {
         private int position;
 
         public bool WasExhausted { get; private set; }
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public override int Read(Span<byte> buffer)
         {
@@ -253,17 +239,5 @@ internal static class PngTextChunk
             WasExhausted |= count == 0 && buffer.Length > 0;
             return count;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -296,24 +296,10 @@ internal static class PngDecoder
     }
 
     /// <summary>The data of all IDAT chunks, one after another.</summary>
-    private sealed class SegmentStream(List<ReadOnlyMemory<byte>> segments) : Stream
+    private sealed class SegmentStream(List<ReadOnlyMemory<byte>> segments) : ForwardStream
     {
         private int _segment;
         private int _offset;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public override int Read(Span<byte> buffer)
         {
@@ -335,17 +321,5 @@ internal static class PngDecoder
 
             return 0;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
