@@ -52,9 +52,25 @@ internal sealed class JobFeed(long firstNumber, TimeProvider time)
         news?.TrySetResult();
     }
 
-    /// <summary>The job is over: watchers get what is left and end.</summary>
+    /// <summary>The job is over: watchers get what is left, the files of its pictures, which can be fetched by now, and end.</summary>
     public void End(Job job)
     {
+        foreach (CandidateReport candidate in job.Result?.Report?.Candidates ?? [])
+        {
+            if (job.Result!.Images.FirstOrDefault(image => image.Index == candidate.Index) is { } image)
+            {
+                Add(JobEventKind.Candidate, new JobEventData
+                {
+                    Candidate = candidate.Index,
+                    Event = CandidateEvent.Finished,
+                    Seed = candidate.Seed,
+                    Evaluation = candidate.Evaluations,
+                    Score = candidate.Score,
+                    Sha256 = image.Sha256,
+                });
+            }
+        }
+
         Close(new JobEventData { State = job.State, Reason = job.Reason, Progress = job.State == JobState.Done ? 1 : Progress });
         _ended.TrySetResult(job);
     }

@@ -45,8 +45,11 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
                 }
 
                 await response.WriteAsync(Format(source.Current), aborted).ConfigureAwait(false);
-                await response.Body.FlushAsync(aborted).ConfigureAwait(false);
                 next = source.MoveNextAsync().AsTask();
+                if (!next.IsCompleted)
+                {
+                    await response.Body.FlushAsync(aborted).ConfigureAwait(false);
+                }
             }
             while (true);
         }
@@ -59,16 +62,9 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
 
     private static async Task<bool> HasComeAsync(Task task, TimeSpan patience, CancellationToken cancellationToken)
     {
-        if (task.IsCompleted)
-        {
-            return true;
-        }
-
-        using var timer = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        bool hasCome = await Task.WhenAny(task, Task.Delay(patience, timer.Token)).ConfigureAwait(false) == task;
-        await timer.CancelAsync().ConfigureAwait(false);
+        await task.WaitAsync(patience, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
-        return hasCome;
+        return task.IsCompleted;
     }
 
     private static string Format(JobEvent happened)

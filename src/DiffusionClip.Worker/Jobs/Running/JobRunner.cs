@@ -67,38 +67,40 @@ internal sealed class JobRunner(
                 CultureInfo.InvariantCulture, $"candidates: none of {ranked.Report.Candidates.Count} gave a picture; seed {failed?.Seed}: {failed?.Failure ?? "stopped"}; try another seed, guidance or model"));
         }
 
-        var images = new List<ResultImage>(ranked.Images.Count);
-        foreach (RankedImage image in ranked.Images)
+        // The disk takes its time: the next picture is encoded, and the sheet composed, while it does.
+        List<Task<string>> files = [.. ranked.Images.Select(image => PutAsync(encoder.Encode(image, ranked.Report)))];
+        if (ranked.Report.Candidates.Count > 1)
         {
-            run.Abort.ThrowIfCancellationRequested();
-            string sha256 = await artifacts.PutAsync(encoder.Encode(image, ranked.Report), "image/png", run.Abort).ConfigureAwait(false);
-            CandidateReport candidate = image.Candidate;
-            images.Add(new ResultImage
-            {
-                Sha256 = sha256,
-                Index = candidate.Index,
-                Rank = candidate.Rank,
-                Seed = candidate.Seed,
-                Score = candidate.Score,
-                Margin = candidate.Margin,
-                Kept = candidate.Kept,
-                Failure = candidate.ScoringFailure,
-            });
-            feed.Add(JobEventKind.Candidate, new JobEventData
-            {
-                Candidate = candidate.Index,
-                Event = CandidateEvent.Finished,
-                Seed = candidate.Seed,
-                Evaluation = candidate.Evaluations,
-                Score = candidate.Score,
-                Sha256 = sha256,
-            });
+            files.Add(PutAsync(encoder.EncodePlain(ContactSheet.Compose(ranked, text))));
         }
 
-        string? sheet = ranked.Report.Candidates.Count > 1
-            ? await artifacts.PutAsync(encoder.EncodePlain(ContactSheet.Compose(ranked, text)), "image/png", run.Abort).ConfigureAwait(false)
-            : null;
-        return new JobResult { Images = images, Report = ranked.Report, ContactSheet = sheet, Warnings = ranked.Report.Warnings };
+        string[] sha256 = await Task.WhenAll(files).ConfigureAwait(false);
+        return new JobResult
+        {
+            Images =
+            [
+                .. ranked.Images.Zip(sha256, (image, file) => new ResultImage
+                {
+                    Sha256 = file,
+                    Index = image.Candidate.Index,
+                    Rank = image.Candidate.Rank,
+                    Seed = image.Candidate.Seed,
+                    Score = image.Candidate.Score,
+                    Margin = image.Candidate.Margin,
+                    Kept = image.Candidate.Kept,
+                    Failure = image.Candidate.ScoringFailure,
+                }),
+            ],
+            Report = ranked.Report,
+            ContactSheet = sha256.Length > ranked.Images.Count ? sha256[^1] : null,
+            Warnings = ranked.Report.Warnings,
+        };
+
+        Task<string> PutAsync(byte[] png)
+        {
+            run.Abort.ThrowIfCancellationRequested();
+            return Task.Run(() => artifacts.PutAsync(png, "image/png", run.Abort));
+        }
     }
 
     private async Task<JobResult> RankAsync(RankBody body, RunningJob run, JobFeed feed)
