@@ -16,8 +16,8 @@ internal static class ApiDocument
     private const string ExampleJob = "01K9ZZZZZZZZZZZZZZZZZZZZZZ";
     private static readonly string _exampleHash = new('0', 64);
 
-    // A red picture of 8x8 pixels.
-    private const string ExamplePicture =
+    /// <summary>A red picture of 8x8 pixels.</summary>
+    public const string ExamplePicture =
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mO4ICCAFTEMLQkAoiE8AfsIyTwAAAAASUVORK5CYII=";
 
     /// <summary>Bodies by the name of their operation.</summary>
@@ -75,9 +75,14 @@ internal static class ApiDocument
             ];
         }
 
+        if (context.Description.ActionDescriptor.EndpointMetadata.OfType<ApiBody>().FirstOrDefault() is { } body)
+        {
+            operation.RequestBody = body.Describe();
+        }
+
         if (operation.OperationId is { } name && _bodies.TryGetValue(name, out (string Name, string Json)[]? bodies) && operation.RequestBody?.Content?.TryGetValue("application/json", out var media) == true)
         {
-            media.Examples = bodies.ToDictionary(body => body.Name, body => (IOpenApiExample)new OpenApiExample { Value = JsonNode.Parse(body.Json) }, StringComparer.Ordinal);
+            media.Examples = bodies.ToDictionary(example => example.Name, example => (IOpenApiExample)new OpenApiExample { Value = JsonNode.Parse(example.Json) }, StringComparer.Ordinal);
         }
 
         foreach (OpenApiParameter parameter in operation.Parameters?.OfType<OpenApiParameter>() ?? [])

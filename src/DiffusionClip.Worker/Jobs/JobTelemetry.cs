@@ -17,6 +17,7 @@ internal sealed class JobTelemetry : IDisposable
     private readonly Histogram<double> _step;
     private readonly Histogram<double> _stage;
     private readonly Histogram<double> _score;
+    private readonly Histogram<double> _snapshot;
     private readonly Counter<long> _jobs;
     private Func<int> _length = static () => 0;
     private Func<int> _models = static () => 0;
@@ -28,10 +29,14 @@ internal sealed class JobTelemetry : IDisposable
         _step = _meter.CreateHistogram<double>("diffusionclip.step.duration", "s", "Time between two evaluations of a job.");
         _stage = _meter.CreateHistogram<double>("diffusionclip.stage.duration", "s", "Time at a stop of the road.");
         _score = _meter.CreateHistogram<double>("diffusionclip.clip.score", description: "Scores of finished candidates.");
+        _snapshot = _meter.CreateHistogram<double>("diffusionclip.snapshot.duration", "s", "Time that a run waited for a snapshot to be put together and synced.");
         _jobs = _meter.CreateCounter<long>("diffusionclip.jobs", "{job}", "Jobs that are over.");
         _meter.CreateObservableUpDownCounter("diffusionclip.queue.length", () => _length(), "{job}", "Jobs that wait.");
         _meter.CreateObservableUpDownCounter("diffusionclip.models.loaded", () => _models(), "{model}", "Models loaded or loading.");
     }
+
+    /// <summary>The meter of this host; another host in the process has one of its own with the same name.</summary>
+    public Meter Meter => _meter;
 
     /// <summary>Says where lengths are asked.</summary>
     public void Observe(Func<int> length, Func<int> models)
@@ -52,6 +57,9 @@ internal sealed class JobTelemetry : IDisposable
 
     /// <summary>A finished candidate was scored.</summary>
     public void Score(double score) => _score.Record(score);
+
+    /// <summary>A snapshot was kept.</summary>
+    public void Snapshot(TimeSpan elapsed) => _snapshot.Record(elapsed.TotalSeconds);
 
     /// <summary>A job is over.</summary>
     public void Ended(JobKind kind, JobState state) => _jobs.Add(

@@ -4,7 +4,7 @@ using DiffusionClip.Worker.Jobs;
 namespace DiffusionClip.Worker.Watch;
 
 /// <summary>Whether jobs can be taken and done now.</summary>
-internal sealed class Readiness(ModelWarmUp models, JobQueue queue, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
+internal sealed class Readiness(ModelWarmUp models, JobQueue queue, DiskProbe askDisk, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
 {
     // Whoever asks often gets an answer that is so old at most; a disk that does not answer for so long is not ready.
     private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(1);
@@ -69,13 +69,7 @@ internal sealed class Readiness(ModelWarmUp models, JobQueue queue, WorkerOption
     {
         try
         {
-            string folder = Path.GetFullPath(options.DataFolder);
-            string file = Path.Combine(folder, ".ready-" + Guid.NewGuid().ToString("N"));
-            using (new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
-            {
-            }
-
-            long free = new DriveInfo(folder).AvailableFreeSpace;
+            long free = askDisk(Path.GetFullPath(options.DataFolder));
             return new DiskState(null, free < options.Retention.FreeBytes
                 ? string.Create(CultureInfo.InvariantCulture, $"{free >> 20} MiB are free, {options.Retention.FreeBytes >> 20} are needed")
                 : null);
@@ -86,8 +80,24 @@ internal sealed class Readiness(ModelWarmUp models, JobQueue queue, WorkerOption
         }
     }
 
+    /// <summary>Writes a file into a folder and removes it.</summary>
+    /// <returns>How many bytes are free.</returns>
+    public static long Ask(string folder)
+    {
+        string file = Path.Combine(folder, ".ready-" + Guid.NewGuid().ToString("N"));
+        using (new FileStream(file, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose))
+        {
+        }
+
+        return new DriveInfo(folder).AvailableFreeSpace;
+    }
+
     private sealed record DiskState(string? Folder, string? Space);
 }
+
+/// <summary>Whether a folder can be written, and its free bytes; may take for ever.</summary>
+/// <exception cref="IOException">It cannot be written.</exception>
+internal delegate long DiskProbe(string folder);
 
 /// <summary>Whether jobs can be taken and done.</summary>
 /// <param name="Ready">Whether they can.</param>

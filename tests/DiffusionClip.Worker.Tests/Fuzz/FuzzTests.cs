@@ -14,7 +14,7 @@ public sealed class FuzzTests
 {
     private const int Senders = 6;
 
-    // Addresses whose bodies the document does not describe, and the fields that are worth trying.
+    // Fields that are worth trying beside those that the document names.
     private static readonly string[] _imageFields =
     [
         "prompt", "negative_prompt", "styles", "seed", "subseed", "subseed_strength", "sampler_name", "sampler_index", "scheduler", "batch_size", "n_iter", "steps", "cfg_scale", "width", "height", "eta", "override_settings",

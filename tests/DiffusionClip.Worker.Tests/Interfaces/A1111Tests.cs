@@ -289,6 +289,23 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         Assert.Equal(200, (await host.PostAsync(Image, body)).Status);
     }
 
+    // Row 14: where a mask has alpha, that is the mask, whatever its colours.
+    [Fact]
+    public async Task TheAlphaOfAMaskIsTheMask()
+    {
+        JsonObject body = ApisHost.Quick();
+        body["steps"] = 4;
+        body["init_images"] = new JsonArray(host.Picture(64, 64, 10, 200, 30));
+        body["mask"] = ApisHost.Translucent(64, 64, 255, 255, 255, 0);
+        Assert.Equal(422, (await host.PostAsync(Image, body.DeepClone())).Status);
+        body["mask"] = ApisHost.Translucent(64, 64, 0, 0, 0, 200);
+        (int status, JsonNode? seeThrough, _) = await host.PostAsync(Image, body.DeepClone());
+        Assert.Equal(200, status);
+        body["mask"] = host.Picture(64, 64, 255, 255, 255);
+        (_, JsonNode? white, _) = await host.PostAsync(Image, body);
+        Assert.Equal(host.Decode((string)white!["images"]![0]!).Pixels.ToArray(), host.Decode((string)seeThrough!["images"]![0]!).Pixels.ToArray());
+    }
+
     [Fact]
     public async Task APictureIsPaintedOverAndItsSizeKept()
     {

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.IO.Compression;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using DiffusionClip.Imaging;
@@ -48,55 +46,8 @@ public sealed class ApisHost : IAsyncLifetime
     }
 
     /// <summary>A picture of one colour with an alpha channel, PNG in base64.</summary>
-    public static string Translucent(int width, int height, byte red, byte green, byte blue, byte alpha)
-    {
-        using var data = new MemoryStream();
-        using (var zlib = new ZLibStream(data, CompressionLevel.Fastest, leaveOpen: true))
-        {
-            for (int y = 0; y < height; y++)
-            {
-                zlib.WriteByte(0);
-                for (int x = 0; x < width; x++)
-                {
-                    zlib.Write([red, green, blue, alpha]);
-                }
-            }
-        }
-
-        Span<byte> header = stackalloc byte[13];
-        BinaryPrimitives.WriteInt32BigEndian(header, width);
-        BinaryPrimitives.WriteInt32BigEndian(header[4..], height);
-        header[8] = 8;
-        header[9] = 6;
-        header[10..].Clear();
-        using var file = new MemoryStream();
-        file.Write([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]);
-        Chunk("IHDR"u8, header);
-        Chunk("IDAT"u8, data.ToArray());
-        Chunk("IEND"u8, []);
-        return Convert.ToBase64String(file.ToArray());
-
-        void Chunk(ReadOnlySpan<byte> name, ReadOnlySpan<byte> content)
-        {
-            Span<byte> number = stackalloc byte[4];
-            BinaryPrimitives.WriteInt32BigEndian(number, content.Length);
-            file.Write(number);
-            file.Write(name);
-            file.Write(content);
-            uint crc = uint.MaxValue;
-            foreach (byte value in (byte[])[.. name, .. content])
-            {
-                crc ^= value;
-                for (int bit = 0; bit < 8; bit++)
-                {
-                    crc = (crc & 1) != 0 ? (crc >> 1) ^ 0xEDB88320 : crc >> 1;
-                }
-            }
-
-            BinaryPrimitives.WriteUInt32BigEndian(number, ~crc);
-            file.Write(number);
-        }
-    }
+    public static string Translucent(int width, int height, byte red, byte green, byte blue, byte alpha) =>
+        Convert.ToBase64String(PngFile.Of(width, height, 8, 6, _ => [.. Enumerable.Repeat(new[] { red, green, blue, alpha }, width).SelectMany(pixel => pixel)]));
 
     public RgbImage Decode(string base64) =>
         Worker.Application.Services.GetRequiredService<IImageCodec>().Decode(Convert.FromBase64String(base64), ImageLimits.Default);

@@ -172,6 +172,29 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Fact]
+    public void Row11_FramesAndTextsWithoutEndTakeNoMemory()
+    {
+        // One frame of an animation is read, and of a text chunk nothing.
+        byte[] webp = AnimationOf(100_000), png = WithText(100 << 20);
+        _codec.Decode(AnimationOf(2), ImageLimits.Default);
+        long before = GC.GetAllocatedBytesForCurrentThread(), resident = Environment.WorkingSet;
+        RgbImage first = _codec.Decode(webp, ImageLimits.Default);
+        Assert.Equal((8, 8), (first.Width, first.Height));
+        try
+        {
+            RgbImage image = _codec.Decode(png, ImageLimits.Default);
+            Assert.Equal((4, 3), (image.Width, image.Height));
+        }
+        catch (ImageFormatException refused)
+        {
+            Assert.Contains("more than", refused.Message, StringComparison.Ordinal);
+        }
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+        Assert.InRange(Environment.WorkingSet - resident, long.MinValue, 64 << 20);
+    }
+
+    [Fact]
     public async Task Row12_DamagedPicturesAreRefused()
     {
         using ImageSource source = Source();
@@ -213,36 +236,47 @@ public sealed class ImageSourceTests : IDisposable
 
     private static byte[] Reply(string status, byte[] body) => [.. Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n"), .. body];
 
+    // A header of many pixels and few bytes behind it.
     private static byte[] PngOf(int width, int height)
     {
-        using var file = new MemoryStream();
-        file.Write([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]);
-        var header = new byte[13];
-        BinaryPrimitives.WriteInt32BigEndian(header, width);
-        BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4), height);
-        header[8] = 8;
-        header[9] = 2;
-        Chunk("IHDR"u8, header);
         using var pixels = new MemoryStream();
         using (var deflate = new ZLibStream(pixels, CompressionLevel.Fastest, leaveOpen: true))
         {
             deflate.Write(new byte[1 << 20]);
         }
 
-        Chunk("IDAT"u8, pixels.ToArray());
-        Chunk("IEND"u8, []);
-        return file.ToArray();
+        return PngFile.Of(width, height, 8, 2, [("IDAT", pixels.ToArray())]);
+    }
 
-        void Chunk(ReadOnlySpan<byte> name, byte[] data)
+    // The one frame of a still picture again and again.
+    private byte[] AnimationOf(int frames)
+    {
+        byte[] still = _codec.EncodeWebp(new RgbImage(8, 8, new byte[192]), 50);
+        ReadOnlySpan<byte> frame = still.AsSpan(12);
+        using var file = new MemoryStream();
+        file.Write("RIFF\0\0\0\0WEBPVP8X\x0A\0\0\0\x02\0\0\0\x07\0\0\x07\0\0ANIM\x06\0\0\0\0\0\0\0\0\0"u8);
+        Span<byte> header = stackalloc byte[24];
+        header.Clear();
+        "ANMF"u8.CopyTo(header);
+        BinaryPrimitives.WriteInt32LittleEndian(header[4..], 16 + frame.Length);
+        (header[14], header[17], header[20]) = (7, 7, 40);
+        for (int i = 0; i < frames; i++)
         {
-            Span<byte> number = stackalloc byte[4];
-            BinaryPrimitives.WriteInt32BigEndian(number, data.Length);
-            file.Write(number);
-            byte[] content = [.. name, .. data];
-            file.Write(content);
-            BinaryPrimitives.WriteUInt32BigEndian(number, 0);
-            file.Write(number);
+            file.Write(header);
+            file.Write(frame);
         }
+
+        byte[] whole = file.ToArray();
+        BinaryPrimitives.WriteInt32LittleEndian(whole.AsSpan(4), whole.Length - 8);
+        return whole;
+    }
+
+    private static byte[] WithText(int length)
+    {
+        byte[] text = new byte[length];
+        Array.Fill(text, (byte)'a');
+        text[7] = 0;
+        return PngFile.Of(4, 3, 8, 2, _ => new byte[12], ("tEXt", text));
     }
 
     private static byte[] JpegOf(ushort width, ushort height)

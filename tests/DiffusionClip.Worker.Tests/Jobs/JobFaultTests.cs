@@ -192,7 +192,7 @@ public sealed class JobFaultTests
             string reason;
             try
             {
-                Job job = await host.RunAsync(With(id));
+                Job job = await host.RunAsync(WithModel(id));
                 Assert.Equal(JobState.Failed, job.State);
                 reason = job.Reason!;
             }
@@ -205,24 +205,70 @@ public sealed class JobFaultTests
             Assert.Contains(Path.GetFileName(file), reason, StringComparison.Ordinal);
         }
 
-        Job before = await host.RunAsync(With("emoji-sd"));
+        Job before = await host.RunAsync(WithModel("emoji-sd"));
         Assert.Equal((JobState.Done, null), (before.State, before.Reason));
-        string scheduler = Path.Combine(whole, "scheduler", "scheduler_config.json"), manifest = Path.Combine(whole, "diffusionclip.json");
-        string old = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(await File.ReadAllBytesAsync(scheduler)));
-        await File.AppendAllTextAsync(scheduler, "\n");
-        string now = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(await File.ReadAllBytesAsync(scheduler)));
-        await File.WriteAllTextAsync(manifest, (await File.ReadAllTextAsync(manifest)).Replace(old, now, StringComparison.Ordinal));
-        Job after = await host.RunAsync(With("emoji-sd"));
+        byte[] scheduler = [.. await File.ReadAllBytesAsync(Path.Combine(whole, "scheduler", "scheduler_config.json")), (byte)'\n'];
+        ModelFolders.Replace(whole, "scheduler/scheduler_config.json", scheduler);
+        Job after = await host.RunAsync(WithModel("emoji-sd"));
         Assert.Equal((JobState.Done, null), (after.State, after.Reason));
         Assert.Null(after.Result!.CachedFrom);
         Assert.NotEqual(before.Result!.Report!.Models[0].Sha256, after.Result.Report!.Models[0].Sha256);
-        Assert.Equal(now, after.Result.Report.Models[0].Files["scheduler/scheduler_config.json"]);
+        Assert.Equal(ModelFolders.Hash(scheduler), after.Result.Report.Models[0].Files["scheduler/scheduler_config.json"]);
+    }
 
-        static JobSubmission With(string model)
-        {
-            JobSubmission submission = QueueHost.Generate();
-            return submission with { Body = new JobBody { Generate = submission.Body.Generate! with { Model = new() { Id = model } } } };
-        }
+    [Fact]
+    public async Task Row22_graphs_with_operators_or_names_that_are_not_ours_fail_their_jobs_by_name_and_load_nothing()
+    {
+        using var models = new ModelFolders();
+        string alien = models.Copy("emoji-sd", "alien"), renamed = models.Copy("emoji-sd", "renamed");
+        models.Copy("emoji-sd");
+        models.Copy("emoji-clip");
+        object[] shape = ["b", 4, "h", "w"];
+
+        // A library that would say so if it were loaded, by the name that the domain could be taken for.
+        await File.WriteAllTextAsync(Path.Combine(alien, "unet", "evil.ops.so"), "no library");
+        ModelFolders.Replace(alien, "unet/model.onnx", new TinyGraph()
+            .Input("sample", TinyGraph.Float, shape).Input("timestep", TinyGraph.Int64, 1).Input("encoder_hidden_states", TinyGraph.Float, "b", 77, 64)
+            .Output("out_sample", TinyGraph.Float, shape).Node("Evil", ["sample"], "out_sample", domain: "evil.ops").ToBytes());
+        ModelFolders.Replace(renamed, "unet/model.onnx", new TinyGraph()
+            .Input("latents", TinyGraph.Float, shape).Output("noise", TinyGraph.Float, shape).Node("Identity", ["latents"], "noise").ToBytes());
+        await using QueueHost host = await QueueHost.StartAsync(services: models.Replace);
+        Job job = await host.RunAsync(WithModel("alien"));
+        Assert.Equal(JobState.Failed, job.State);
+        Assert.Contains("unet/model.onnx", job.Reason, StringComparison.Ordinal);
+        Assert.Contains("evil.ops", job.Reason, StringComparison.Ordinal);
+        Assert.DoesNotContain("evil.ops.so", await File.ReadAllTextAsync("/proc/self/maps"), StringComparison.Ordinal);
+        job = await host.RunAsync(WithModel("renamed"));
+        Assert.Equal(JobState.Failed, job.State);
+        Assert.Contains("unet/model.onnx", job.Reason, StringComparison.Ordinal);
+        Assert.Contains("latents", job.Reason, StringComparison.Ordinal);
+        Assert.Contains("sample", job.Reason, StringComparison.Ordinal);
+        Assert.Equal(JobState.Done, (await host.RunAsync(WithModel("emoji-sd"))).State);
+    }
+
+    [Fact]
+    public async Task Row36_a_black_picture_is_a_failure_and_not_scored()
+    {
+        using var models = new ModelFolders();
+        string dark = models.Copy("emoji-sd", "dark");
+        models.Copy("emoji-clip");
+        float[] black = new float[3 * 64 * 64];
+        Array.Fill(black, -1);
+        ModelFolders.Replace(dark, "vae_decoder/model.onnx", new TinyGraph()
+            .Input("latent_sample", TinyGraph.Float, 1, 4, 8, 8).Output("sample", TinyGraph.Float, 1, 3, 64, 64)
+            .Weight("zero", TinyGraph.Float, new byte[4], 1).Weight("black", TinyGraph.Float, System.Runtime.InteropServices.MemoryMarshal.AsBytes(black.AsSpan()).ToArray(), 1, 3, 64, 64)
+            .Node("Mul", ["latent_sample", "zero"], "nothing").Node("ReduceSum", ["nothing"], "sum").Node("Add", ["sum", "black"], "sample").ToBytes());
+        await using QueueHost host = await QueueHost.StartAsync(services: models.Replace);
+        Job job = await host.RunAsync(WithModel("dark"));
+        Assert.Equal(JobState.Failed, job.State);
+        Assert.Contains("black", job.Reason, StringComparison.Ordinal);
+        Assert.Null(job.Result);
+    }
+
+    private static JobSubmission WithModel(string model)
+    {
+        JobSubmission submission = QueueHost.Generate();
+        return submission with { Body = new JobBody { Generate = submission.Body.Generate! with { Model = new() { Id = model } } } };
     }
 
     [Fact]
@@ -329,6 +375,17 @@ internal sealed class ModelFolders : IDisposable
 
         return to;
     }
+
+    /// <summary>Puts another file in the place of one, and its hash into the manifest.</summary>
+    public static void Replace(string folder, string name, byte[] content)
+    {
+        string file = Path.Combine(folder, name), manifest = Path.Combine(folder, "diffusionclip.json");
+        string before = Hash(File.ReadAllBytes(file));
+        File.WriteAllBytes(file, content);
+        File.WriteAllText(manifest, File.ReadAllText(manifest).Replace($"\"{name}\": \"{before}\"", $"\"{name}\": \"{Hash(content)}\"", StringComparison.Ordinal));
+    }
+
+    public static string Hash(byte[] content) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content));
 
     /// <summary>Takes the place of the repository's models.</summary>
     public void Replace(IServiceCollection services)

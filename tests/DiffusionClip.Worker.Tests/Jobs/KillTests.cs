@@ -53,7 +53,7 @@ public sealed class KillTests
                     await RunsAsync(client);
                 }
 
-                await Task.Delay(random.Next(0, 500));
+                await Task.Delay(random.Next(0, 1500));
                 worker.Kill();
                 await submitting;
             }
@@ -182,7 +182,7 @@ public sealed class KillTests
         Sampling = new()
         {
             Seed = (ulong)number,
-            NumInferenceSteps = number % 4 == 3 ? 100 : 40 + (number * 17 % 60),
+            NumInferenceSteps = number % 4 == 3 ? 60 : 20 + (number * 17 % 40),
             Width = 64,
             Height = 64,
             Scheduler = number % 2 == 0 ? "DPM++ 2M" : "Euler a",

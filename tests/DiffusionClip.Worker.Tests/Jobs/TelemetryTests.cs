@@ -63,6 +63,35 @@ public sealed class TelemetryTests
         Assert.DoesNotContain(spans, span => (span.StatusDescription + string.Join(' ', span.Tags)).Contains(secret, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Snapshots_become_rarer_the_more_they_cost()
+    {
+        var costs = new ConcurrentQueue<(Meter Meter, double Value)>();
+        using var meters = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "diffusionclip.snapshot.duration")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        meters.SetMeasurementEventCallback<double>((instrument, value, _, _) => costs.Enqueue((instrument.Meter, value)));
+        meters.Start();
+        await using QueueHost host = await QueueHost.StartAsync(options => options.Queue.SnapshotInterval = TimeSpan.Zero);
+        Job job = await host.RunAsync(QueueHost.Generate(candidates: 2, steps: 300));
+        Assert.Equal(JobState.Done, job.State);
+        double[] all = [.. costs.Where(cost => cost.Meter == host.Get<JobTelemetry>().Meter).Select(cost => cost.Value)];
+        double seconds = job.Result!.Report!.Seconds;
+        TestContext.Current.SendDiagnosticMessage(FormattableString.Invariant(
+            $"snapshots: {all.Length} of them in {seconds:F2} s, {all.Sum():F4} s in all ({100 * all.Sum() / seconds:F2} %), the first {all.FirstOrDefault():F4} s"));
+
+        // Between two of them lies a hundred times the cost of the first of the two: this holds whatever the machine does.
+        Assert.NotEmpty(all);
+        Assert.True(all.SkipLast(1).Sum() <= 0.01 * seconds);
+    }
+
     private static bool IsOf(Activity span, Job job) => span.OperationName == "job" && (string?)span.GetTagItem("job.id") == job.Id;
 
     private static string Text(ReadOnlySpan<KeyValuePair<string, object?>> tags)

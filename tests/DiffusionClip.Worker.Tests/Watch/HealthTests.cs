@@ -64,6 +64,34 @@ public class HealthTests
     }
 
     [Fact]
+    public async Task Row26_AFolderThatDoesNotAnswerIsNotReadyAndHoldsUpNothingElse()
+    {
+        using var answer = new ManualResetEventSlim();
+        int asked = 0;
+        await using WorkerHost host = await WorkerHost.StartAsync(services => services.AddSingleton(new DiskProbe(_ =>
+        {
+            Interlocked.Increment(ref asked);
+            answer.Wait(CancellationToken.None);
+            return 1L << 40;
+        })));
+        for (int i = 0; i < 3; i++)
+        {
+            (HttpStatusCode status, JsonObject report) = await AskAsync(host);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+            Assert.Equal("the data folder does not answer", report["checks"]!["queue"]!.GetValue<string>());
+            Assert.Equal("""{"status":"ok"}""", await host.Client.GetStringAsync("/health/live", Stop));
+        }
+
+        // However often it is asked for, one thread hangs, not one of each.
+        Assert.Equal(1, asked);
+        answer.Set();
+        while ((await AskAsync(host)).Status != HttpStatusCode.OK)
+        {
+            await Task.Delay(50, Stop);
+        }
+    }
+
+    [Fact]
     public async Task MetricsHoldNumbersAndNoPrompts()
     {
         await using WorkerHost host = await WorkerHost.StartAsync();

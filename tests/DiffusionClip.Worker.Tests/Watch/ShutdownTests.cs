@@ -79,12 +79,19 @@ internal sealed class WorkerProcess : IDisposable
 
     public HttpClient Client { get; }
 
-    public static async Task<WorkerProcess> StartAsync(string folder, params string[] args)
+    public static Task<WorkerProcess> StartAsync(string folder, params string[] args) => StartAsync(folder, new Dictionary<string, string>(), args);
+
+    public static async Task<WorkerProcess> StartAsync(string folder, Dictionary<string, string> environment, params string[] args)
     {
         var start = new ProcessStartInfo("dotnet", [typeof(WorkerApplication).Assembly.Location, "--Worker:Url=http://127.0.0.1:0", $"--Worker:DataFolder={folder}", "--Worker:Queue:DrainTimeout=00:00:02", "--Logging:LogLevel:Default=Warning", .. args])
         {
             RedirectStandardOutput = true,
         };
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         Process process = Process.Start(start)!;
         string line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("the worker ended at once");
         return new WorkerProcess(process, new Uri(line[line.IndexOf("http", StringComparison.Ordinal)..]));

@@ -30,16 +30,16 @@ internal static class A1111Endpoints
     {
         RouteGroupBuilder api = routes.MapGroup(Prefix).WithTags("A1111");
         api.AddEndpointFilter(ReplyInShapeAsync);
-        api.MapPost("txt2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: false)).WithName("a1111-txt2img");
-        api.MapPost("img2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: true)).WithName("a1111-img2img");
+        api.MapPost("txt2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: false)).WithName("a1111-txt2img").WithMetadata(A1111Bodies.TextToImage);
+        api.MapPost("img2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: true)).WithName("a1111-img2img").WithMetadata(A1111Bodies.ImageToImage);
         api.MapGet("progress", Progress).WithName("a1111-progress");
         api.MapPost("interrupt", static (HttpContext context, A1111Callers callers) => End(context, callers, skip: false, new JsonObject())).WithName("a1111-interrupt");
         api.MapPost("skip", static (HttpContext context, A1111Callers callers) => End(context, callers, skip: true, null)).WithName("a1111-skip");
         api.MapGet("options", GetOptionsAsync).WithName("a1111-options");
-        api.MapPost("options", SetOptionsAsync).WithName("a1111-set-options");
+        api.MapPost("options", SetOptionsAsync).WithName("a1111-set-options").WithMetadata(A1111Bodies.Options);
         A1111Lists.Map(api);
-        api.MapPost("png-info", (Delegate)PngInfo.RunAsync).WithName("a1111-png-info");
-        api.MapPost("interrogate", static (HttpContext context, Interrogator interrogator) => interrogator.RunAsync(context)).WithName("a1111-interrogate");
+        api.MapPost("png-info", (Delegate)PngInfo.RunAsync).WithName("a1111-png-info").WithMetadata(A1111Bodies.PngInfo);
+        api.MapPost("interrogate", static (HttpContext context, Interrogator interrogator) => interrogator.RunAsync(context)).WithName("a1111-interrogate").WithMetadata(A1111Bodies.Interrogate);
         PaintPlugin.Map(routes);
 
         // What programs look at before they believe that a webui is there.

@@ -23,8 +23,8 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
         RouteGroupBuilder api = routes.MapGroup("/sdapi/interpause").WithTags("A1111");
         api.AddEndpointFilter(A1111Endpoints.ReplyInShapeAsync);
         api.MapGet("config", static async (PaintPlugin plugin) => Results.Json(await plugin.ConfigAsync().ConfigureAwait(false))).WithName("paint-config");
-        api.MapPost("txt2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: false)).WithName("paint-txt2img");
-        api.MapPost("img2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: true)).WithName("paint-img2img");
+        api.MapPost("txt2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: false)).WithName("paint-txt2img").WithMetadata(A1111Bodies.PaintText);
+        api.MapPost("img2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: true)).WithName("paint-img2img").WithMetadata(A1111Bodies.PaintImage);
     }
 
     /// <summary>

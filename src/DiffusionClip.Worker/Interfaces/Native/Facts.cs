@@ -50,7 +50,7 @@ internal static class Facts
                 GuidanceScale = folder.Defaults.GuidanceScale,
                 Width = folder.Defaults.Width,
                 Height = folder.Defaults.Height,
-                SizeMultiple = folder.Decoder.SpatialScale,
+                SizeMultiple = folder.SizeMultiple,
                 TakesImages = folder.Encoder is not null,
             };
         }

@@ -20,8 +20,8 @@ internal static class OpenAiEndpoints
     {
         RouteGroupBuilder api = routes.MapGroup("/v1").WithTags("OpenAI");
         api.AddEndpointFilter(ReplyInShapeAsync);
-        api.MapPost("images/generations", static (HttpContext context, OpenAiGeneration generation) => generation.GenerateAsync(context)).WithName("openai-generations");
-        api.MapPost("images/edits", static (HttpContext context, OpenAiGeneration generation) => generation.EditAsync(context)).WithName("openai-edits").DisableAntiforgery();
+        api.MapPost("images/generations", static (HttpContext context, OpenAiGeneration generation) => generation.GenerateAsync(context)).WithName("openai-generations").WithMetadata(OpenAiBodies.Generations);
+        api.MapPost("images/edits", static (HttpContext context, OpenAiGeneration generation) => generation.EditAsync(context)).WithName("openai-edits").WithMetadata(OpenAiBodies.Edits).DisableAntiforgery();
         api.MapGet("models", static (GeneratorModels models) => Results.Json(new JsonObject
         {
             ["object"] = "list",

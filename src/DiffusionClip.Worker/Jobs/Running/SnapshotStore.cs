@@ -4,12 +4,12 @@ using DiffusionClip.Worker.Jobs.Ledger;
 namespace DiffusionClip.Worker.Jobs.Running;
 
 /// <summary>Snapshots of running jobs, a file each, removed when the job is over.</summary>
-internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, WorkerOptions options)
+internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, JobTelemetry telemetry, WorkerOptions options)
 {
     private const string Extension = ".snapshot";
 
     /// <summary>The snapshots of one start of a job.</summary>
-    public IRunSnapshots For(StartedJob started, RunningJob running) => new JobSnapshots(PathOf(started.Job.Id), started, running, ledger, options.Queue.SnapshotInterval);
+    public IRunSnapshots For(StartedJob started, RunningJob running) => new JobSnapshots(PathOf(started.Job.Id), started, running, ledger, telemetry, options.Queue.SnapshotInterval);
 
     /// <summary>Removes a job's snapshot.</summary>
     public void Remove(string id) => DurableFile.Remove(PathOf(id));
@@ -33,7 +33,7 @@ internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, WorkerO
     /// The cost of the last snapshot, from the question to the synced file, decides when the next one is due: a hundred times as much
     /// later, so that snapshots take at most a hundredth of the run.
     /// </remarks>
-    private sealed class JobSnapshots(string path, StartedJob started, RunningJob running, JobLedger ledger, TimeSpan interval) : IRunSnapshots
+    private sealed class JobSnapshots(string path, StartedJob started, RunningJob running, JobLedger ledger, JobTelemetry telemetry, TimeSpan interval) : IRunSnapshots
     {
         private const double LargestShare = 0.01;
 
@@ -82,6 +82,7 @@ internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, WorkerO
 
             _since = Stopwatch.GetTimestamp();
             _cost = Stopwatch.GetElapsedTime(_asked, _since);
+            telemetry.Snapshot(_cost);
             if (running.IsParking)
             {
                 running.Leave();

@@ -30,12 +30,13 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
     [Fact]
     public void EveryRouteIsThereAndNoOther()
     {
+        // Beside the page, its files, the metrics and the document itself.
+        string[] described = ["/api/", "/health/", "/sdapi/", "/v1/", "/internal/"];
         var routes = worker.Host.Application.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-            .Where(route => route.RoutePattern.RawText!.StartsWith("/api/v1", StringComparison.Ordinal) || route.RoutePattern.RawText!.StartsWith("/health", StringComparison.Ordinal))
-            .SelectMany(route => route.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(method => $"{method} {route.RoutePattern.RawText}"))
+            .Where(route => described.Any(prefix => route.RoutePattern.RawText!.StartsWith(prefix, StringComparison.Ordinal) || route.RoutePattern.RawText.StartsWith(prefix[1..], StringComparison.Ordinal)))
+            .SelectMany(route => route.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(method => $"{method} /{route.RoutePattern.RawText!.TrimStart('/').Replace("**", "", StringComparison.Ordinal)}"))
             .Order(StringComparer.Ordinal);
-        var documented = Operations().Where(operation => operation.Path.StartsWith("/api/v1", StringComparison.Ordinal) || operation.Path.StartsWith("/health", StringComparison.Ordinal))
-            .Select(operation => $"{operation.Method.ToUpperInvariant()} {operation.Path}").Order(StringComparer.Ordinal);
+        var documented = Operations().Select(operation => $"{operation.Method.ToUpperInvariant()} {operation.Path}").Order(StringComparer.Ordinal);
         Assert.Equal(routes, documented);
     }
 
@@ -74,7 +75,7 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
         string? id = null;
         string? sha256 = null;
         // Bodies first: they make what the others ask for.
-        foreach (var (path, method, operation) in Operations().Where(operation => operation.Operation["requestBody"]?["content"]?["application/json"]?["examples"] is not null))
+        foreach (var (path, method, operation) in Operations().Where(operation => operation.Path.StartsWith("/api/v1", StringComparison.Ordinal) && operation.Operation["requestBody"]?["content"]?["application/json"]?["examples"] is not null))
         {
             foreach (var (_, example) in operation["requestBody"]!["content"]!["application/json"]!["examples"]!.AsObject())
             {
@@ -109,6 +110,66 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
 
         Assert.InRange(tried, 12, 1000);
     }
+
+    [Fact]
+    public async Task TheExamplesOfTheOtherInterfacesWork()
+    {
+        int tried = 0;
+        foreach (var (path, method, body) in OtherBodies().Where(entry => entry.Body["examples"] is not null))
+        {
+            using var content = new StringContent(body["examples"]!["example"]!["value"]!.ToJsonString(), Encoding.UTF8, "application/json");
+            using HttpResponseMessage response = await worker.Host.Client.PostAsync(path, content, Stop);
+            Assert.True(response.IsSuccessStatusCode, $"{method} {path}: {await response.Content.ReadAsStringAsync(Stop)}");
+            tried++;
+        }
+
+        Assert.Equal(8, tried);
+    }
+
+    /// <summary>A field that the document names is read: what is not of its type or beyond its bounds is refused by its name.</summary>
+    [Fact]
+    public async Task TheFieldsOfTheOtherInterfacesAreTheOnesThatAreRead()
+    {
+        int tried = 0;
+        foreach (var (path, _, body) in OtherBodies().Where(entry => entry.Body["examples"] is not null))
+        {
+            foreach (var (name, schema) in body["schema"]!["properties"]!.AsObject())
+            {
+                var wrong = new List<JsonNode> { (string)schema!["type"]! == "object" ? 17 : new JsonObject { ["x"] = 1 } };
+                if (schema["minimum"] is { } least)
+                {
+                    wrong.Add((double)least - 2);
+                }
+
+                if (schema["maximum"] is { } most)
+                {
+                    wrong.Add((double)most + 1);
+                }
+
+                foreach (JsonNode value in wrong)
+                {
+                    JsonObject given = body["examples"]!["example"]!["value"]!.DeepClone().AsObject();
+                    given[name] = value;
+                    if (name == "mask_img" || name == "invert_mask" || name == "inpainting_fill")
+                    {
+                        (given["is_inpaint"], given["mask_img"]) = (true, name == "mask_img" ? value.DeepClone() : "x");
+                    }
+
+                    using HttpResponseMessage response = await worker.Host.Client.PostAsJsonAsync(path, given, Stop);
+                    string text = await response.Content.ReadAsStringAsync(Stop);
+                    Assert.True((int)response.StatusCode is 400 or 404 or 422, $"{path} takes {name}: {value.ToJsonString()} and answers {(int)response.StatusCode}");
+                    Assert.True(text.Contains(name, StringComparison.Ordinal) || text.Contains("not found", StringComparison.Ordinal), $"{path} {name}: {text}");
+                    tried++;
+                }
+            }
+        }
+
+        Assert.InRange(tried, 120, 1000);
+    }
+
+    private IEnumerable<(string Path, string Method, JsonObject Body)> OtherBodies() => Operations()
+        .Where(operation => operation.Path.StartsWith("/sdapi/", StringComparison.Ordinal) || operation.Path.StartsWith("/v1/", StringComparison.Ordinal))
+        .SelectMany(operation => (operation.Operation["requestBody"]?["content"]?.AsObject() ?? []).Select(entry => (operation.Path, operation.Method, entry.Value!.AsObject())));
 
     private IEnumerable<(string Path, string Method, JsonObject Operation)> Operations() =>
         worker.Document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject().Where(entry => entry.Key is "get" or "post" or "put" or "delete" or "patch").Select(entry => (path.Key, entry.Key, entry.Value!.AsObject())));
