@@ -18,7 +18,7 @@ public sealed class KillTests
 {
     private const string FolderVariable = "DIFFUSIONCLIP_TEST_WORKER_FOLDER";
     private const string AddressFile = "address";
-    private const int JobsPerKill = 2;
+    private const int Backlog = 5;
 
     private readonly ITestOutputHelper _output = TestContext.Current.TestOutputHelper!;
 
@@ -39,21 +39,35 @@ public sealed class KillTests
             {
                 using Child worker = await Child.StartAsync(folder);
                 using HttpClient client = await worker.ConnectAsync();
-                for (int i = 0; i < JobsPerKill; i++, submitted++)
+                for (int i = kill == 0 ? -Backlog : 0; i < 1; i++, submitted++)
                 {
                     unanswered.Add($"job-{submitted}", Request(submitted));
                 }
 
                 // Some submissions are cut off by the kill: sent again under their key they are one job.
                 Task submitting = SubmitAsync(client, unanswered, accepted);
-                if (kill % 3 != 0)
+                switch (kill % 4)
                 {
-                    // The others hit the start of the process and the submissions.
-                    await submitting;
-                    await RunsAsync(client);
+                    // The start, the submissions, the models' loading.
+                    case 0:
+                        await Task.Delay(random.Next(0, 1000));
+                        break;
+
+                    // Anywhere in a run and what follows it.
+                    case 1:
+                        await submitting;
+                        await ReachesAsync(client, 0.01);
+                        await Task.Delay(random.Next(0, 2000));
+                        break;
+
+                    // Where pictures are decoded and files and results are written.
+                    default:
+                        await submitting;
+                        await ReachesAsync(client, 0.9);
+                        await Task.Delay(random.Next(0, 350));
+                        break;
                 }
 
-                await Task.Delay(random.Next(0, 1500));
                 worker.Kill();
                 await submitting;
             }
@@ -182,7 +196,7 @@ public sealed class KillTests
         Sampling = new()
         {
             Seed = (ulong)number,
-            NumInferenceSteps = number % 4 == 3 ? 60 : 20 + (number * 17 % 40),
+            NumInferenceSteps = number % 4 == 3 ? 40 : 12 + (number * 17 % 24),
             Width = 64,
             Height = 64,
             Scheduler = number % 2 == 0 ? "DPM++ 2M" : "Euler a",
@@ -202,20 +216,16 @@ public sealed class KillTests
             }
         }));
 
-    private static async Task RunsAsync(HttpClient client)
+    /// <summary>Waits until a job stands beyond a point.</summary>
+    private static async Task ReachesAsync(HttpClient client, double progress)
     {
-        try
+        JsonElement jobs;
+        do
         {
-            while ((await client.GetFromJsonAsync<JsonElement>("api/v1/limits")).GetProperty("queue").GetProperty("running").GetInt32() == 0
-                && (await client.GetFromJsonAsync<JsonElement>("api/v1/limits")).GetProperty("queue").GetProperty("queued").GetInt32() > 0)
-            {
-                await Task.Delay(10);
-            }
+            await Task.Delay(5);
+            jobs = (await client.GetFromJsonAsync<JsonElement>("api/v1/jobs?state=queued&state=running")).GetProperty("jobs");
         }
-        catch (HttpRequestException)
-        {
-            // It is gone.
-        }
+        while (jobs.GetArrayLength() > 0 && !jobs.EnumerateArray().Any(job => job.TryGetProperty("progress", out JsonElement done) && done.GetDouble() >= progress));
     }
 
     /// <summary>The job's id; null if the worker went away before it answered.</summary>
