@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
@@ -104,6 +105,9 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         CheckRange("width", sampling.Width ?? 1, 1, options.Limits.Side);
         CheckRange("height", sampling.Height ?? 1, 1, options.Limits.Side);
         CheckRange("candidates", request.Search.Candidates ?? 1, 1, options.Limits.Candidates);
+        CheckKnown("syntax", request.Prompt.Syntax);
+        CheckKnown("noise", sampling.Noise);
+        CheckKnown("long_text", request.Search.LongText);
         if (request.Search.Strategy is { } strategy && !strategies.Contains(strategy, StringComparer.OrdinalIgnoreCase))
         {
             throw new InvalidRequestException("strategy", strategy, $"known are {string.Join(", ", strategies)}");
@@ -236,6 +240,18 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int below = value / multiple * multiple;
         string nearest = below == 0 ? $"is {Text(multiple)}" : $"are {Text(below)} and {Text(below + multiple)}";
         throw new InvalidRequestException(field, Text(value), $"{folder.Id} paints multiples of {Text(multiple)}, the nearest {nearest}");
+    }
+
+    /// <summary>Refuses a number in place of a name: JSON allows it, and nothing stands for most of them.</summary>
+    internal static void CheckKnown<T>(string field, T? value)
+        where T : struct, Enum
+    {
+        if (value is { } given && !Enum.IsDefined(given))
+        {
+            // The names as JSON has them.
+            IEnumerable<string> known = Enum.GetValues<T>().Select(name => JsonSerializer.Serialize(name, DiffusionClipJson.Compact).Trim('"'));
+            throw new InvalidRequestException(field, given.ToString("D"), $"known are {string.Join(", ", known)}");
+        }
     }
 
     private static void CheckRange(string field, double value, double least, double most)

@@ -78,7 +78,12 @@ class Drive(Extension):
 
     def count(self):
         # A layer counts once there is something on it.
-        return sum(1 for node in self.doc.rootNode().findChildNodes("", True) if node.type() == "paintlayer" and not node.bounds().isEmpty())
+        return sum(1 for node in self.nodes(self.doc.rootNode()) if node.type() == "paintlayer" and not node.bounds().isEmpty())
+
+    def nodes(self, parent):
+        for node in parent.childNodes():
+            yield node
+            yield from self.nodes(node)
 
     def export(self, name):
         self.doc.refreshProjection()

@@ -141,6 +141,15 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         using var name = new StringContent("""{"\ud83c":1,"override_settings":{"\ud83c":2}}""", Encoding.UTF8, "application/json");
         using HttpResponseMessage second = await host.Client.PostAsync(new Uri(Text, UriKind.Relative), name, TestContext.Current.CancellationToken);
         Assert.Equal(400, (int)second.StatusCode);
+
+        // Also where it is only repeated, or handed on.
+        foreach (string path in new[] { Text, "/sdapi/interpause/txt2img" })
+        {
+            using var deep = new StringContent("""{"prompt":"a","orig_width":64,"orig_height":64,"alwayson_scripts":{"x":{"args":["\ud83c"]}}}""", Encoding.UTF8, "application/json");
+            using HttpResponseMessage third = await host.Client.PostAsync(new Uri(path, UriKind.Relative), deep, TestContext.Current.CancellationToken);
+            Assert.Equal(422, (int)third.StatusCode);
+            Assert.Contains("alwayson_scripts", await third.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        }
     }
 
     // Row 9.

@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
@@ -41,33 +43,70 @@ internal sealed class BodyFields
         JsonDocument body = await JsonDocument.ParseAsync(context.Request.Body, new JsonDocumentOptions { MaxDepth = MaxDepth }, context.RequestAborted).ConfigureAwait(false);
         try
         {
-            CheckNames(body.RootElement);
+            RequireUnicode(body.RootElement, null);
             return body;
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+    }
+
+    // Half a surrogate pair throws wherever it is looked at, also where a reply repeats it.
+    private static void RequireUnicode(JsonElement element, string? field)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in element.EnumerateObject())
+                {
+                    RequireUnicode(property.Value, field ?? Name(property));
+                    _ = Name(property);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in element.EnumerateArray())
+                {
+                    RequireUnicode(item, field);
+                }
+
+                break;
+            case JsonValueKind.String when !IsUnicode(element):
+                throw new InvalidRequestException(field ?? "body", "(text)", "it is no valid Unicode: half a surrogate pair; remove it");
+        }
+    }
+
+    private static string Name(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
         }
         catch (InvalidOperationException)
         {
-            body.Dispose();
             throw new BadHttpRequestException("The name of a field is no valid Unicode.", StatusCodes.Status400BadRequest);
         }
     }
 
-    // Half a surrogate pair in a name throws wherever the name is looked at.
-    private static void CheckNames(JsonElement element)
+    // Pictures are megabytes without an escape: those are not copied to be looked at.
+    private static bool IsUnicode(JsonElement text)
     {
-        if (element.ValueKind == JsonValueKind.Object)
+        ReadOnlySpan<byte> raw = JsonMarshal.GetRawUtf8Value(text);
+        if (raw.IndexOf("\\u"u8) < 0)
         {
-            foreach (JsonProperty property in element.EnumerateObject())
-            {
-                _ = property.Name;
-                CheckNames(property.Value);
-            }
+            return Utf8.IsValid(raw);
         }
-        else if (element.ValueKind == JsonValueKind.Array)
+
+        try
         {
-            foreach (JsonElement item in element.EnumerateArray())
-            {
-                CheckNames(item);
-            }
+            _ = text.GetString();
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
         }
     }
 
@@ -103,15 +142,7 @@ internal sealed class BodyFields
 
         if (value.ValueKind == JsonValueKind.String)
         {
-            try
-            {
-                return value.GetString();
-            }
-            catch (InvalidOperationException)
-            {
-                Add(name, "it is no valid Unicode: half a surrogate pair; remove it", "value_error");
-                return null;
-            }
+            return value.GetString();
         }
 
         Add(name, "str type expected", "type_error.str");
@@ -224,17 +255,10 @@ internal sealed class BodyFields
                     continue;
                 }
 
-                try
+                if (item.ValueKind == JsonValueKind.String && item.GetString() is { } text)
                 {
-                    if (item.ValueKind == JsonValueKind.String && item.GetString() is { } text)
-                    {
-                        texts.Add(text);
-                        continue;
-                    }
-                }
-                catch (InvalidOperationException)
-                {
-                    // Half a surrogate pair.
+                    texts.Add(text);
+                    continue;
                 }
 
                 Add(name, "str type expected", "type_error.str");

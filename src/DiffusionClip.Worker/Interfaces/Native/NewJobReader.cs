@@ -15,6 +15,8 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     {
         JobKind kind = KindOf(job);
         CheckKey(idempotencyKey);
+        RequestNormalizer.CheckKnown("priority", (JobPriority?)job.Priority);
+        RequestNormalizer.CheckKnown("cache", (CacheUse?)job.Cache);
         var body = new JobBody
         {
             Generate = kind == JobKind.Generate ? await OfAsync(job.Generate!).ConfigureAwait(false) : null,
@@ -78,6 +80,7 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     private async Task<RankBody> OfAsync(RankBody rank)
     {
         Need("rank.prompt", rank.Prompt);
+        RequestNormalizer.CheckKnown("rank.long_text", rank.LongText);
         CheckCount("rank.images", rank.Images?.Count, 1, MostPictures);
         var images = new string[rank.Images!.Count];
         for (int i = 0; i < images.Length; i++)
@@ -91,6 +94,7 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     private async Task<ScoreBody> OfAsync(ScoreBody score)
     {
         CheckCount("score.pairs", score.Pairs?.Count, 1, MostPictures);
+        RequestNormalizer.CheckKnown("score.long_text", score.LongText);
         var pairs = new ScorePair[score.Pairs!.Count];
         for (int i = 0; i < pairs.Length; i++)
         {

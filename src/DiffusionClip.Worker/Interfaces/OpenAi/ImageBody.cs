@@ -66,14 +66,7 @@ internal sealed class JsonFields : ImageFields
             return null;
         }
 
-        try
-        {
-            return value.ValueKind == JsonValueKind.String ? value.GetString() : throw OpenAiError.Invalid(name, $"{name}: give a text.");
-        }
-        catch (InvalidOperationException)
-        {
-            throw OpenAiError.Invalid(name, $"{name}: it is no valid Unicode: half a surrogate pair; remove it.");
-        }
+        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw OpenAiError.Invalid(name, $"{name}: give a text.");
     }
 
     /// <inheritdoc/>
