@@ -4,7 +4,8 @@ namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>
 /// What happened to a job lately, for whoever watches. Writing never waits: of each candidate only the latest step and preview are kept and
-/// of each stage the latest beginning and end, so a slow watcher sees fewer of them; of the rest the oldest go beyond a bound. Thread-safe.
+/// of each stage the latest beginning and end, so a slow watcher sees fewer of them, and steps alone wake watchers ten times a second at most;
+/// of the rest the oldest go beyond a bound. Thread-safe.
 /// </summary>
 /// <param name="firstNumber">Number of the first event.</param>
 /// <param name="time">The clock.</param>
@@ -13,6 +14,8 @@ internal sealed class JobFeed(long firstNumber, TimeProvider time)
     private readonly long _first = firstNumber;
 
     private const int Capacity = 4096;
+
+    private static readonly TimeSpan _stepsWakeAfter = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _gate = new();
     private readonly SortedDictionary<long, JobEvent> _events = [];
@@ -23,6 +26,7 @@ internal sealed class JobFeed(long firstNumber, TimeProvider time)
     private int _watchers;
     private bool _closed;
     private double _progress;
+    private long _woken;
 
     /// <summary>Whether anybody watches.</summary>
     public bool IsWatched => Volatile.Read(ref _watchers) > 0;
@@ -150,6 +154,12 @@ internal sealed class JobFeed(long firstNumber, TimeProvider time)
             _events.Remove(_events.First().Key);
         }
 
+        if (kind == JobEventKind.Step && time.GetElapsedTime(_woken) < _stepsWakeAfter)
+        {
+            return null;
+        }
+
+        _woken = time.GetTimestamp();
         TaskCompletionSource news = _news;
         _news = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         return news;

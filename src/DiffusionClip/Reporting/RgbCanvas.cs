@@ -24,13 +24,24 @@ internal sealed class RgbCanvas
 
     public void Fill(int left, int top, int width, int height, Rgb colour)
     {
-        for (int y = Math.Max(top, 0); y < Math.Min(top + height, Height); y++)
+        int first = Math.Max(left, 0), columns = Math.Min(left + width, Width) - first, row = Math.Max(top, 0), below = Math.Min(top + height, Height);
+        if (columns <= 0 || row >= below)
         {
-            for (int x = Math.Max(left, 0); x < Math.Min(left + width, Width); x++)
-            {
-                Set(x, y, colour);
-            }
+            return;
         }
+
+        Span<byte> line = Row(row);
+        for (int x = 0; x < line.Length; x += 3)
+        {
+            (line[x], line[x + 1], line[x + 2]) = (colour.Red, colour.Green, colour.Blue);
+        }
+
+        while (++row < below)
+        {
+            line.CopyTo(Row(row));
+        }
+
+        Span<byte> Row(int y) => _pixels.AsSpan(3 * ((y * Width) + first), 3 * columns);
     }
 
     /// <summary>A frame just outside a rectangle.</summary>
@@ -74,12 +85,4 @@ internal sealed class RgbCanvas
     }
 
     private static byte Blend(int under, int over, int alpha) => (byte)(((under * (255 - alpha)) + (over * alpha) + 127) / 255);
-
-    private void Set(int x, int y, Rgb colour)
-    {
-        int at = 3 * ((y * Width) + x);
-        _pixels[at] = colour.Red;
-        _pixels[at + 1] = colour.Green;
-        _pixels[at + 2] = colour.Blue;
-    }
 }

@@ -8,7 +8,7 @@ namespace DiffusionClip.Worker.Jobs.Running;
 internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCodec codec, TimeSpan previewInterval) : IRunObserver
 {
     private const int PreviewSide = 256;
-    private const double LargestPreviewShare = 0.02;
+    private const double LargestPreviewShare = 0.01;
     private const double DenoisingShare = 0.95;
 
     private readonly Dictionary<int, long> _previewed = [];

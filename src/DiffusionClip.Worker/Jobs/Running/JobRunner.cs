@@ -67,14 +67,10 @@ internal sealed class JobRunner(
                 CultureInfo.InvariantCulture, $"candidates: none of {ranked.Report.Candidates.Count} gave a picture; seed {failed?.Seed}: {failed?.Failure ?? "stopped"}; try another seed, guidance or model"));
         }
 
-        // The disk takes its time: the next picture is encoded, and the sheet composed, while it does.
-        List<Task<string>> files = [.. ranked.Images.Select(image => PutAsync(encoder.Encode(image, ranked.Report)))];
-        if (ranked.Report.Candidates.Count > 1)
-        {
-            files.Add(PutAsync(encoder.EncodePlain(ContactSheet.Compose(ranked, text))));
-        }
-
-        string[] sha256 = await Task.WhenAll(files).ConfigureAwait(false);
+        // Side by side: the disk takes its time, and the sheet takes longest to be drawn.
+        Task<string>? sheet = ranked.Report.Candidates.Count > 1 ? PutAsync(() => encoder.EncodePlain(ContactSheet.Compose(ranked, text))) : null;
+        List<Task<string>> files = [.. ranked.Images.Select(image => PutAsync(() => encoder.Encode(image, ranked.Report)))];
+        string[] sha256 = await Task.WhenAll(sheet is null ? files : [.. files, sheet]).ConfigureAwait(false);
         return new JobResult
         {
             Images =
@@ -92,15 +88,11 @@ internal sealed class JobRunner(
                 }),
             ],
             Report = ranked.Report,
-            ContactSheet = sha256.Length > ranked.Images.Count ? sha256[^1] : null,
+            ContactSheet = sheet is null ? null : sha256[^1],
             Warnings = ranked.Report.Warnings,
         };
 
-        Task<string> PutAsync(byte[] png)
-        {
-            run.Abort.ThrowIfCancellationRequested();
-            return Task.Run(() => artifacts.PutAsync(png, "image/png", run.Abort));
-        }
+        Task<string> PutAsync(Func<byte[]> encode) => Task.Run(() => artifacts.PutAsync(encode(), "image/png", run.Abort), run.Abort);
     }
 
     private async Task<JobResult> RankAsync(RankBody body, RunningJob run, JobFeed feed)
