@@ -20,7 +20,7 @@ public sealed class CultureTests
         string folder = Directory.CreateTempSubdirectory("dclip-culture-").FullName;
         try
         {
-            using WorkerProcess worker = await WorkerProcess.StartAsync(folder, new Dictionary<string, string> { ["LANG"] = language, ["LC_ALL"] = language, ["TZ"] = zone });
+            using WorkerProcess worker = await WorkerProcess.StartAsync(folder, new Dictionary<string, string> { ["LANG"] = language, ["LC_ALL"] = language, ["TZ"] = zone }, []);
             var body = new JsonObject { ["prompt"] = "a (red:1.5) apple", ["sampler_name"] = "ddim", ["steps"] = 2, ["width"] = 64, ["height"] = 64, ["seed"] = 5, ["cfg_scale"] = 7.5 };
             using HttpResponseMessage made = await worker.Client.PostAsJsonAsync("/sdapi/v1/txt2img", body, Stop);
             Assert.Equal(HttpStatusCode.OK, made.StatusCode);
