@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DiffusionClip.Imaging;
 
 namespace DiffusionClip.Worker.Tests.Interfaces.Native;
 
@@ -440,6 +441,37 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
             using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/artifacts", cut, Stop);
             Assert.True((int)response.StatusCode is 400 or 422, $"{length}: {response.StatusCode}");
         }
+    }
+
+    // Files are named by what is in them; whatever name a request gives leads nowhere.
+    [Fact]
+    public async Task Row17_NamesInRequestsAreNoPaths()
+    {
+        string folder = Path.GetFullPath(worker.Host.Application.Services.GetRequiredService<WorkerOptions>().DataFolder);
+        string[] beside = [.. Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(folder)!).Where(path => path.Contains("row17", StringComparison.Ordinal))];
+        byte[] png = worker.Host.Application.Services.GetRequiredService<IImageCodec>().EncodePng(new RgbImage(8, 8, new byte[192]));
+        foreach (string name in new[] { "../../row17.png", "/tmp/row17.png", "..\\row17.png", "CON", "nul.png", new string('x', 300) + ".png", "row17\u0001.png", "" })
+        {
+            using var content = new MultipartFormDataContent("b");
+            var file = new ByteArrayContent(png);
+            file.Headers.TryAddWithoutValidation("Content-Disposition", $"form-data; name=\"file\"; filename=\"{name.Replace("\\", "\\\\", StringComparison.Ordinal)}\"");
+            content.Add(file);
+            using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/artifacts", content, Stop);
+            Assert.True((int)response.StatusCode is 201 or 400 or 422, $"{name}: {response.StatusCode}");
+        }
+
+        var asked = new JsonObject
+        {
+            ["prompt"] = "a red apple", ["steps"] = 1, ["width"] = 64, ["height"] = 64, ["save_images"] = true,
+            ["override_settings"] = new JsonObject { ["outdir_samples"] = "/tmp/row17", ["samples_filename_pattern"] = "../../row17" },
+        };
+        using HttpResponseMessage made = await worker.Alice.PostAsJsonAsync("/sdapi/v1/txt2img", asked, Stop);
+        Assert.Equal(HttpStatusCode.OK, made.StatusCode);
+        Assert.Contains("outdir_samples", await made.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
+        Assert.All(
+            Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path)),
+            path => Assert.Matches(@"^(artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.(png|jpg|webp|json)(\.\d+-\d+\.tmp)?|snapshots/[0-9A-Z]{26}\.snapshot|embeddings/.*|ledger\.db.*|worker\.lock|\.ready-.*)$", path));
+        Assert.Equal(beside, Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(folder)!).Where(path => path.Contains("row17", StringComparison.Ordinal)));
     }
 
     [Fact]
