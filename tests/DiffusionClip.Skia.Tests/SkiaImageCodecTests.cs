@@ -48,6 +48,38 @@ public sealed class SkiaImageCodecTests
         Assert.Throws<ImageFormatException>(() => Codec.EncodeJpeg(TestFiles.Noise(65_536, 1), 90));
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(17, 33)]
+    [InlineData(160, 100)]
+    public void Webp_comes_back_nearly_as_it_was(int width, int height)
+    {
+        RgbImage image = TestFiles.Smooth(width, height);
+        byte[] file = Codec.EncodeWebp(image, 95);
+        Assert.Equal(ImageFileFormat.WebP, ImageHeader.FormatOf(file));
+        Assert.InRange(TestFiles.Deviation(image, Decode(file)), 0, 16);
+        Assert.True(Codec.EncodeWebp(image, 10).Length <= file.Length);
+    }
+
+    [Fact]
+    public void Webp_quality_and_size_have_limits()
+    {
+        RgbImage image = TestFiles.Smooth(8, 8);
+        Assert.Throws<ArgumentOutOfRangeException>(() => Codec.EncodeWebp(image, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Codec.EncodeWebp(image, 101));
+        Assert.Throws<ImageFormatException>(() => Codec.EncodeWebp(TestFiles.Noise(16_384, 1), 90));
+    }
+
+    [Fact]
+    public void Alpha_is_read_where_there_is_one()
+    {
+        Assert.Null(Codec.DecodeAlpha(Codec.EncodePng(TestFiles.Noise(5, 4)), ImageLimits.Default));
+        byte[] gif = TestFiles.Gif(2, 2, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], (0, 0, 2, 2), [0, 1, 1, 0], transparent: 1);
+        AlphaChannel alpha = Assert.IsType<AlphaChannel>(Codec.DecodeAlpha(gif, ImageLimits.Default));
+        Assert.Equal((2, 2), (alpha.Width, alpha.Height));
+        Assert.Equal([255, 0, 0, 255], alpha.Values.ToArray());
+    }
+
     [Fact]
     public void Fourth_bytes_come_and_go()
     {
