@@ -66,8 +66,8 @@ public sealed class FuzzTests
             Assert.True(bad.IsEmpty, string.Join('\n', bad.Take(20)));
             Assert.False(worker.Process.HasExited);
 
-            // The first quarters fill what is kept: models, caches, the collector's generations.
-            Assert.InRange(resident[3] - resident[1], long.MinValue, 64L << 20);
+            // The first quarters fill what is kept: models, caches, the collector's generations; a short run hardly gets beyond that.
+            Assert.InRange(resident[3] - resident[1], long.MinValue, (count >= 10_000 ? 64L : 256L) << 20);
 
             async Task SendAsync(int from, int to)
             {
