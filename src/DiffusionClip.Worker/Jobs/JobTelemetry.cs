@@ -58,7 +58,7 @@ internal sealed class JobTelemetry : IDisposable
     /// <summary>A finished candidate was scored.</summary>
     public void Score(double score) => _score.Record(score);
 
-    /// <summary>A snapshot was kept.</summary>
+    /// <summary>A run waited for a snapshot.</summary>
     public void Snapshot(TimeSpan elapsed) => _snapshot.Record(elapsed.TotalSeconds);
 
     /// <summary>A job is over.</summary>

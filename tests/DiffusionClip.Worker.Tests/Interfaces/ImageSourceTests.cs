@@ -11,6 +11,7 @@ using DiffusionClip.Worker.Trust;
 namespace DiffusionClip.Worker.Tests.Interfaces;
 
 /// <summary>Rows 10 to 13 of the fault table: what is given for a picture.</summary>
+[Collection(nameof(Alone))]
 public sealed class ImageSourceTests : IDisposable
 {
     private readonly MemoryArtifacts _artifacts = new();

@@ -6,19 +6,14 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
-using DiffusionClip.Worker.Tests.Watch;
 
 namespace DiffusionClip.Worker.Tests.Load;
-
-/// <summary>Alone: what it does to the machine would be the other tests' loss.</summary>
-[CollectionDefinition(nameof(LoadTests), DisableParallelization = true)]
-public sealed class LoadTestsAlone;
 
 /// <summary>
 /// Row 28 of the fault table: 200 callers at once, each with a key of its own, and one that is greedy. <c>DIFFUSIONCLIP_LOAD</c> says for
 /// how many seconds (600 for the full form); the times are judged only there, in CI they are told.
 /// </summary>
-[Collection(nameof(LoadTests))]
+[Collection(nameof(Alone))]
 public sealed class LoadTests
 {
     private const int Clients = 200;

@@ -61,8 +61,8 @@ internal sealed class BodyFields
             case JsonValueKind.Object:
                 foreach (JsonProperty property in element.EnumerateObject())
                 {
-                    RequireUnicode(property.Value, field ?? Name(property));
-                    _ = Name(property);
+                    string name = Name(property);
+                    RequireUnicode(property.Value, field ?? name);
                 }
 
                 break;
