@@ -51,10 +51,14 @@ internal static class Faults
         _ => null,
     };
 
+    /// <summary>The fault without what is nobody's business.</summary>
+    public static Fault ForCaller(HttpContext context, Fault fault) => fault with { Detail = context.RequestServices.GetRequiredService<MachinePaths>().Hide(fault.Detail) };
+
     /// <summary>Writes a fault in the shape that the path's clients expect.</summary>
     public static async Task WriteAsync(HttpContext context, Fault fault)
     {
         HttpResponse response = context.Response;
+        fault = ForCaller(context, fault);
         response.StatusCode = fault.Status;
         response.Headers.CacheControl = "no-store";
         if (fault.RetryAfter is { } wait)

@@ -5,7 +5,7 @@ using DiffusionClip.Worker.Jobs.Running;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Takes jobs, runs them and writes down how they ended; at the end of the process drains.</summary>
-internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, SnapshotStore snapshots, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedLifecycleService
+internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, SnapshotStore snapshots, MachinePaths paths, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedLifecycleService
 {
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(5);
 
@@ -172,7 +172,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
         }
         catch (Exception exception)
         {
-            (state, reason) = (JobState.Failed, FailureReason.Of(exception));
+            (state, reason) = (JobState.Failed, paths.Hide(FailureReason.Of(exception)));
             span?.SetStatus(ActivityStatusCode.Error, exception.GetType().Name);
             JobFailed(logger, job.Id, exception.GetType().Name);
         }
@@ -187,7 +187,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
             catch (StorageException exception) when (state == JobState.Done)
             {
                 // A result that cannot be written down is none; saying so needs less room.
-                (state, reason, result, cacheKey) = (JobState.Failed, FailureReason.Of(exception), null, null);
+                (state, reason, result, cacheKey) = (JobState.Failed, paths.Hide(FailureReason.Of(exception)), null, null);
                 throw;
             }
         }).ConfigureAwait(false);

@@ -14,6 +14,7 @@ internal static class JobsServiceCollectionExtensions
     {
         services.TryAddSingleton(options);
         services.AddSingleton<DataFolder>();
+        services.AddSingleton<MachinePaths>();
         services.AddSingleton<JobLedger>();
         services.AddSingleton<ArtifactStore>();
         services.AddSingleton<IArtifactStore>(provider => provider.GetRequiredService<ArtifactStore>());

@@ -4,7 +4,7 @@ using DiffusionClip.Worker.Jobs;
 namespace DiffusionClip.Worker.Watch;
 
 /// <summary>Whether jobs can be taken and done now.</summary>
-internal sealed class Readiness(ModelWarmUp models, JobQueue queue, DiskProbe askDisk, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
+internal sealed class Readiness(ModelWarmUp models, JobQueue queue, MachinePaths paths, DiskProbe askDisk, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
 {
     // Whoever asks often gets an answer that is so old at most; a disk that does not answer for so long is not ready.
     private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(1);
@@ -25,7 +25,7 @@ internal sealed class Readiness(ModelWarmUp models, JobQueue queue, DiskProbe as
             draining is null && models.Problem is null && disk.Folder is null && disk.Space is null,
             new Dictionary<string, string>(StringComparer.Ordinal)
             {
-                ["models"] = models.Problem ?? "ok",
+                ["models"] = models.Problem is { } problem ? paths.Hide(problem) : "ok",
                 ["queue"] = draining ?? disk.Folder ?? "ok",
                 ["disk"] = disk.Space ?? "ok",
             });

@@ -18,7 +18,7 @@ public partial class PageTests(BrowserFixture browser)
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
         await visit.ShotAsync("welcome");
-        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 12);
+        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 80);
         await visit.GenerateAsync();
 
         await Expect(page.Locator(".candidate.latent img").First).ToHaveAttributeAsync("src", PngData());
@@ -260,7 +260,7 @@ public partial class PageTests(BrowserFixture browser)
     public async Task NothingMovesForThoseWhoDoNotWantIt()
     {
         await using Visit visit = await browser.VisitAsync(options: new() { ReducedMotion = ReducedMotion.Reduce });
-        await visit.FillAsync(Apple, candidates: 8, steps: 24);
+        await visit.FillAsync(Apple, candidates: 20, steps: 80);
         await visit.GenerateAsync();
         await Expect(visit.Page.Locator(".candidate.latent img").First).ToBeVisibleAsync();
         Assert.Equal(0, await visit.Page.EvaluateAsync<int>("document.getAnimations().length"));

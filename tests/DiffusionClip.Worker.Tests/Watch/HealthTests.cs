@@ -44,6 +44,7 @@ public class HealthTests
         }
         while (report["checks"]!["models"]!.GetValue<string>().Contains("being loaded", StringComparison.Ordinal));
         Assert.Contains("no-such-model", report["checks"]!["models"]!.GetValue<string>(), StringComparison.Ordinal);
+        Assert.DoesNotContain(Golden.Repository, report["checks"]!["models"]!.GetValue<string>(), StringComparison.Ordinal);
 
         // The other models serve.
         using var body = new StringContent("""{"model":{"id":"emoji-sd"},"prompt":{"text":"x"},"sampling":{"num_inference_steps":1,"seed":1},"search":{"candidates":1}}""", Encoding.UTF8, "application/json");

@@ -7,13 +7,13 @@ namespace DiffusionClip.Worker.Interfaces.Native;
 internal static class Facts
 {
     /// <summary>The generators of the catalogue, the damaged ones with their problem.</summary>
-    public static IReadOnlyList<ModelFacts> Models(ModelCatalog catalog, PipelineOptions options) =>
+    public static IReadOnlyList<ModelFacts> Models(ModelCatalog catalog, MachinePaths paths, PipelineOptions options) =>
     [
-        .. catalog.List().Where(entry => entry.Kind is ModelKind.Diffusion or null).Select(entry => Of(entry, catalog, options)),
+        .. catalog.List().Where(entry => entry.Kind is ModelKind.Diffusion or null).Select(entry => Of(entry, paths, options)),
     ];
 
     /// <summary>The CLIP folders and the scorers that the host registered.</summary>
-    public static IReadOnlyList<ScorerFacts> Scorers(ModelCatalog catalog, PipelineOptions options, IEnumerable<IImageScorer> registered) =>
+    public static IReadOnlyList<ScorerFacts> Scorers(ModelCatalog catalog, MachinePaths paths, PipelineOptions options, IEnumerable<IImageScorer> registered) =>
     [
         .. registered.Select(scorer => new ScorerFacts(scorer.Descriptor.Name) { Version = scorer.Descriptor.Version, Scale = scorer.Descriptor.Scale, HigherIsBetter = scorer.Descriptor.HigherIsBetter }),
         .. catalog.List().Where(entry => entry.Kind == ModelKind.Clip).Select(entry => new ScorerFacts(entry.Id)
@@ -23,7 +23,7 @@ internal static class Facts
             License = entry.License,
             Bytes = entry.Size,
             IsDefault = entry.Id == options.DefaultScorer,
-            Problem = WithoutPaths(entry.Problem, catalog),
+            Problem = WithoutPaths(entry.Problem, paths),
         }),
     ];
 
@@ -32,9 +32,9 @@ internal static class Facts
         options.Limits.Candidates, options.Limits.Side, options.Limits.Steps, options.Limits.PromptLength, options.Limits.ImagePixels,
         Math.Min(options.Limits.ImageBytes, worker.Trust.BodyBytes), worker.Trust.BodyBytes, options.Candidates, worker.Trust.FetchUrls, queue);
 
-    private static ModelFacts Of(ModelEntry entry, ModelCatalog catalog, PipelineOptions options)
+    private static ModelFacts Of(ModelEntry entry, MachinePaths paths, PipelineOptions options)
     {
-        var facts = new ModelFacts(entry.Id) { License = entry.License, Bytes = entry.Size, Scorer = entry.Scorer, IsDefault = entry.Id == options.DefaultModel, Problem = WithoutPaths(entry.Problem, catalog) };
+        var facts = new ModelFacts(entry.Id) { License = entry.License, Bytes = entry.Size, Scorer = entry.Scorer, IsDefault = entry.Id == options.DefaultModel, Problem = WithoutPaths(entry.Problem, paths) };
         if (entry.Problem is not null)
         {
             return facts;
@@ -56,12 +56,11 @@ internal static class Facts
         }
         catch (ModelFolderException exception)
         {
-            return facts with { Problem = WithoutPaths(exception.Message, catalog) };
+            return facts with { Problem = paths.Hide(exception.Message) };
         }
     }
 
-    private static string? WithoutPaths(string? problem, ModelCatalog catalog) =>
-        problem is null ? null : catalog.Roots.Aggregate(problem, (text, root) => text.Replace(root, "…", StringComparison.Ordinal));
+    private static string? WithoutPaths(string? problem, MachinePaths paths) => problem is null ? null : paths.Hide(problem);
 }
 
 /// <summary>A generator.</summary>

@@ -57,9 +57,9 @@ internal static class NativeEndpoints
 
     private static void MapFacts(RouteGroupBuilder api)
     {
-        api.MapGet("/models", ([FromServices] ModelCatalog catalog, [FromServices] PipelineOptions options) => Facts.Models(catalog, options))
+        api.MapGet("/models", ([FromServices] ModelCatalog catalog, [FromServices] MachinePaths paths, [FromServices] PipelineOptions options) => Facts.Models(catalog, paths, options))
             .WithName("ListModels").WithSummary("Generators").Produces<IReadOnlyList<ModelFacts>>();
-        api.MapGet("/scorers", ([FromServices] ModelCatalog catalog, [FromServices] PipelineOptions options, [FromServices] IEnumerable<IImageScorer> registered) => Facts.Scorers(catalog, options, registered))
+        api.MapGet("/scorers", ([FromServices] ModelCatalog catalog, [FromServices] MachinePaths paths, [FromServices] PipelineOptions options, [FromServices] IEnumerable<IImageScorer> registered) => Facts.Scorers(catalog, paths, options, registered))
             .WithName("ListScorers").WithSummary("Scorers").Produces<IReadOnlyList<ScorerFacts>>();
         api.MapGet("/strategies", ([FromServices] IEnumerable<ISearchStrategy> strategies) => strategies.Select(strategy => new StrategyFacts(strategy.Name)).ToArray())
             .WithName("ListStrategies").WithSummary("Search strategies").Produces<IReadOnlyList<StrategyFacts>>();

@@ -164,7 +164,7 @@ internal sealed class OpenAiGeneration(
         }
         catch (StorageException exception)
         {
-            await SendAsync(response, "error", OpenAiError.Of(Faults.Of(exception)!).ToJson(), gone).ConfigureAwait(false);
+            await SendAsync(response, "error", OpenAiError.Of(Faults.ForCaller(context, Faults.Of(exception)!)).ToJson(), gone).ConfigureAwait(false);
         }
     }
 

@@ -22,6 +22,7 @@ internal sealed class JobRunner(
     ResultCache cache,
     SnapshotStore snapshots,
     DataFolder folder,
+    MachinePaths paths,
     JobTelemetry telemetry,
     WorkerOptions options)
 {
@@ -59,7 +60,7 @@ internal sealed class JobRunner(
             Images = await artifacts.DecodeAsync(request.Origin, codec, limits, run.Abort).ConfigureAwait(false),
             Snapshots = snapshots.For(started, run),
         };
-        RankedImages ranked = await pipeline.GenerateAsync(request, control).ConfigureAwait(false);
+        RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(request, control).ConfigureAwait(false));
         if (ranked.Best is null)
         {
             CandidateReport? failed = ranked.Report.Candidates.FirstOrDefault(candidate => candidate.Failure is not null);
@@ -176,7 +177,7 @@ internal sealed class JobRunner(
         IEnumerable<ScoringItem> items = pairs.Select(pair => new ScoringItem(pair.Image, cancellationToken => ReadAsync(pair.Image, cancellationToken), file => Texts(pair.Texts, file)));
         await foreach (ScoredItem item in clip.Stream.ScoreAsync(ScoringStream.Feed(items, run.Abort), run.Abort).ConfigureAwait(false))
         {
-            scored.Add(item);
+            scored.Add(item with { Outcome = paths.Hide(item.Outcome) });
             Advance();
             if (run.Finish.IsCancellationRequested)
             {
@@ -205,7 +206,7 @@ internal sealed class JobRunner(
         }
         catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            return new ScoredItem(image, [], new ImageOutcome(default, default, exception.Message), image);
+            return new ScoredItem(image, [], paths.Hide(new ImageOutcome(default, default, exception.Message)), image);
         }
     }
 

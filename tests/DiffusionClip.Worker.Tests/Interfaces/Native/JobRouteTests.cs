@@ -395,6 +395,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         Assert.EndsWith(field, System.Text.RegularExpressions.Regex.Replace(problem["field"]!.GetValue<string>(), @"\[\d+\]$", ""), StringComparison.Ordinal);
         Assert.Equal(422, problem["status"]!.GetValue<int>());
         Assert.DoesNotContain('\n', problem["detail"]!.GetValue<string>());
+        Assert.DoesNotContain(Golden.Repository, problem["detail"]!.GetValue<string>(), StringComparison.Ordinal);
     }
 
     [Theory]
