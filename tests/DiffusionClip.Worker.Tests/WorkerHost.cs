@@ -5,12 +5,10 @@ namespace DiffusionClip.Worker.Tests;
 /// <summary>A real worker on a free port with a data folder of its own.</summary>
 public sealed class WorkerHost : IAsyncDisposable
 {
-    private readonly string _folder;
-
     private WorkerHost(WebApplication application, string folder)
     {
         Application = application;
-        _folder = folder;
+        Folder = folder;
         Address = new Uri(application.Urls.First());
         Client = new HttpClient { BaseAddress = Address };
     }
@@ -18,6 +16,9 @@ public sealed class WorkerHost : IAsyncDisposable
     public WebApplication Application { get; }
 
     public Uri Address { get; }
+
+    /// <summary>Its data folder.</summary>
+    public string Folder { get; }
 
     public HttpClient Client { get; }
 
@@ -42,6 +43,6 @@ public sealed class WorkerHost : IAsyncDisposable
         Client.Dispose();
         await Application.StopAsync();
         await Application.DisposeAsync();
-        Directory.Delete(_folder, recursive: true);
+        Directory.Delete(Folder, recursive: true);
     }
 }

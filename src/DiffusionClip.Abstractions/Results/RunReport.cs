@@ -44,7 +44,7 @@ public sealed record RunReport
     /// <summary>Whether the run was finished early by its caller.</summary>
     public bool FinishedEarly { get; init; }
 
-    /// <summary>Whether the run went on from a snapshot; null if there was none. Stages and times are those of this run alone.</summary>
+    /// <summary>How the run went on after an interruption; null without one. A run alone knows of it by its snapshot. Stages and times are those of this run alone.</summary>
     public ResumeReport? Resumed { get; init; }
 
     /// <summary>When the run began.</summary>
@@ -54,10 +54,10 @@ public sealed record RunReport
     public required double Seconds { get; init; }
 }
 
-/// <summary>What became of a snapshot that a run was given.</summary>
+/// <summary>How a run that had been interrupted went on.</summary>
 public sealed record ResumeReport
 {
-    /// <summary>Whether the run went on from it; else it began anew.</summary>
+    /// <summary>Whether the run went on from its snapshot; else it began anew.</summary>
     public required bool FromSnapshot { get; init; }
 
     /// <summary>Why the run began anew; null if it did not.</summary>

@@ -4,7 +4,7 @@ using DiffusionClip.Worker.Jobs;
 namespace DiffusionClip.Worker.Watch;
 
 /// <summary>Whether jobs can be taken and done now.</summary>
-internal sealed class Readiness(ModelWarmUp models, JobQueue queue, MachinePaths paths, DiskProbe askDisk, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
+internal sealed class Readiness(ModelWarmUp models, JobQueue queue, MachinePaths paths, DataFolder folder, DiskProbe askDisk, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time) : IDisposable
 {
     // Whoever asks often gets an answer that is so old at most; a disk that does not answer for so long is not ready.
     private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(1);
@@ -69,8 +69,8 @@ internal sealed class Readiness(ModelWarmUp models, JobQueue queue, MachinePaths
     {
         try
         {
-            long free = askDisk(Path.GetFullPath(options.DataFolder));
-            return new DiskState(null, free < options.Retention.FreeBytes
+            long free = askDisk(folder.Path);
+            return new DiskState(File.Exists(folder.Ledger) ? null : "the ledger was removed; restart the worker", free < options.Retention.FreeBytes
                 ? string.Create(CultureInfo.InvariantCulture, $"{free >> 20} MiB are free, {options.Retention.FreeBytes >> 20} are needed")
                 : null);
         }

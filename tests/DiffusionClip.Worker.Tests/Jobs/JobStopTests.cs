@@ -33,9 +33,7 @@ public sealed class JobStopTests
     public async Task Finish_keeps_what_is_there()
     {
         await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>());
-        JobSubmission submission = Long();
-        submission = submission with { Body = submission.Body with { Generate = submission.Body.Generate! with { Search = new SearchRequest { Candidates = 4, Strategy = "halving" } } } };
-        Job job = await host.Queue.SubmitAsync(submission);
+        Job job = await host.Queue.SubmitAsync(Halving());
         await RunningAsync(host, job);
         Assert.Equal(CancelOutcome.Stopping, host.Queue.Cancel("local", job.Id, CancelKind.Finish));
         Job over = await WaitAsync(host, job);
@@ -163,7 +161,7 @@ public sealed class JobStopTests
 
     private static async Task<Job> WaitAsync(QueueHost host, Job job)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
         return await host.Queue.WaitAsync(job.Caller, job.Id, patience.Token);
     }
 }

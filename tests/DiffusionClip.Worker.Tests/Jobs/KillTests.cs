@@ -262,8 +262,9 @@ public sealed class KillTests
             Job job = Assert.IsType<Job>(host.Queue.Find("local", id));
             Assert.Equal((JobState.Done, null), (job.State, job.Reason));
             Assert.Single(host.Get<JobLedger>().Transitions(id), change => change.To is JobState.Done or JobState.Failed or JobState.Cancelled or JobState.SetAside);
+            Assert.Equal(job.Attempts > 1, job.Result!.Report!.Resumed is not null);
             restarted += job.Attempts > 1 ? 1 : 0;
-            resumed += job.Result!.Report!.Resumed is { FromSnapshot: true } ? 1 : 0;
+            resumed += job.Result.Report.Resumed is { FromSnapshot: true } ? 1 : 0;
             await JobStopTests.SamePicturesAsync(host, await host.Get<ImagePipeline>().GenerateAsync(request), job.Result);
         }
 

@@ -71,7 +71,7 @@ internal sealed class QueueHost : IAsyncDisposable
     public async Task<Job> RunAsync(JobSubmission submission)
     {
         Job job = await Queue.SubmitAsync(submission);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
         return await Queue.WaitAsync(submission.Caller, job.Id, patience.Token);
     }
 

@@ -92,6 +92,47 @@ public class HealthTests
         }
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Row26_WhereTheLedgerIsRemovedWhileTheWorkerRunsNothingIsAccepted(bool withItsFolder)
+    {
+        await using WorkerHost host = await WorkerHost.StartAsync();
+        const string Body = """{"generate":{"prompt":{"text":"x"},"sampling":{"num_inference_steps":1,"seed":1},"search":{"candidates":1}}}""";
+        using HttpResponseMessage accepted = await PostAsync();
+        Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
+        while ((await host.Client.GetFromJsonAsync<JsonObject>(accepted.Headers.Location, Stop))!["state"]!.GetValue<string>() != "done")
+        {
+            await Task.Delay(20, Stop);
+        }
+
+        if (withItsFolder)
+        {
+            Directory.Delete(host.Folder, recursive: true);
+        }
+        else
+        {
+            Array.ForEach(Directory.GetFiles(host.Folder, "ledger.db*"), File.Delete);
+        }
+
+        using HttpResponseMessage refused = await PostAsync();
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.DoesNotContain(host.Folder, await refused.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
+        JsonObject report;
+        do
+        {
+            // Asked within a second, it may say what was.
+            report = (await AskAsync(host)).Report;
+        }
+        while (report["ready"]!.GetValue<bool>());
+        Assert.NotEqual("ok", report["checks"]!["queue"]!.GetValue<string>());
+        Assert.Equal("""{"status":"ok"}""", await host.Client.GetStringAsync("/health/live", Stop));
+        Assert.False(File.Exists(Path.Combine(host.Folder, "ledger.db")), "an empty ledger was made in its place");
+        Directory.CreateDirectory(host.Folder);
+
+        Task<HttpResponseMessage> PostAsync() => host.Client.PostAsync("/api/v1/jobs", new StringContent(Body, Encoding.UTF8, "application/json"), Stop);
+    }
+
     [Fact]
     public async Task MetricsHoldNumbersAndNoPrompts()
     {

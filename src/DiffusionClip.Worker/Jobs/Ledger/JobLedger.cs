@@ -11,9 +11,10 @@ namespace DiffusionClip.Worker.Jobs.Ledger;
 /// </summary>
 internal sealed class JobLedger : IDisposable
 {
+    private const string ByKey = $"SELECT {LedgerReading.Columns}, submitted_sha256 FROM jobs WHERE caller = ?1 AND idempotency_key = ?2";
+
     private readonly LedgerWriter _writer;
-    private readonly string _path;
-    private readonly string _connectionString;
+    private readonly LedgerReader _reader;
     private readonly TimeProvider _time;
     private readonly UlidSource _ids;
     private readonly QueueOptions _options;
@@ -22,27 +23,25 @@ internal sealed class JobLedger : IDisposable
     /// <exception cref="InvalidRequestException">The file is another program's, a newer build's, damaged or cannot be written.</exception>
     public JobLedger(DataFolder folder, WorkerOptions options, TimeProvider time)
     {
-        _path = folder.Ledger;
         _time = time;
         _options = options.Queue;
         _ids = new UlidSource(time);
-        _connectionString = new SqliteConnectionStringBuilder { DataSource = _path, DefaultTimeout = 10 }.ToString();
 
-        // The writer's own is not shared: what happened to it must not outlive it.
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder(_connectionString) { Pooling = false }.ToString());
+        // Not shared: what happened to the writer's connection must not outlive it.
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = folder.Ledger, DefaultTimeout = 10, Pooling = false }.ToString());
         try
         {
             connection.Open();
             Pragma(connection, "PRAGMA journal_mode = WAL");
             Pragma(connection, "PRAGMA synchronous = FULL");
             Pragma(connection, "PRAGMA journal_size_limit = 16777216");
-            LedgerSchema.Prepare(connection, _path);
+            LedgerSchema.Prepare(connection, folder.Ledger);
             DurableFile.SyncFolder(folder.Path);
         }
         catch (Exception exception) when (exception is SqliteException or IOException)
         {
             connection.Dispose();
-            string problem = exception is SqliteException sqlite ? LedgerReading.Fault(_path, sqlite).Message : exception.Message;
+            string problem = exception is SqliteException sqlite ? LedgerReading.Fault(folder.Ledger, sqlite).Message : exception.Message;
             throw new InvalidRequestException("Worker:DataFolder", folder.Path, problem);
         }
         catch
@@ -51,8 +50,12 @@ internal sealed class JobLedger : IDisposable
             throw;
         }
 
-        _writer = new LedgerWriter(connection, _path);
+        _writer = new LedgerWriter(connection, folder.Ledger);
+        _reader = new LedgerReader(folder.Ledger);
     }
+
+    /// <summary>The reason of a job that its caller wanted no more.</summary>
+    public const string CancelledByCaller = "cancelled by its caller";
 
     /// <summary>How often a process opened this ledger, this one included.</summary>
     public long Epoch { get; private set; }
@@ -78,7 +81,7 @@ internal sealed class JobLedger : IDisposable
             writer.Execute("UPDATE jobs SET crashes = ?2 WHERE id = ?1", id, crashes);
             if (stop == "abort")
             {
-                End(writer, id, attempts, JobState.Cancelled, "cancelled by its caller", null, null);
+                End(writer, id, attempts, JobState.Cancelled, CancelledByCaller, null, null);
             }
             else if (crashes >= _options.MaxAttempts)
             {
@@ -170,13 +173,7 @@ internal sealed class JobLedger : IDisposable
 
     /// <summary>The job that an idempotency key stands for; null where it is new.</summary>
     /// <exception cref="IdempotencyConflictException">The key stands for another body.</exception>
-    public Job? FindByKey(string caller, string key, string submittedSha256)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(connection, $"SELECT {LedgerReading.Columns}, submitted_sha256 FROM jobs WHERE caller = ?1 AND idempotency_key = ?2", caller, key);
-        using SqliteDataReader row = command.ExecuteReader();
-        return row.Read() ? Same(row, submittedSha256) : null;
-    }
+    public Job? FindByKey(string caller, string key, string submittedSha256) => _reader.Query(ByKey, row => Same(row, submittedSha256), caller, key).SingleOrDefault();
 
     /// <summary>From queued to running.</summary>
     /// <returns>The job and whether its caller asked for the scorer by name; null if it is queued no more.</returns>
@@ -258,21 +255,11 @@ internal sealed class JobLedger : IDisposable
         committed);
 
     /// <summary>A job of a caller; null where there is none.</summary>
-    public Job? Find(string caller, string id)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(connection, $"SELECT {LedgerReading.Columns} FROM jobs WHERE id = ?1 AND caller = ?2", id, caller);
-        using SqliteDataReader row = command.ExecuteReader();
-        return row.Read() ? LedgerReading.Job(row) : null;
-    }
+    public Job? Find(string caller, string id) =>
+        _reader.Query($"SELECT {LedgerReading.Columns} FROM jobs WHERE id = ?1 AND caller = ?2", LedgerReading.Job, id, caller).SingleOrDefault();
 
     /// <summary>In which process a job was accepted.</summary>
-    public long EpochOf(string id)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(connection, "SELECT epoch FROM jobs WHERE id = ?1", id);
-        return command.ExecuteScalar() is long epoch ? epoch : 0;
-    }
+    public long EpochOf(string id) => _reader.Query("SELECT epoch FROM jobs WHERE id = ?1", row => row.GetInt64(0), id).SingleOrDefault();
 
     /// <summary>A caller's jobs, newest first.</summary>
     public IReadOnlyList<Job> List(string caller, string? before, int limit, IReadOnlyCollection<JobState>? states)
@@ -284,65 +271,34 @@ internal sealed class JobLedger : IDisposable
         }
 
         text.Append(" ORDER BY id DESC LIMIT ?3");
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(connection, text.ToString(), caller, before ?? "~", limit);
-        using SqliteDataReader row = command.ExecuteReader();
-        var jobs = new List<Job>();
-        while (row.Read())
-        {
-            jobs.Add(LedgerReading.Job(row));
-        }
-
-        return jobs;
+        return _reader.Query(text.ToString(), LedgerReading.Job, caller, before ?? "~", limit);
     }
 
     /// <summary>The newest job of a caller that is done and has the key; null where there is none.</summary>
-    public Job? FindCached(string caller, string cacheKey)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(
-            connection, $"SELECT {LedgerReading.Columns} FROM jobs WHERE caller = ?1 AND cache_key = ?2 AND state = 'done' ORDER BY id DESC LIMIT 1", caller, cacheKey);
-        using SqliteDataReader row = command.ExecuteReader();
-        return row.Read() ? LedgerReading.Job(row) : null;
-    }
+    public Job? FindCached(string caller, string cacheKey) => _reader.Query(
+        $"SELECT {LedgerReading.Columns} FROM jobs WHERE caller = ?1 AND cache_key = ?2 AND state = 'done' ORDER BY id DESC LIMIT 1", LedgerReading.Job, caller, cacheKey).SingleOrDefault();
 
     /// <summary>Waiting and running jobs of everybody and of a caller.</summary>
-    public (int Queued, int Running, int OwnQueued, int OwnRunning) Count(string caller)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(
-            connection,
-            """
-            SELECT (SELECT count(*) FROM jobs WHERE state = 'queued'),
-                   (SELECT count(*) FROM jobs WHERE state = 'running'),
-                   (SELECT count(*) FROM jobs WHERE state = 'queued' AND caller = ?1),
-                   (SELECT count(*) FROM jobs WHERE state = 'running' AND caller = ?1)
-            """,
-            caller);
-        using SqliteDataReader row = command.ExecuteReader();
-        row.Read();
-        return (row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetInt32(3));
-    }
+    public (int Queued, int Running, int OwnQueued, int OwnRunning) Count(string caller) => _reader.Query(
+        """
+        SELECT (SELECT count(*) FROM jobs WHERE state = 'queued'),
+               (SELECT count(*) FROM jobs WHERE state = 'running'),
+               (SELECT count(*) FROM jobs WHERE state = 'queued' AND caller = ?1),
+               (SELECT count(*) FROM jobs WHERE state = 'running' AND caller = ?1)
+        """,
+        row => (row.GetInt32(0), row.GetInt32(1), row.GetInt32(2), row.GetInt32(3)),
+        caller)[0];
 
     /// <summary>Every change of a job's state, oldest first.</summary>
-    public IReadOnlyList<JobTransition> Transitions(string id)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(connection, "SELECT at, from_state, to_state, attempt, reason FROM transitions WHERE job = ?1 ORDER BY number", id);
-        using SqliteDataReader row = command.ExecuteReader();
-        var transitions = new List<JobTransition>();
-        while (row.Read())
-        {
-            transitions.Add(new JobTransition(
-                LedgerReading.Time(row.GetInt64(0)),
-                row.IsDBNull(1) ? null : LedgerReading.Word<JobState>(row.GetString(1)),
-                LedgerReading.Word<JobState>(row.GetString(2)),
-                row.GetInt32(3),
-                LedgerReading.Text(row, 4)));
-        }
-
-        return transitions;
-    }
+    public IReadOnlyList<JobTransition> Transitions(string id) => _reader.Query(
+        "SELECT at, from_state, to_state, attempt, reason FROM transitions WHERE job = ?1 ORDER BY number",
+        row => new JobTransition(
+            LedgerReading.Time(row.GetInt64(0)),
+            row.IsDBNull(1) ? null : LedgerReading.Word<JobState>(row.GetString(1)),
+            LedgerReading.Word<JobState>(row.GetString(2)),
+            row.GetInt32(3),
+            LedgerReading.Text(row, 4)),
+        id);
 
     /// <summary>Notes an artefact's file.</summary>
     public Task AddArtifactAsync(string sha256, long bytes) =>
@@ -353,34 +309,18 @@ internal sealed class JobLedger : IDisposable
         _writer.WriteAsync(writer => writer.Execute("INSERT INTO owners(sha256, caller, at) VALUES(?1, ?2, ?3) ON CONFLICT(sha256, caller) DO UPDATE SET at = excluded.at", sha256, caller, Now()));
 
     /// <summary>Whether a caller uploaded an artefact or has a job that made or names it.</summary>
-    public bool IsVisible(string caller, string sha256)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(
-            connection,
-            """
-            SELECT EXISTS(SELECT 1 FROM owners WHERE sha256 = ?1 AND caller = ?2)
-                OR EXISTS(SELECT 1 FROM uses JOIN jobs ON jobs.id = uses.job WHERE uses.sha256 = ?1 AND jobs.caller = ?2)
-            """,
-            sha256, caller);
-        return (long)command.ExecuteScalar()! != 0;
-    }
+    public bool IsVisible(string caller, string sha256) => Any(
+        """
+        SELECT 1 WHERE EXISTS(SELECT 1 FROM owners WHERE sha256 = ?1 AND caller = ?2)
+            OR EXISTS(SELECT 1 FROM uses JOIN jobs ON jobs.id = uses.job WHERE uses.sha256 = ?1 AND jobs.caller = ?2)
+        """,
+        sha256, caller);
 
     /// <summary>Whether an artefact's file is noted.</summary>
-    public bool IsArtifact(string sha256)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(connection, "SELECT 1 FROM artifacts WHERE sha256 = ?1", sha256);
-        return command.ExecuteScalar() is not null;
-    }
+    public bool IsArtifact(string sha256) => Any("SELECT 1 FROM artifacts WHERE sha256 = ?1", sha256);
 
     /// <summary>Whether a job waits or runs.</summary>
-    public bool IsAlive(string id)
-    {
-        using SqliteConnection connection = Open();
-        using SqliteCommand command = Command(connection, "SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('queued', 'running')", id);
-        return command.ExecuteScalar() is not null;
-    }
+    public bool IsAlive(string id) => Any("SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('queued', 'running')", id);
 
     /// <summary>Whether something can be written now: a change that changes nothing.</summary>
     /// <exception cref="StorageException">It cannot.</exception>
@@ -396,11 +336,10 @@ internal sealed class JobLedger : IDisposable
     public void Dispose()
     {
         _writer.Dispose();
-        SqliteConnection.ClearPool(new SqliteConnection(_connectionString));
+        _reader.Dispose();
     }
 
-    /// <summary>The reason of a job that its caller wanted no more.</summary>
-    public const string CancelledByCaller = "cancelled by its caller";
+    private bool Any(string text, params ReadOnlySpan<object?> parameters) => _reader.Query(text, _ => true, parameters).Count > 0;
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 
@@ -439,39 +378,10 @@ internal sealed class JobLedger : IDisposable
     private static Job Read(LedgerWriter writer, string id) => writer.Query($"SELECT {LedgerReading.Columns} FROM jobs WHERE id = ?1", LedgerReading.Job, id)[0];
 
     private static Job? Known(LedgerWriter writer, string caller, string key, string submittedSha256) =>
-        writer.Query($"SELECT {LedgerReading.Columns}, submitted_sha256 FROM jobs WHERE caller = ?1 AND idempotency_key = ?2", row => Same(row, submittedSha256), caller, key) is [var job] ? job : null;
+        writer.Query(ByKey, row => Same(row, submittedSha256), caller, key).SingleOrDefault();
 
     private static Job Same(SqliteDataReader row, string submittedSha256) =>
         row.GetString(12) == submittedSha256 ? LedgerReading.Job(row) : throw new IdempotencyConflictException(row.GetString(0));
-
-    private SqliteConnection Open()
-    {
-
-        // The writer's own is not shared: what happened to it must not outlive it.
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder(_connectionString) { Pooling = false }.ToString());
-        try
-        {
-            connection.Open();
-            return connection;
-        }
-        catch (SqliteException exception)
-        {
-            connection.Dispose();
-            throw LedgerReading.Fault(_path, exception);
-        }
-    }
-
-    private static SqliteCommand Command(SqliteConnection connection, string text, params ReadOnlySpan<object?> parameters)
-    {
-        SqliteCommand command = connection.CreateCommand();
-        command.CommandText = text;
-        for (int i = 0; i < parameters.Length; i++)
-        {
-            command.Parameters.AddWithValue(LedgerReading.Parameter(i), parameters[i] ?? DBNull.Value);
-        }
-
-        return command;
-    }
 
     private static void Pragma(SqliteConnection connection, string text)
     {

@@ -10,7 +10,7 @@ internal static class LedgerReading
     /// <summary>The columns that <see cref="Job"/> reads, in its order.</summary>
     public const string Columns = "id, caller, kind, priority, state, reason, attempts, body, accepted_at, started_at, ended_at, result";
 
-    private const int Busy = 5, ReadOnly = 8, Corrupt = 11, Full = 13, NotDatabase = 26;
+    private const int Busy = 5, ReadOnly = 8, Corrupt = 11, Full = 13, CannotOpen = 14, NotDatabase = 26;
     private const int WriteFault = 10 | (3 << 8), SyncFault = 10 | (4 << 8);
 
     /// <summary>Name of a parameter by its position from 0.</summary>
@@ -67,6 +67,7 @@ internal static class LedgerReading
         ReadOnly => new($"{path}: read-only", exception),
         Corrupt or NotDatabase => new($"{path}: the database is damaged ({exception.Message})", exception),
         Busy => new($"{path}: another program holds it", exception),
+        CannotOpen => new($"{path}: cannot be opened; if it was removed, restart the worker", exception),
         _ => new($"{path}: cannot be written ({exception.Message})", exception) { IsFull = exception.SqliteExtendedErrorCode is WriteFault or SyncFault && NoSpace(path) },
     };
 

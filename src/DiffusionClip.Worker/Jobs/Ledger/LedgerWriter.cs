@@ -19,7 +19,7 @@ internal sealed class LedgerWriter : IDisposable
 
     /// <summary>Begins to write.</summary>
     /// <param name="connection">A connection of its own.</param>
-    /// <param name="path">The ledger's file, for messages.</param>
+    /// <param name="path">The ledger's file.</param>
     public LedgerWriter(SqliteConnection connection, string path)
     {
         _connection = connection;
@@ -122,6 +122,12 @@ internal sealed class LedgerWriter : IDisposable
     {
         try
         {
+            // Writing goes on into a file that somebody removed, and is lost with the process.
+            if (!File.Exists(_path))
+            {
+                throw new StorageException($"{_path}: the ledger was removed while the worker ran; restart the worker");
+            }
+
             Execute("BEGIN IMMEDIATE");
             foreach (Change change in batch)
             {

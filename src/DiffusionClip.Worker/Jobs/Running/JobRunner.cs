@@ -61,6 +61,11 @@ internal sealed class JobRunner(
             Snapshots = snapshots.For(started, run),
         };
         RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(request, control).ConfigureAwait(false));
+        if (started.Job.Attempts > 1 && ranked.Report.Resumed is null)
+        {
+            ranked = ranked with { Report = ranked.Report with { Resumed = new() { FromSnapshot = false, Reason = "the start before ended before it wrote a snapshot" } } };
+        }
+
         if (ranked.Best is null)
         {
             CandidateReport? failed = ranked.Report.Candidates.FirstOrDefault(candidate => candidate.Failure is not null);
