@@ -118,7 +118,7 @@ public sealed class JobStopTests
         Assert.Contains(result.Images, image => image.Kept);
     }
 
-    internal static JobSubmission Halving(int steps = 300) => new("local", JobKind.Generate, new JobBody
+    internal static JobSubmission Halving(int steps = 120) => new("local", JobKind.Generate, new JobBody
     {
         Generate = QueueHost.Request("a red apple", 11, 8, steps) with { Search = new SearchRequest { Candidates = 8, Keep = 2, Strategy = "halving" } },
     });

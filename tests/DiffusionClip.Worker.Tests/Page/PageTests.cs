@@ -395,6 +395,29 @@ public partial class PageTests(BrowserFixture browser)
         }
     }
 
+    [Theory]
+    [InlineData("""{"from_snapshot":true,"evaluations_skipped":120,"seconds_before":2.5}""", "went on from a snapshot: 120 evaluations and 2.5 s kept")]
+    [InlineData("""{"from_snapshot":false,"reason":"another model","evaluations_skipped":0,"seconds_before":0}""", "began anew: another model")]
+    public async Task AReportSaysHowAnInterruptedJobWentOn(string resumed, string expected)
+    {
+        await using Visit visit = await browser.VisitAsync();
+        await visit.FillAsync(Apple, candidates: 1, steps: 2);
+        string id = await visit.GenerateAsync();
+        await visit.OverAsync();
+        await Expect(visit.Page.Locator(".report")).Not.ToContainTextAsync("After an interruption");
+        string[] lines = await visit.Page.EvaluateAsync<string[]>(
+            """
+            async ([id, resumed]) => {
+              const { reportView } = await import("/page/report.js");
+              const job = await (await fetch("/api/v1/jobs/" + id)).json();
+              job.result.report.resumed = JSON.parse(resumed);
+              return reportView(job).flatMap((part) => [...part.querySelectorAll("dd")].map((line) => line.textContent));
+            }
+            """,
+            new[] { id, resumed });
+        Assert.Contains(expected, lines);
+    }
+
     [Fact]
     public async Task TheGalleryHasAllJobsAPageAtATime()
     {

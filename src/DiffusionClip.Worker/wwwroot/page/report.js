@@ -23,6 +23,7 @@ function readable(report) {
       ["Began", report.started_at.replace("T", " ").replace(/\.\d+|\+00:00/g, "") + " UTC"],
       ["Took", text.seconds(report.seconds)],
       ["Ended", report.finished_early ? "early, as asked" : "as planned"],
+      ["After an interruption", report.resumed && interruption(report.resumed)],
       ["Sampler", sampler.schedule_type ? `${sampler.label}, ${sampler.schedule_type}` : sampler.label],
       ["Scheduler", sampler.scheduler],
       ["Steps", request.sampling.num_inference_steps],
@@ -55,6 +56,10 @@ function readable(report) {
     block("Models", table("Models and their hashes", [{ title: "Role" }, { title: "Model" }, { title: "SHA-256", class: "hash" }], report.models.map((model) => [model.role, model.id, model.sha256]))),
   ].filter(Boolean);
 }
+
+const interruption = (resumed) => resumed.from_snapshot
+  ? `went on from a snapshot: ${text.plural(resumed.evaluations_skipped, "evaluation")} and ${text.seconds(resumed.seconds_before)} kept`
+  : `began anew: ${resumed.reason}`;
 
 function raw(job) {
   const json = JSON.stringify(job.result.report ?? job.result, null, 2);
