@@ -37,7 +37,6 @@ public static class WorkerApplication
         AddInterfaces(services);
         services.AddSingleton<ModelWarmUp>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelWarmUp>());
-        services.AddSingleton<DiskProbe>(Readiness.Ask);
         services.AddSingleton<Readiness>();
         services.AddTelemetry();
         configure?.Invoke(services);

@@ -18,9 +18,15 @@ internal sealed class MemoryArtifacts : IArtifactStore
         return Task.FromResult(name);
     }
 
+    public Task RequireDiskAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+
     public Task<Artifact?> FindAsync(string sha256, CancellationToken cancellationToken = default) => Task.FromResult(_files.GetValueOrDefault(sha256));
 
     public bool IsVisible(string caller, string sha256) => _owners.ContainsKey((caller, sha256));
 
-    public void Own(string caller, string sha256) => _owners[(caller, sha256)] = true;
+    public Task OwnAsync(string caller, string sha256)
+    {
+        _owners[(caller, sha256)] = true;
+        return Task.CompletedTask;
+    }
 }

@@ -51,6 +51,7 @@ internal sealed class WorkerProcess : IDisposable
         if (!Process.HasExited)
         {
             Process.Kill();
+            Process.WaitForExit();
         }
 
         Process.Dispose();

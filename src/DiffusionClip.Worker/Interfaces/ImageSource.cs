@@ -76,8 +76,9 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
                 ImageFileFormat.WebP => "image/webp",
                 _ => "image/png",
             };
+            await artifacts.RequireDiskAsync(cancellationToken).ConfigureAwait(false);
             string sha256 = await artifacts.PutAsync(content, mediaType, cancellationToken).ConfigureAwait(false);
-            artifacts.Own(caller, sha256);
+            await artifacts.OwnAsync(caller, sha256).ConfigureAwait(false);
             return new StoredPicture(sha256, mediaType, content.Length, width, height);
         }
         catch (ImageFormatException exception)

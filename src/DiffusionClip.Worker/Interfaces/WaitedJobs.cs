@@ -27,7 +27,7 @@ internal sealed class WaitedJobs(IJobQueue queue, IArtifactStore artifacts)
         }
         catch (OperationCanceledException) when (gone.IsCancellationRequested)
         {
-            queue.Cancel(job.Caller, job.Id);
+            await queue.CancelAsync(job.Caller, job.Id).ConfigureAwait(false);
             throw;
         }
     }

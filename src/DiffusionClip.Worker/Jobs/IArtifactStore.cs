@@ -11,6 +11,10 @@ public interface IArtifactStore
     /// <exception cref="StorageException">It cannot be written.</exception>
     Task<string> PutAsync(ReadOnlyMemory<byte> content, string mediaType, CancellationToken cancellationToken = default);
 
+    /// <summary>Refuses what a request wants kept, before anybody waits for a disk that takes nothing.</summary>
+    /// <exception cref="StorageException">Nothing can be written, or little is free.</exception>
+    Task RequireDiskAsync(CancellationToken cancellationToken = default);
+
     /// <summary>A file's bytes and type; null where there is none, or the name is not a SHA-256.</summary>
     Task<Artifact?> FindAsync(string sha256, CancellationToken cancellationToken = default);
 
@@ -18,7 +22,7 @@ public interface IArtifactStore
     bool IsVisible(string caller, string sha256);
 
     /// <summary>Notes that a caller uploaded a file.</summary>
-    void Own(string caller, string sha256);
+    Task OwnAsync(string caller, string sha256);
 }
 
 /// <summary>A kept file.</summary>

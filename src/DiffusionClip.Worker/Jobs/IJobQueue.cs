@@ -29,7 +29,8 @@ public interface IJobQueue
     /// <param name="caller">Whose.</param>
     /// <param name="id">The job.</param>
     /// <param name="how">Abort frees everything; finish keeps the best so far and ends as done.</param>
-    CancelOutcome Cancel(string caller, string id, CancelKind how = CancelKind.Abort);
+    /// <exception cref="StorageException">It cannot be written down now.</exception>
+    Task<CancelOutcome> CancelAsync(string caller, string id, CancelKind how = CancelKind.Abort);
 
     /// <summary>Waits for a job's end.</summary>
     /// <exception cref="KeyNotFoundException">The caller has no such job.</exception>

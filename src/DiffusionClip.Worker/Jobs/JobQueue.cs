@@ -63,7 +63,7 @@ internal sealed class JobQueue : IJobQueue
             return WithProgress(known);
         }
 
-        _artifacts.RequireSpace(0);
+        await _artifacts.RequireDiskAsync(cancellationToken).ConfigureAwait(false);
         LedgerEntry entry = await _intake.PrepareAsync(submission, identity, RetryAfter(), cancellationToken).ConfigureAwait(false);
         RequireOpen();
         Job job = await _ledger.AcceptAsync(entry, (_, queued) => Enqueue(queued)).WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -90,14 +90,14 @@ internal sealed class JobQueue : IJobQueue
     }
 
     /// <inheritdoc/>
-    public CancelOutcome Cancel(string caller, string id, CancelKind how = CancelKind.Abort)
+    public async Task<CancelOutcome> CancelAsync(string caller, string id, CancelKind how = CancelKind.Abort)
     {
         if (!UlidSource.IsId(id))
         {
             return CancelOutcome.Unknown;
         }
 
-        (CancelOutcome outcome, _) = _ledger.CancelAsync(caller, id, how, done =>
+        (CancelOutcome outcome, _) = await _ledger.CancelAsync(caller, id, how, done =>
         {
             if (done is { Outcome: CancelOutcome.Cancelled, Job: { } cancelled })
             {
@@ -112,7 +112,7 @@ internal sealed class JobQueue : IJobQueue
             {
                 running.Stop(how);
             }
-        }).GetAwaiter().GetResult();
+        }).ConfigureAwait(false);
         return outcome;
     }
 

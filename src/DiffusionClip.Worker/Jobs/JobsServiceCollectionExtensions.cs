@@ -15,6 +15,8 @@ internal static class JobsServiceCollectionExtensions
         services.TryAddSingleton(options);
         services.AddSingleton<DataFolder>();
         services.AddSingleton<MachinePaths>();
+        services.AddSingleton<DiskProbe>(DataDisk.Write);
+        services.AddSingleton<DataDisk>();
         services.AddSingleton<JobLedger>();
         services.AddSingleton<ArtifactStore>();
         services.AddSingleton<IArtifactStore>(provider => provider.GetRequiredService<ArtifactStore>());

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
+using DiffusionClip.Worker.Tests;
 using Microsoft.Data.Sqlite;
 
 namespace DiffusionClip.Worker.Jobs;
@@ -10,13 +10,13 @@ public sealed class DiskFullTests : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("dclip-full-").FullName;
     private readonly bool _mounted;
 
-    public DiskFullTests() => _mounted = OperatingSystem.IsLinux() && Run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", _folder);
+    public DiskFullTests() => _mounted = OperatingSystem.IsLinux() && Shell.Run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", _folder);
 
     public void Dispose()
     {
         if (_mounted)
         {
-            Run("umount", _folder);
+            Shell.Run("umount", _folder);
         }
 
         Directory.Delete(_folder, recursive: true);
@@ -66,7 +66,7 @@ public sealed class DiskFullTests : IDisposable
             // Freed: everything works again.
             foreach (Job waiting in host.Queue.List("filler", limit: 200, states: [JobState.Queued]))
             {
-                host.Queue.Cancel("filler", waiting.Id);
+                await host.Queue.CancelAsync("filler", waiting.Id);
             }
 
             Assert.Equal(JobState.Done, (await host.RunAsync(QueueHost.Generate(seed: 6))).State);
@@ -94,7 +94,7 @@ public sealed class DiskFullTests : IDisposable
     [Fact]
     public void A_read_only_file_system_is_refused_by_name()
     {
-        Assert.SkipUnless(_mounted && Run("mount", "-o", "remount,ro", _folder), "no file system can be mounted here");
+        Assert.SkipUnless(_mounted && Shell.Run("mount", "-o", "remount,ro", _folder), "no file system can be mounted here");
         InvalidRequestException refused = Assert.Throws<InvalidRequestException>(() => new DataFolder(new WorkerOptions { DataFolder = Path.Combine(_folder, "data") }));
         Assert.Contains(_folder, refused.Message, StringComparison.Ordinal);
     }
@@ -115,22 +115,6 @@ public sealed class DiskFullTests : IDisposable
             {
                 // Full at this size.
             }
-        }
-    }
-
-    private static bool Run(string program, params string[] arguments)
-    {
-        try
-        {
-            var start = new ProcessStartInfo(program) { RedirectStandardError = true };
-            Array.ForEach(arguments, start.ArgumentList.Add);
-            using Process process = Process.Start(start)!;
-            process.WaitForExit();
-            return process.ExitCode == 0;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return false;
         }
     }
 }

@@ -48,7 +48,7 @@ public sealed class JobFaultTests
         string missing = new('a', 64);
         byte[] png = host.Get<IImageCodec>().EncodePng(new RgbImage(8, 8, new byte[192]));
         string theirs = await host.Artifacts.PutAsync(png, "image/png");
-        host.Artifacts.Own("somebody", theirs);
+        await host.Artifacts.OwnAsync("somebody", theirs);
         ImageRequest apple = ImageRequest.For("a red apple");
         (string Field, JobSubmission Submission)[] cases =
         [
@@ -108,7 +108,7 @@ public sealed class JobFaultTests
         async Task<string> PutAsync(byte[] file)
         {
             string name = await host.Artifacts.PutAsync(file, "image/png");
-            host.Artifacts.Own("local", name);
+            await host.Artifacts.OwnAsync("local", name);
             return name;
         }
     }

@@ -12,20 +12,20 @@ public sealed class JobStopTests
         await RunningAsync(host, running);
         Job queued = await queue.SubmitAsync(QueueHost.Generate());
 
-        Assert.Equal(CancelOutcome.Unknown, queue.Cancel("somebody", queued.Id));
-        Assert.Equal(CancelOutcome.Unknown, queue.Cancel("local", "01ARZ3NDEKTSV4RRFFQ69G5FAV"));
-        Assert.Equal(CancelOutcome.Unknown, queue.Cancel("local", "../ledger.db"));
-        Assert.Equal(CancelOutcome.Cancelled, queue.Cancel("local", queued.Id));
-        Assert.Equal(CancelOutcome.AlreadyCancelled, queue.Cancel("local", queued.Id));
-        Assert.Equal(CancelOutcome.Stopping, queue.Cancel("local", running.Id));
+        Assert.Equal(CancelOutcome.Unknown, await queue.CancelAsync("somebody", queued.Id));
+        Assert.Equal(CancelOutcome.Unknown, await queue.CancelAsync("local", "01ARZ3NDEKTSV4RRFFQ69G5FAV"));
+        Assert.Equal(CancelOutcome.Unknown, await queue.CancelAsync("local", "../ledger.db"));
+        Assert.Equal(CancelOutcome.Cancelled, await queue.CancelAsync("local", queued.Id));
+        Assert.Equal(CancelOutcome.AlreadyCancelled, await queue.CancelAsync("local", queued.Id));
+        Assert.Equal(CancelOutcome.Stopping, await queue.CancelAsync("local", running.Id));
         Job over = await WaitAsync(host, running);
         Assert.Equal((JobState.Cancelled, "cancelled by its caller"), (over.State, over.Reason));
         Assert.Null(over.Result);
-        Assert.Equal(CancelOutcome.AlreadyCancelled, queue.Cancel("local", running.Id));
+        Assert.Equal(CancelOutcome.AlreadyCancelled, await queue.CancelAsync("local", running.Id));
 
         Job done = await host.RunAsync(QueueHost.Generate());
         Assert.Equal(JobState.Done, done.State);
-        Assert.Equal(CancelOutcome.Over, queue.Cancel("local", done.Id));
+        Assert.Equal(CancelOutcome.Over, await queue.CancelAsync("local", done.Id));
         Assert.Equal((0, 0), (queue.Status("local").Queued, queue.Status("local").Running));
     }
 
@@ -35,7 +35,7 @@ public sealed class JobStopTests
         await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>());
         Job job = await host.Queue.SubmitAsync(Halving());
         await RunningAsync(host, job);
-        Assert.Equal(CancelOutcome.Stopping, host.Queue.Cancel("local", job.Id, CancelKind.Finish));
+        Assert.Equal(CancelOutcome.Stopping, await host.Queue.CancelAsync("local", job.Id, CancelKind.Finish));
         Job over = await WaitAsync(host, job);
         Assert.Equal((JobState.Done, null), (over.State, over.Reason));
         Assert.True(over.Result!.Report!.FinishedEarly);

@@ -68,7 +68,7 @@ public sealed class PictureFormatTests
         {
             string type = ImageHeader.FormatOf(file) switch { ImageFileFormat.Jpeg => "image/jpeg", ImageFileFormat.WebP => "image/webp", _ => "image/png" };
             string name = await host.Artifacts.PutAsync(file, type);
-            host.Artifacts.Own("local", name);
+            await host.Artifacts.OwnAsync("local", name);
             pairs.Add(new ScorePair(name, [Words]));
         }
 

@@ -40,8 +40,8 @@ public sealed class RetentionTests
         await using QueueHost host = await QueueHost.StartAsync(options => options.Retention.TotalBytes = 1, services => services.AddSingleton<TimeProvider>(clock), run: false);
         byte[] png = host.Get<IImageCodec>().EncodePng(new RgbImage(64, 64, new byte[3 * 64 * 64])), lonely = host.Get<IImageCodec>().EncodePng(new RgbImage(32, 32, new byte[3 * 32 * 32]));
         string needed = await host.Artifacts.PutAsync(png, "image/png"), unneeded = await host.Artifacts.PutAsync(lonely, "image/png");
-        host.Artifacts.Own("local", needed);
-        host.Artifacts.Own("local", unneeded);
+        await host.Artifacts.OwnAsync("local", needed);
+        await host.Artifacts.OwnAsync("local", unneeded);
         await host.Queue.SubmitAsync(new JobSubmission("local", JobKind.Rank, new JobBody { Rank = new() { Prompt = "x", Images = [needed] } }));
         Retention retention = host.Get<Retention>();
         Assert.Equal((0, 0), await retention.RunAsync(CancellationToken.None));

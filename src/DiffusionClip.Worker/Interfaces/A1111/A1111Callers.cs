@@ -19,7 +19,7 @@ internal sealed class A1111Callers(IJobQueue queue, GeneratorModels models, Time
     /// <summary>Ends what of a caller's runs, or, where nothing runs yet, what waits.</summary>
     /// <param name="caller">Whose.</param>
     /// <param name="skip">Whether it was asked for as a skip.</param>
-    public void End(string caller, bool skip) => Of(caller).End(skip);
+    public Task EndAsync(string caller, bool skip) => Of(caller).EndAsync(skip);
 
     /// <summary>The whole settings object.</summary>
     public async Task<JsonObject> OptionsAsync(string caller)
@@ -76,7 +76,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
     }
 
     /// <summary>Ends what runs with what there is; else what waits.</summary>
-    public void End(bool skip)
+    public async Task EndAsync(bool skip)
     {
         WatchedJob[] jobs = Jobs();
         WatchedJob[] running = [.. jobs.Where(job => job.IsRunning)];
@@ -84,7 +84,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
         {
             job.Skipped |= skip;
             job.Interrupted |= !skip;
-            queue.Cancel(name, job.Id, CancelKind.Finish);
+            await queue.CancelAsync(name, job.Id, CancelKind.Finish).ConfigureAwait(false);
         }
     }
 

@@ -33,8 +33,8 @@ internal static class A1111Endpoints
         api.MapPost("txt2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: false)).WithName("a1111-txt2img").WithMetadata(A1111Bodies.TextToImage);
         api.MapPost("img2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: true)).WithName("a1111-img2img").WithMetadata(A1111Bodies.ImageToImage);
         api.MapGet("progress", Progress).WithName("a1111-progress");
-        api.MapPost("interrupt", static (HttpContext context, A1111Callers callers) => End(context, callers, skip: false, new JsonObject())).WithName("a1111-interrupt");
-        api.MapPost("skip", static (HttpContext context, A1111Callers callers) => End(context, callers, skip: true, null)).WithName("a1111-skip");
+        api.MapPost("interrupt", static (HttpContext context, A1111Callers callers) => EndAsync(context, callers, skip: false, new JsonObject())).WithName("a1111-interrupt");
+        api.MapPost("skip", static (HttpContext context, A1111Callers callers) => EndAsync(context, callers, skip: true, null)).WithName("a1111-skip");
         api.MapGet("options", GetOptionsAsync).WithName("a1111-options");
         api.MapPost("options", SetOptionsAsync).WithName("a1111-set-options").WithMetadata(A1111Bodies.Options);
         A1111Lists.Map(api);
@@ -65,9 +65,9 @@ internal static class A1111Endpoints
         return Results.Json(callers.Of(Caller.Of(context)).Progress(skipImage));
     }
 
-    private static IResult End(HttpContext context, A1111Callers callers, bool skip, JsonNode? reply)
+    private static async Task<IResult> EndAsync(HttpContext context, A1111Callers callers, bool skip, JsonNode? reply)
     {
-        callers.End(Caller.Of(context), skip);
+        await callers.EndAsync(Caller.Of(context), skip).ConfigureAwait(false);
         return Results.Text(reply?.ToJsonString() ?? "null", "application/json");
     }
 

@@ -37,7 +37,7 @@ internal static class NativeEndpoints
         api.MapGet("/jobs", List).WithName("ListJobs").WithSummary("Your jobs, newest first").Produces<JobPage>().Problems(422);
         api.MapGet("/jobs/{id}", (string id, HttpContext context, [FromServices] IJobQueue queue) => queue.Find(Caller.Of(context), id) is { } job ? Results.Ok(job) : NoJob())
             .WithName("GetJob").WithSummary("A job").Produces<Job>().Problems(404);
-        api.MapDelete("/jobs/{id}", Cancel).WithName("CancelJob")
+        api.MapDelete("/jobs/{id}", CancelAsync).WithName("CancelJob")
             .WithSummary("Cancels a job").WithDescription("200: it is cancelled; 202: it runs and ends within an evaluation; 409: it had ended before. With finish=true a running job keeps its best so far.")
             .Produces<Job>().Produces<Job>(StatusCodes.Status202Accepted).Problems(404, 409);
         api.MapGet("/jobs/{id}/events", Watch).WithName("WatchJob")
@@ -91,7 +91,7 @@ internal static class NativeEndpoints
         }
         catch (OperationCanceledException)
         {
-            queue.Cancel(caller, job.Id);
+            await queue.CancelAsync(caller, job.Id).ConfigureAwait(false);
             throw;
         }
 
@@ -131,10 +131,10 @@ internal static class NativeEndpoints
         return Results.Ok(new JobPage(jobs, jobs.Count == limit ? jobs[^1].Id : null));
     }
 
-    private static IResult Cancel(string id, HttpContext context, [FromServices] IJobQueue queue, bool finish = false)
+    private static async Task<IResult> CancelAsync(string id, HttpContext context, [FromServices] IJobQueue queue, bool finish = false)
     {
         string caller = Caller.Of(context);
-        CancelOutcome outcome = queue.Cancel(caller, id, finish ? CancelKind.Finish : CancelKind.Abort);
+        CancelOutcome outcome = await queue.CancelAsync(caller, id, finish ? CancelKind.Finish : CancelKind.Abort).ConfigureAwait(false);
         Job? job = queue.Find(caller, id);
         return outcome switch
         {

@@ -78,7 +78,7 @@ internal sealed class OpenAiGeneration(
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested && key is null)
         {
-            queue.Cancel(caller, job.Id);
+            await queue.CancelAsync(caller, job.Id).ConfigureAwait(false);
             throw;
         }
 
@@ -184,7 +184,7 @@ internal sealed class OpenAiGeneration(
             if (given.Format != "png")
             {
                 sha256 = await artifacts.PutAsync(file, $"image/{given.Format}", context.RequestAborted).ConfigureAwait(false);
-                artifacts.Own(Caller.Of(context), sha256);
+                await artifacts.OwnAsync(Caller.Of(context), sha256).ConfigureAwait(false);
             }
 
             entry["url"] = $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}/api/v1/artifacts/{sha256}";

@@ -8,7 +8,7 @@ namespace DiffusionClip.Worker.Jobs.Artifacts;
 /// Artefacts as files <c>ab/abcdef….png</c>: the folder by the first two digits, the name by all of them, the ending by the type. Links are
 /// not followed. Who may see what stands in the ledger.
 /// </summary>
-internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerOptions options, TimeProvider time) : IArtifactStore
+internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger ledger, WorkerOptions options, TimeProvider time) : IArtifactStore
 {
     private static readonly (string MediaType, string Extension, ImageFileFormat? Format)[] Types =
     [
@@ -61,6 +61,9 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
     }
 
     /// <inheritdoc/>
+    public Task RequireDiskAsync(CancellationToken cancellationToken = default) => disk.RequireAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public async Task<Artifact?> FindAsync(string sha256, CancellationToken cancellationToken = default)
     {
         if (!IsSha256(sha256))
@@ -105,10 +108,10 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
     public bool IsVisible(string caller, string sha256) => IsSha256(sha256) && ledger.IsVisible(caller, sha256);
 
     /// <inheritdoc/>
-    public void Own(string caller, string sha256)
+    public Task OwnAsync(string caller, string sha256)
     {
         Touch(sha256);
-        ledger.OwnAsync(caller, sha256).GetAwaiter().GetResult();
+        return ledger.OwnAsync(caller, sha256);
     }
 
     /// <summary>Whether something was put or named within the grace; measured without the wall clock.</summary>
@@ -171,9 +174,8 @@ internal sealed class ArtifactStore(DataFolder folder, JobLedger ledger, WorkerO
     /// <summary>Whether a text is 64 lower-case hex digits.</summary>
     public static bool IsSha256(string? text) => text is { Length: 64 } && text.All(char.IsAsciiHexDigitLower);
 
-    /// <summary>Refuses to write where little is free.</summary>
-    /// <exception cref="StorageException">The disk is as good as full.</exception>
-    public void RequireSpace(long bytes)
+    // Refuses to write where little is free.
+    private void RequireSpace(long bytes)
     {
         long free;
         try

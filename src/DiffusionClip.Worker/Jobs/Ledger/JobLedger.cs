@@ -322,10 +322,6 @@ internal sealed class JobLedger : IDisposable
     /// <summary>Whether a job waits or runs.</summary>
     public bool IsAlive(string id) => Any("SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('queued', 'running')", id);
 
-    /// <summary>Whether something can be written now: a change that changes nothing.</summary>
-    /// <exception cref="StorageException">It cannot.</exception>
-    public Task ProbeAsync() => _writer.WriteAsync(writer => writer.Execute("UPDATE process SET epoch = epoch"));
-
     /// <summary>Makes a change of the tables of artefacts and old jobs.</summary>
     public Task<T> WriteAsync<T>(Func<LedgerWriter, T> change) => _writer.WriteAsync(change);
 
