@@ -14,7 +14,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
     private readonly Dictionary<int, long> _previewed = [];
     private readonly Activity? _span = Activity.Current;
     private readonly long _began = Stopwatch.GetTimestamp();
-    private TimeSpan _previewing;
+    private long _previewing;
     private long _lastStep;
     private long _done;
     private long _started;
@@ -66,7 +66,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         {
             _previewed[candidate] = now;
             RgbImage? preview = update.DecodePreview();
-            _previewing += Stopwatch.GetElapsedTime(now);
+            Interlocked.Add(ref _previewing, Stopwatch.GetTimestamp() - now);
             if (preview is not null)
             {
                 Show(candidate, update.Evaluation, preview);
@@ -132,7 +132,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         previewInterval > TimeSpan.Zero
         && feed.IsWatched
         && (!_previewed.TryGetValue(candidate, out long before) || Stopwatch.GetElapsedTime(before, now) >= previewInterval)
-        && _previewing <= LargestPreviewShare * Stopwatch.GetElapsedTime(_began, now)
+        && Volatile.Read(ref _previewing) <= LargestPreviewShare * (now - _began)
         && Volatile.Read(ref _encoding) < 8;
 
     private void Show(int candidate, int evaluation, RgbImage image)
@@ -140,6 +140,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         Interlocked.Increment(ref _encoding);
         _ = Task.Run(() =>
         {
+            long since = Stopwatch.GetTimestamp();
             try
             {
                 int longer = Math.Max(image.Width, image.Height);
@@ -153,6 +154,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
             }
             finally
             {
+                Interlocked.Add(ref _previewing, Stopwatch.GetTimestamp() - since);
                 Interlocked.Decrement(ref _encoding);
             }
         });

@@ -499,7 +499,7 @@ function facts(job) {
   const entries = [["Asked for", h("time", { datetime: job.accepted_at, title: job.accepted_at }, text.ago(job.accepted_at))]];
   if (request) {
     const { sampling, search, model } = request;
-    entries.push(["Model", model?.id], ["Size", sampling?.width && `${sampling.width} × ${sampling.height}`], ["Sampler", job.result?.report?.sampler.label ?? sampling?.scheduler], ["Steps", sampling?.num_inference_steps],
+    entries.push(["Model", model?.id], ["Size", sampling?.width && `${sampling.width} × ${sampling.height}`], job.result?.report ? ["Sampler", job.result.report.sampler.label] : ["Scheduler", sampling?.scheduler], ["Steps", sampling?.num_inference_steps],
       ["Guidance", sampling?.guidance_scale], ["Seed", sampling?.seed], ["Strategy", search?.strategy], ["Candidates", search?.candidates], ["Keep", search?.keep], ["Scorer", search?.scorer],
       ["From a picture", request.origin && (request.origin.strength ? `strength ${request.origin.strength}` : "yes")]);
   } else if (job.body.rank) {
