@@ -44,9 +44,6 @@ internal static class Faults
         BadHttpRequestException { StatusCode: StatusCodes.Status503ServiceUnavailable } busy => new Fault(busy.StatusCode, OneLine(busy.Message)) { RetryAfter = TimeSpan.FromSeconds(2) },
         BadHttpRequestException bad => new Fault(bad.StatusCode, OneLine(bad.Message)),
         JsonException json => OfJson(json),
-        // A multipart body that is not one.
-        InvalidDataException => new Fault(StatusCodes.Status400BadRequest, OneLine(exception.Message)),
-        IOException { Source: "Microsoft.AspNetCore.WebUtilities" } => new Fault(StatusCodes.Status400BadRequest, "The form ends before its last boundary."),
         DiffusionClipException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message),
         _ => null,
     };

@@ -170,7 +170,7 @@ internal static class NativeEndpoints
         using var file = new MemoryStream();
         if (request.HasFormContentType)
         {
-            IFormCollection form = await request.ReadFormAsync(cancellationToken).ConfigureAwait(false);
+            IFormCollection form = await FormBody.ReadAsync(request, null, cancellationToken).ConfigureAwait(false);
             if (form.Files is not [var only])
             {
                 throw new InvalidRequestException("file", $"{form.Files.Count} files", "send one file in the form");

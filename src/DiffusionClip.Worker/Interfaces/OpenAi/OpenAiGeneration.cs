@@ -40,7 +40,8 @@ internal sealed class OpenAiGeneration(
             throw new BadHttpRequestException("Send a form as Content-Type: multipart/form-data.", StatusCodes.Status415UnsupportedMediaType);
         }
 
-        IFormCollection form = await context.Request.ReadFormAsync(
+        IFormCollection form = await FormBody.ReadAsync(
+            context.Request,
             new() { ValueCountLimit = MostFields, MultipartBodyLengthLimit = worker.Trust.BodyBytes, ValueLengthLimit = 1 << 20, BufferBodyLengthLimit = worker.Trust.BodyBytes },
             context.RequestAborted).ConfigureAwait(false);
         ImageBody given = ImageBody.Read(new FormFields(form), models, pipeline, worker.Compatibility);

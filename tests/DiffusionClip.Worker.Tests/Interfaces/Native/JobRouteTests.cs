@@ -444,6 +444,23 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         }
     }
 
+    [Theory]
+    [InlineData("form-data; name=\"file\"; filename*")]
+    [InlineData("form-data; name=\"file\"; filename*=")]
+    [InlineData("form-data; name; filename=\"x.png\"")]
+    [InlineData("form-data; name=\"file\"; filename*=utf-9''%ff%")]
+    [InlineData("filename*")]
+    public async Task Row12_AFormWithABrokenDispositionIsRefused(string disposition)
+    {
+        foreach (string address in new[] { "/api/v1/artifacts", "/v1/images/edits" })
+        {
+            using var form = new ByteArrayContent(System.Text.Encoding.ASCII.GetBytes($"--b\r\nContent-Disposition: {disposition}\r\nContent-Type: image/png\r\n\r\nx\r\n--b--\r\n"));
+            form.Headers.TryAddWithoutValidation("Content-Type", "multipart/form-data; boundary=b");
+            using HttpResponseMessage response = await worker.Alice.PostAsync(address, form, Stop);
+            Assert.True((int)response.StatusCode is 400 or 422, $"{address}: {response.StatusCode}");
+        }
+    }
+
     // Files are named by what is in them; whatever name a request gives leads nowhere.
     [Fact]
     public async Task Row17_NamesInRequestsAreNoPaths()
