@@ -1,8 +1,7 @@
 #!/bin/sh
 # Runs the worker under a systemd of its own, by the unit that README gives: it starts and says that it is ready, comes back after a crash
 # with its jobs, drains when it is stopped and ends with 0. Needs root, unshare and systemd (apt-get install systemd). This systemd has
-# namespaces of its own and sees only this unit; /etc is a
-# copy; /opt, /run, /tmp and /var/lib are empty folders in memory; all end with it.
+# namespaces of its own and sees only this unit; /etc is a copy, /opt, /run, /tmp and /var/lib are empty folders in memory: all end with it.
 set -eu
 cd "$(dirname "$0")/.."
 if [ "$(id -u)" -ne 0 ] || [ ! -x /lib/systemd/systemd ]; then
@@ -15,7 +14,6 @@ if [ "${1:-}" != inside ]; then
     trap 'rm -rf "$work"' EXIT
     dotnet publish src/DiffusionClip.Worker -c Release -r linux-x64 --no-self-contained -o "$work/published" -v q --tl:off
     sed -n '/^```ini$/,/^```$/{/^```/!p}' README.md >"$work/diffusionclip.service"
-    systemd-analyze verify "$work/diffusionclip.service" 2>&1 | grep -v 'not executable' || true
     status=0
     WORK="$work" unshare --pid --mount --uts --ipc --cgroup --fork --mount-proc "$(pwd)/tests/systemd.sh" inside </dev/null >"$work/systemd.log" 2>&1 || status=$?
     cat "$work/trial.log" || cat "$work/systemd.log"

@@ -86,7 +86,7 @@ public sealed class DiskStallTests : IDisposable
 
         do
         {
-            (HttpStatusCode status, job) = await PostAsync(worker);
+            (_, job) = await PostAsync(worker);
         }
         while (job is null);
         while (true)

@@ -166,8 +166,7 @@ internal sealed class JobRunner(
         {
             foreach ((string image, IReadOnlyList<string> texts) in pairs)
             {
-                scored.Add(await ScoreByPluginAsync(plugin, image, texts, run.Abort).ConfigureAwait(false));
-                Advance();
+                Add(await ScoreByPluginAsync(plugin, image, texts, run.Abort).ConfigureAwait(false));
                 if (run.Finish.IsCancellationRequested)
                 {
                     break;
@@ -182,8 +181,7 @@ internal sealed class JobRunner(
         IEnumerable<ScoringItem> items = pairs.Select(pair => new ScoringItem(pair.Image, cancellationToken => ReadAsync(pair.Image, cancellationToken), file => Texts(pair.Texts, file)));
         await foreach (ScoredItem item in clip.Stream.ScoreAsync(ScoringStream.Feed(items, run.Abort), run.Abort).ConfigureAwait(false))
         {
-            scored.Add(item with { Outcome = paths.Hide(item.Outcome) });
-            Advance();
+            Add(item);
             if (run.Finish.IsCancellationRequested)
             {
                 break;
@@ -192,7 +190,11 @@ internal sealed class JobRunner(
 
         return (scored, clip.Scorer.Descriptor.HigherIsBetter);
 
-        void Advance() => feed.Progress = Math.Round((double)scored.Count / Math.Max(1, count), 4);
+        void Add(ScoredItem item)
+        {
+            scored.Add(item with { Outcome = paths.Hide(item.Outcome) });
+            feed.Progress = Math.Round((double)scored.Count / Math.Max(1, count), 4);
+        }
     }
 
     private async Task<ScoredItem> ScoreByPluginAsync(IImageScorer plugin, string image, IReadOnlyList<string> texts, CancellationToken cancellationToken)
@@ -211,7 +213,7 @@ internal sealed class JobRunner(
         }
         catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            return new ScoredItem(image, [], paths.Hide(new ImageOutcome(default, default, exception.Message)), image);
+            return new ScoredItem(image, [], new ImageOutcome(default, default, exception.Message), image);
         }
     }
 
