@@ -3,6 +3,8 @@ using DiffusionClip;
 using DiffusionClip.Worker;
 using DiffusionClip.Worker.Watch;
 
+NativeHeap.ShareArenas();
+
 // Numbers, dates and messages look the same on every machine.
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
 CultureInfo.CurrentCulture = CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
