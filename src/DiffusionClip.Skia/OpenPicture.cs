@@ -36,9 +36,9 @@ internal sealed class OpenPicture : IDisposable
     /// <summary>Whether its format leaves no room for transparency.</summary>
     public bool IsOpaque => _codec.Info.AlphaType == SKAlphaType.Opaque;
 
-    /// <summary>Its first frame, 4 bytes a pixel, not premultiplied; rented from the shared pool.</summary>
+    /// <summary>Its first frame, 4 bytes a pixel, not premultiplied; to be disposed by the caller.</summary>
     /// <exception cref="ImageFormatException">It is damaged.</exception>
-    public unsafe byte[] RentRgba()
+    public unsafe PixelBuffer ReadRgba()
     {
         (int width, int height) = (_header.Width, _header.Height);
         if (_codec.Info.Width != width || _codec.Info.Height != height)
@@ -47,20 +47,20 @@ internal sealed class OpenPicture : IDisposable
         }
 
         SKImageInfo info = new(width, height, SKColorType.Rgba8888, IsOpaque ? SKAlphaType.Opaque : SKAlphaType.Unpremul);
-        byte[] rented = ArrayPool<byte>.Shared.Rent(checked(4 * width * height));
+        PixelBuffer rgba = new(checked(4 * width * height));
         SKCodecResult result;
-        fixed (byte* pixels = rented)
+        fixed (byte* pixels = rgba.Span)
         {
             result = _codec.GetPixels(info, (nint)pixels, info.RowBytes, SKCodecOptions.Default);
         }
 
         if (result != SKCodecResult.Success)
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            rgba.Dispose();
             throw Damaged(Reason(result));
         }
 
-        return rented;
+        return rgba;
     }
 
     /// <inheritdoc/>

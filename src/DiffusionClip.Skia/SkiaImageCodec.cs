@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using DiffusionClip.Imaging;
@@ -58,38 +57,33 @@ public sealed class SkiaImageCodec : IImageCodec
             return null;
         }
 
-        byte[] rented = picture.RentRgba();
-        try
+        using PixelBuffer rgba = picture.ReadRgba();
+        ReadOnlySpan<byte> stored = rgba.Span;
+
+        // Alpha takes the place of all three channels, so that it is turned upright as they are.
+        byte[] grey = new byte[3 * header.Width * header.Height];
+        bool opaque = true;
+        for (int i = 0; i < grey.Length / 3; i++)
         {
-            // Alpha takes the place of all three channels, so that it is turned upright as they are.
-            byte[] grey = new byte[3 * header.Width * header.Height];
-            bool opaque = true;
-            for (int i = 0; i < grey.Length / 3; i++)
-            {
-                byte alpha = rented[(4 * i) + 3];
-                opaque &= alpha == byte.MaxValue;
-                grey[3 * i] = alpha;
-            }
-
-            if (opaque)
-            {
-                return null;
-            }
-
-            RgbImage upright = Orientation.Apply(new RgbImage(header.Width, header.Height, grey), Exif.ReadOrientation(file.Span));
-            byte[] values = new byte[upright.Width * upright.Height];
-            ReadOnlySpan<byte> from = upright.Pixels.Span;
-            for (int i = 0; i < values.Length; i++)
-            {
-                values[i] = from[3 * i];
-            }
-
-            return new AlphaChannel(upright.Width, upright.Height, values);
+            byte alpha = stored[(4 * i) + 3];
+            opaque &= alpha == byte.MaxValue;
+            grey[3 * i] = alpha;
         }
-        finally
+
+        if (opaque)
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            return null;
         }
+
+        RgbImage upright = Orientation.Apply(new RgbImage(header.Width, header.Height, grey), Exif.ReadOrientation(file.Span));
+        byte[] values = new byte[upright.Width * upright.Height];
+        ReadOnlySpan<byte> from = upright.Pixels.Span;
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = from[3 * i];
+        }
+
+        return new AlphaChannel(upright.Width, upright.Height, values);
     }
 
     private static unsafe byte[] Encode(RgbImage image, int quality, string name, int mostSide, Func<SKPixmap, SKData?> encode)
@@ -102,20 +96,13 @@ public sealed class SkiaImageCodec : IImageCodec
             throw new ImageFormatException($"a {name} has at most {mostSide} pixels a side; this picture has {image.Width}x{image.Height}");
         }
 
-        byte[] pixels = ArrayPool<byte>.Shared.Rent(checked(4 * image.Width * image.Height));
-        try
+        using PixelBuffer pixels = new(checked(4 * image.Width * image.Height));
+        ToRgbx(image.Pixels.Span, pixels.Span);
+        fixed (byte* start = pixels.Span)
         {
-            ToRgbx(image.Pixels.Span, pixels);
-            fixed (byte* start = pixels)
-            {
-                using SKPixmap pixmap = new(new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque), (nint)start, 4 * image.Width);
-                using SKData data = encode(pixmap) ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as {name}");
-                return data.ToArray();
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(pixels);
+            using SKPixmap pixmap = new(new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque), (nint)start, 4 * image.Width);
+            using SKData data = encode(pixmap) ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as {name}");
+            return data.ToArray();
         }
     }
 
@@ -141,17 +128,10 @@ public sealed class SkiaImageCodec : IImageCodec
     private static RgbImage DecodePixels(ReadOnlyMemory<byte> file, ImageHeader header)
     {
         using OpenPicture picture = new(file, header);
-        byte[] rented = picture.RentRgba();
-        try
-        {
-            byte[] rgb = GC.AllocateUninitializedArray<byte>(3 * header.Width * header.Height);
-            ToRgb(rented.AsSpan(0, 4 * header.Width * header.Height), rgb);
-            return new RgbImage(header.Width, header.Height, rgb);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(rented);
-        }
+        using PixelBuffer rgba = picture.ReadRgba();
+        byte[] rgb = GC.AllocateUninitializedArray<byte>(3 * header.Width * header.Height);
+        ToRgb(rgba.Span, rgb);
+        return new RgbImage(header.Width, header.Height, rgb);
     }
 
     /// <summary>Drops every fourth byte.</summary>

@@ -1,5 +1,5 @@
-using System.Buffers;
 using System.Globalization;
+using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Resampling;
 
 namespace DiffusionClip.Scoring;
@@ -181,16 +181,9 @@ public sealed partial class ClipPreprocessing
             return;
         }
 
-        byte[] pixels = ArrayPool<byte>.Shared.Rent(3 * region.Width * region.Height);
-        try
-        {
-            Resampler.Resize(image, width, height, Filter, region, pixels);
-            ToPlanes(pixels, 3 * region.Width, region, table, destination, offset);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(pixels);
-        }
+        using PixelBuffer pixels = new(3 * region.Width * region.Height);
+        Resampler.Resize(image, width, height, Filter, region, pixels.Span);
+        ToPlanes(pixels.Span, 3 * region.Width, region, table, destination, offset);
     }
 
     /// <summary>The picture as the tower sees it, before scaling: for tests and for looking at.</summary>

@@ -101,23 +101,16 @@ public static class Resampler
         int firstRow = rows?.FirstSource ?? top;
         int rowCount = (rows?.EndSource ?? top + (destination.Length / rowBytes)) - firstRow;
         int stride = rowBytes + ResamplerKernel.RowPadding;
-        byte[] between = ArrayPool<byte>.Shared.Rent(checked(stride * rowCount));
-        try
+        using PixelBuffer between = new(checked(stride * rowCount));
+        ReadOnlySpan<byte> source = image.Pixels.Span[(firstRow * 3 * image.Width)..];
+        ResamplerKernel.Horizontal(source, image.Width, rowCount, columns, between.Span, stride, instructions);
+        if (rows is null)
         {
-            ReadOnlySpan<byte> source = image.Pixels.Span[(firstRow * 3 * image.Width)..];
-            ResamplerKernel.Horizontal(source, image.Width, rowCount, columns, between, stride, instructions);
-            if (rows is null)
-            {
-                Unpad(between, stride, rowBytes, destination);
-                return;
-            }
+            Unpad(between.Span, stride, rowBytes, destination);
+            return;
+        }
 
-            ResamplerKernel.Vertical(between, stride, firstRow, rowCount, rowBytes, rows, destination, instructions);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(between);
-        }
+        ResamplerKernel.Vertical(between.Span, stride, firstRow, rowCount, rowBytes, rows, destination, instructions);
     }
 
     private static void ResizeVerticalFirst(RgbImage image, ResamplingWeights columns, ResamplingWeights rows, Span<byte> destination, ResamplerInstructions instructions)
@@ -125,19 +118,11 @@ public static class Resampler
         int sourceBytes = 3 * image.Width;
         int rowBytes = 3 * columns.Count;
         int stride = rowBytes + ResamplerKernel.RowPadding;
-        byte[] between = ArrayPool<byte>.Shared.Rent(checked(sourceBytes * rows.Count));
-        byte[] padded = ArrayPool<byte>.Shared.Rent(checked(stride * rows.Count));
-        try
-        {
-            ResamplerKernel.Vertical(image.Pixels.Span, sourceBytes, 0, image.Height, sourceBytes, rows, between, instructions);
-            ResamplerKernel.Horizontal(between, image.Width, rows.Count, columns, padded, stride, instructions);
-            Unpad(padded, stride, rowBytes, destination);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(between);
-            ArrayPool<byte>.Shared.Return(padded);
-        }
+        using PixelBuffer between = new(checked(sourceBytes * rows.Count));
+        using PixelBuffer padded = new(checked(stride * rows.Count));
+        ResamplerKernel.Vertical(image.Pixels.Span, sourceBytes, 0, image.Height, sourceBytes, rows, between.Span, instructions);
+        ResamplerKernel.Horizontal(between.Span, image.Width, rows.Count, columns, padded.Span, stride, instructions);
+        Unpad(padded.Span, stride, rowBytes, destination);
     }
 
     private static void Unpad(ReadOnlySpan<byte> rows, int stride, int rowBytes, Span<byte> destination)
