@@ -37,6 +37,7 @@ public static class WorkerApplication
         AddInterfaces(services);
         services.AddSingleton<ModelWarmUp>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelWarmUp>());
+        services.AddHostedService<HeapTrim>();
         services.AddSingleton<Readiness>();
         services.AddTelemetry();
         configure?.Invoke(services);

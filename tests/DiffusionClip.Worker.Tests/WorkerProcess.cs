@@ -15,6 +15,16 @@ internal sealed class WorkerProcess : IDisposable
 
     public HttpClient Client { get; }
 
+    /// <summary>Bytes of memory that it has now.</summary>
+    public long Resident
+    {
+        get
+        {
+            Process.Refresh();
+            return Process.WorkingSet64;
+        }
+    }
+
     public static Task<WorkerProcess> StartAsync(string folder, params string[] args) => StartAsync(folder, [], args, null);
 
     /// <param name="folder">The data folder.</param>

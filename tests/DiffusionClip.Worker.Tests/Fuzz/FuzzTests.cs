@@ -50,7 +50,7 @@ public sealed class FuzzTests
 
                 // Whatever was accepted comes to an end; what a running job holds is no growth.
                 await RestAsync(worker);
-                resident.Add(Resident(worker));
+                resident.Add(worker.Resident);
             }
 
             int jobs = await CountJobsAsync(worker);
@@ -202,10 +202,4 @@ public sealed class FuzzTests
     private static string Short(FuzzInput input) => input.Text() is { Length: > 200 } text ? text[..200] : input.Text() is { Length: <= 200 } other ? other : "x";
 
     private static int NumberFrom(string variable, int otherwise) => int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : otherwise;
-
-    private static long Resident(WorkerProcess worker)
-    {
-        worker.Process.Refresh();
-        return worker.Process.WorkingSet64;
-    }
 }
