@@ -6,7 +6,7 @@ namespace DiffusionClip.Worker.Watch;
 /// </summary>
 internal sealed class HeapTrim : BackgroundService
 {
-    /// <summary>How much above the least that was held is worth a full collection, which takes some 10 ms.</summary>
+    /// <summary>How much above the least that was held is worth a full collection.</summary>
     private const long Slack = 128L << 20;
 
     private static readonly TimeSpan _pause = TimeSpan.FromSeconds(2);

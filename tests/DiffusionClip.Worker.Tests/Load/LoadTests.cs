@@ -185,8 +185,7 @@ public sealed class LoadTests
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
             if (i % 20 == 0)
             {
-                worker.Process.Refresh();
-                residents.Add(worker.Process.WorkingSet64);
+                residents.Add(worker.Resident);
             }
 
             await Task.Delay(25, CancellationToken.None);
