@@ -62,9 +62,11 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
 
         public ReadOnlySpan<float> ExtraChannels => _extraChannels;
 
-        public void AfterStep(int evaluation, Span<float> sample)
+        public void AfterStep(in CompletedStep step)
         {
         }
+
+        public IStepHookState Fork() => this;
 
         public void Write(BinaryWriter writer) => writer.WriteSingles(_extraChannels.AsSpan(_maskLength));
     }
@@ -74,8 +76,12 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
     {
         public ReadOnlySpan<float> ExtraChannels => [];
 
-        public void AfterStep(int evaluation, Span<float> sample)
+        public IStepHookState Fork() => this;
+
+        public void AfterStep(in CompletedStep step)
         {
+            int evaluation = step.Evaluation;
+            Span<float> sample = step.Sample;
             float[] rented = ArrayPool<float>.Shared.Rent(sample.Length);
             Span<float> kept = rented.AsSpan(0, sample.Length);
             if (evaluation + 1 == scheduler.Evaluations)

@@ -1,7 +1,6 @@
-using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
 
-namespace DiffusionClip.Origins;
+namespace DiffusionClip.Denoising;
 
 /// <summary>Where denoising starts from: noise alone, a picture, a picture with a mask.</summary>
 public interface ILatentOrigin
@@ -13,7 +12,7 @@ public interface ILatentOrigin
     /// <returns>What has to be remembered on the way.</returns>
     IOriginState Start(NoiseSource noise, IScheduler scheduler, Span<float> sample);
 
-    /// <summary>Reads what the state of one of its candidates wrote (<see cref="IOriginState.Write"/>).</summary>
+    /// <summary>Reads what the state of one of its candidates wrote (<see cref="IStepHookState.Write"/>).</summary>
     /// <param name="reader">The bytes.</param>
     /// <param name="scheduler">The plan.</param>
     /// <param name="length">Values of a sample.</param>
@@ -21,15 +20,9 @@ public interface ILatentOrigin
     IOriginState Read(BinaryReader reader, IScheduler scheduler, int length);
 }
 
-/// <summary>What an origin remembers of one candidate. Immutable, so forks share it.</summary>
-public interface IOriginState
+/// <summary>What an origin remembers of one candidate, and its hook, which runs after all others: what a mask keeps is put back last.</summary>
+public interface IOriginState : IStepHookState
 {
     /// <summary>Channels the model takes beside the sample, e.g. the mask and the masked picture of inpainting models; empty if none.</summary>
     ReadOnlySpan<float> ExtraChannels { get; }
-
-    /// <summary>Called after each step, e.g. to put back what the mask keeps.</summary>
-    void AfterStep(int evaluation, Span<float> sample);
-
-    /// <summary>Writes down what the origin itself does not know: what was drawn for this candidate.</summary>
-    void Write(BinaryWriter writer);
 }
