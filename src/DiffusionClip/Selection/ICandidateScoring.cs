@@ -15,6 +15,9 @@ internal interface ICandidateScoring
     /// <summary>How many of them score in a phase.</summary>
     int ScorersIn(ScoringPhase phase);
 
+    /// <summary>How the first score of each scorer and phase came about, scorer by scorer; null where there is none. Set when a run goes on.</summary>
+    IReadOnlyList<ScoreRecord?> Records { get; set; }
+
     /// <summary>Decodes a finished sample, or the predicted x0 of one at a checkpoint.</summary>
     /// <param name="latents">[channels, height, width].</param>
     /// <param name="phase">What is decoded.</param>

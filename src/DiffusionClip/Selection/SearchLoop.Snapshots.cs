@@ -127,6 +127,7 @@ internal sealed partial class SearchLoop
         }
 
         Check(population.Distinct().Count() == population.Count, "a candidate is in the population twice");
+        Check(population.All(candidate => candidate.IsFinished == (candidate.Image is not null)), "a finished candidate has no picture");
         IReadOnlyList<MoveStep> steps = StepsOf(from, until);
         int step = reader.ReadInt32(0, steps.Count, "the step");
         int groupEvaluation = reader.ReadInt32(0, _budget.Evaluations, "the group's evaluation");
@@ -196,11 +197,18 @@ internal sealed partial class SearchLoop
         for (int i = 0; i < steps.Count; i++)
         {
             MoveStep step = steps[i];
-            foreach (Candidate candidate in step.Members.Select(place => population[place]).Where(candidate => candidate.Failure is null || i > made))
+            int stands = i < made ? step.Until : i == made ? groupEvaluation : step.From;
+            foreach (Candidate candidate in step.Members.Select(place => population[place]))
             {
-                int stands = i < made ? step.Until : i == made ? groupEvaluation : step.From;
+                bool mayHaveFailed = step.Kind != MoveStepKind.Denoise || i <= made;
+                Check(mayHaveFailed || candidate.Failure is null, $"candidate {candidate.Id} failed before it ran");
+                if (candidate.Failure is not null)
+                {
+                    continue;
+                }
+
                 Check(
-                    step.Kind != MoveStepKind.Denoise || (candidate.Failure is null && candidate.Evaluation == stands),
+                    step.Kind != MoveStepKind.Denoise || candidate.Evaluation == stands,
                     $"candidate {candidate.Id} stands at {candidate.Evaluation}, not where its steps have brought it");
                 bool isThere = candidate.Evaluation == step.Until;
                 Check(
