@@ -33,6 +33,11 @@ public sealed class PlanOptions
 
     /// <summary>Candidates that share a run, 1 to 64. With more than 1 a picture's last bits may depend on its neighbours.</summary>
     public int CandidatesPerRun { get; set; } = 1;
+
+    /// <summary>
+    /// Pictures that are handed to the scorers at once, 1 to 1024. A picture is shown as soon as it is decoded; its score comes with its batch.
+    /// </summary>
+    public int PicturesPerScoring { get; set; } = 16;
 }
 
 /// <summary>What requests may ask for.</summary>

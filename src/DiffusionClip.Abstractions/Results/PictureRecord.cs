@@ -4,9 +4,9 @@ namespace DiffusionClip;
 public sealed record PictureRecord
 {
     /// <summary>The version of this record that this build writes, and the newest that it reads.</summary>
-    public const int CurrentSchemaVersion = 1;
+    public const int CurrentSchemaVersion = 2;
 
-    /// <summary>Version of the record; 1.</summary>
+    /// <summary>Version of the record; 1 or 2.</summary>
     public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
     /// <summary>The program and its version.</summary>
@@ -24,8 +24,11 @@ public sealed record PictureRecord
     /// <summary>The candidate that this picture is.</summary>
     public required CandidateReport Candidate { get; init; }
 
-    /// <summary>How its score came about; null without a scorer.</summary>
+    /// <summary>How its score came about, where one scorer made it; null without a scorer and with several.</summary>
     public ScoreRecord? Scoring { get; init; }
+
+    /// <summary>The scorers, in the request's order; empty in records of version 1.</summary>
+    public IReadOnlyList<ScorerReport> Scorers { get; init; } = [];
 
     /// <summary>The record of one candidate of a run.</summary>
     public static PictureRecord For(CandidateReport candidate, RunReport report)
@@ -40,6 +43,7 @@ public sealed record PictureRecord
             Models = report.Models,
             Candidate = candidate,
             Scoring = report.Scoring,
+            Scorers = report.Scorers,
         };
     }
 }

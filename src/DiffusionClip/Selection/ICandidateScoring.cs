@@ -1,3 +1,5 @@
+using DiffusionClip.Scoring;
+
 namespace DiffusionClip.Selection;
 
 /// <summary>Decodes candidates and has their pictures scored, on behalf of the search.</summary>
@@ -15,8 +17,9 @@ internal interface ICandidateScoring
     /// <summary>How many of them score in a phase.</summary>
     int ScorersIn(ScoringPhase phase);
 
-    /// <summary>How the first score of each scorer and phase came about, scorer by scorer; null where there is none. Set when a run goes on.</summary>
-    IReadOnlyList<ScoreRecord?> Records { get; set; }
+    /// <summary>How the first scores of each scorer came about; set where a run goes on.</summary>
+    /// <exception cref="InvalidDataException">They are those of other scorers.</exception>
+    IReadOnlyList<ScorerRecords> Records { get; set; }
 
     /// <summary>Decodes a finished sample, or the predicted x0 of one at a checkpoint.</summary>
     /// <param name="latents">[channels, height, width].</param>
@@ -31,8 +34,9 @@ internal interface ICandidateScoring
     ValueTask<IReadOnlyList<IReadOnlyList<ScorerScore>>> ScoreAsync(IReadOnlyList<RgbImage> images, ScoringPhase phase);
 
     /// <summary>The totals of a population.</summary>
-    /// <param name="population">For each candidate its scores, in the request's order.</param>
-    IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population);
+    /// <param name="population">For each candidate its scores, in the request's order; empty: it has none.</param>
+    /// <param name="phase">Where the population stands.</param>
+    IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase);
 
     /// <summary>Why a candidate with these scores has no total; null if it has one.</summary>
     string? FailureOf(IReadOnlyList<ScorerScore> scores);

@@ -355,7 +355,7 @@ internal sealed partial class SearchLoop(SearchSetup setup)
             {
                 alive[i].Scores = scores[i];
                 alive[i].ScoringFailure = _scoring.FailureOf(scores[i]);
-                alive[i].Score = _scoring.TotalsAreRelative ? null : _scoring.Totals([scores[i]])[0];
+                alive[i].Score = _scoring.TotalsAreRelative ? null : _scoring.Totals([scores[i]], phase)[0];
             }
         }
 
@@ -421,7 +421,8 @@ internal sealed partial class SearchLoop(SearchSetup setup)
         IEnumerable<Candidate> underWay = _population.Where(candidate => candidate is { IsFinished: false, Failure: null });
         foreach (Candidate[] cohort in underWay.GroupBy(candidate => candidate.Evaluation).Select(group => group.ToArray()).Prepend(finished))
         {
-            IReadOnlyList<double?> totals = _scoring.Totals([.. cohort.Select(candidate => candidate.Scores)]);
+            ScoringPhase phase = cohort == finished ? ScoringPhase.Final : ScoringPhase.Checkpoint;
+            IReadOnlyList<double?> totals = _scoring.Totals([.. cohort.Select(candidate => candidate.Scores)], phase);
             for (int i = 0; i < cohort.Length; i++)
             {
                 cohort[i].Score = totals[i];

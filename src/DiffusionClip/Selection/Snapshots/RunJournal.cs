@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DiffusionClip.Scoring;
 
 namespace DiffusionClip.Selection.Snapshots;
 
@@ -75,12 +76,7 @@ internal sealed class RunJournal(
                 return difference;
             }
 
-            ScoreRecord?[] records = ReadRecords(reader);
-            if (records.Length != scoring.Records.Count)
-            {
-                throw new InvalidDataException(FormattableString.Invariant($"it has {records.Length} records of scores, expected {scoring.Records.Count}"));
-            }
-
+            IReadOnlyList<ScorerRecords> records = ReadRecords(reader);
             if (search.Read(reader) is { } reason)
             {
                 return reason;
@@ -91,10 +87,10 @@ internal sealed class RunJournal(
         }
     }
 
-    private static ScoreRecord?[] ReadRecords(SnapshotReader reader)
+    private static ScorerRecords[] ReadRecords(SnapshotReader reader)
     {
         byte[] records = new byte[reader.ReadCount(1, "bytes of scores' records")];
         reader.ReadExactly(records);
-        return JsonSerializer.Deserialize<ScoreRecord?[]>(records, DiffusionClipJson.Compact) ?? [];
+        return JsonSerializer.Deserialize<ScorerRecords[]>(records, DiffusionClipJson.Compact) ?? [];
     }
 }
