@@ -44,7 +44,7 @@ public static class DiffusionClipServiceCollectionExtensions
         services.AddSingleton<IModelFamily, StableDiffusion>();
         services.AddSingleton<IModelFamily, StableDiffusionXl>();
         services.AddSingleton<IModelFamily, LatentConsistency>();
-        services.AddSingleton<DiffusionClip.ISearchStrategy, BestOfN>();
+        services.AddSingleton(BestOfN.Factory);
         services.AddSingleton<DiffusionClip.ImagePipeline>();
         services.AddSingleton<PictureEncoder>();
         services.AddSingleton<ITextRasterizer, SkiaTextRasterizer>();

@@ -52,7 +52,7 @@ public sealed class GoldenExporterTests(TestHost host, ITestOutputHelper output)
             for (int i = 0; i < seeds.Length; i++)
             {
                 var recorder = new Timesteps();
-                await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { Seed = seeds[i] } }, new RunControl(Observer: recorder) { Images = pictures });
+                await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { Seed = seeds[i] } }, new RunControl { Observer = recorder }, pictures);
                 float[] latents = recorder.Latents;
                 float[] mine = expected[(i * latents.Length)..((i + 1) * latents.Length)];
                 double deviation = latents.Zip(mine, (a, b) => float.IsFinite(a) ? (double)Math.Abs(a - b) : double.PositiveInfinity).Max() / expected.Max(MathF.Abs);

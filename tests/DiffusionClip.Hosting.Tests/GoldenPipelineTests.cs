@@ -71,7 +71,7 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         for (int i = 0; i < seeds.Length; i++)
         {
             var recorder = new Recorder();
-            RankedImages ranked = await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { Seed = seeds[i] } }, new RunControl(Observer: recorder) { Images = pictures });
+            RankedImages ranked = await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { Seed = seeds[i] } }, new RunControl { Observer = recorder }, pictures);
             float[] latents = recorder.Latents[new CandidateId(0)];
             int length = expectedLatents.Length / seeds.Length;
             Assert.Equal(length, latents.Length);

@@ -15,9 +15,6 @@ public sealed record RunControl
     /// <summary>A plan to follow, to repeat an earlier run bit for bit; null: chosen from the configuration.</summary>
     public ExecutionPlan? Plan { get; init; }
 
-    /// <summary>The pictures that the request names (<see cref="OriginRequest"/>), by the SHA-256 of their files.</summary>
-    public IReadOnlyDictionary<string, RgbImage>? Images { get; init; }
-
     /// <summary>
     /// Where the run writes itself down, and what it goes on from; null: nowhere. A run that goes on first tells its observer what
     /// the one before was told of moves and candidates, in the same order; not the stages and steps.

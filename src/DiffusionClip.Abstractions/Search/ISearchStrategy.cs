@@ -27,11 +27,18 @@ public interface ISearchStrategyFactory
     ISearchStrategy Create(SearchOptions options, SearchBudget budget);
 }
 
-/// <summary>A factory from a function.</summary>
+/// <summary>A factory from a function, or from a strategy that takes no options.</summary>
 /// <param name="name">Name as asked for in a request.</param>
 /// <param name="create">Makes the strategy of one run.</param>
 public sealed class SearchStrategyFactory(string name, Func<SearchOptions, SearchBudget, ISearchStrategy> create) : ISearchStrategyFactory
 {
+    /// <summary>Makes the factory of a strategy that takes no options; all runs share it, since it is pure.</summary>
+    /// <param name="strategy">The strategy.</param>
+    public SearchStrategyFactory(ISearchStrategy strategy)
+        : this((strategy ?? throw new ArgumentNullException(nameof(strategy))).Name, (_, _) => strategy)
+    {
+    }
+
     /// <inheritdoc/>
     public string Name { get; } = name;
 

@@ -36,15 +36,14 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
     /// <exception cref="DiffusionClipException">It could not be done; nothing was written.</exception>
     public async Task<GeneratedRun> RunAsync(ImageRequest asked, ExecutionPlan? plan, string output, string name, string title)
     {
-        ImageRequest normalized = _pipeline.Normalize(asked, images);
-
-        // Only the seed is taken over: the run fills in the rest itself, and says what it could not do.
-        ImageRequest request = asked with { Sampling = asked.Sampling with { Seed = normalized.Sampling.Seed } };
+        PreparedRun prepared = _pipeline.Prepare(asked, images);
         Interruption interruption = context.Interruption;
         using RunFolder folder = RunFolder.Create(output, name);
         var progress = new RunProgress();
-        var control = new RunControl(interruption.Abort, interruption.Finish, progress, plan) { Images = images };
-        RankedImages ranked = await view.WatchAsync(Title(title), Details(normalized), progress, normalized.Search.Candidates!.Value, () => _pipeline.GenerateAsync(request, control)).ConfigureAwait(false);
+        var control = new RunControl { Abort = interruption.Abort, Finish = interruption.Finish, Observer = progress, Plan = plan };
+        RankedImages ranked = await view
+            .WatchAsync(Title(title), Details(prepared.Request), progress, prepared.Budget.Candidates, () => _pipeline.GenerateAsync(prepared, control))
+            .ConfigureAwait(false);
         if (ranked.Best is null)
         {
             CandidateReport? failed = ranked.Report.Candidates.FirstOrDefault(candidate => candidate.Failure is not null);

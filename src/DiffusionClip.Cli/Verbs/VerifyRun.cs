@@ -382,11 +382,12 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         };
         ImagePipeline pipeline = services.GetRequiredService<ImagePipeline>();
         var watch = new LatentsWatch();
-        var control = new RunControl(cancellationToken, Observer: watch) { Images = pictures };
+        var control = new RunControl { Abort = cancellationToken, Observer = watch };
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
-        RankedImages first = await pipeline.GenerateAsync(request, control).ConfigureAwait(false);
+        PreparedRun prepared = pipeline.Prepare(request, pictures);
+        RankedImages first = await pipeline.GenerateAsync(prepared, control).ConfigureAwait(false);
         double seconds = System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds;
-        RankedImages again = await pipeline.GenerateAsync(request, control).ConfigureAwait(false);
+        RankedImages again = await pipeline.GenerateAsync(prepared, control).ConfigureAwait(false);
         string what = string.Create(CultureInfo.InvariantCulture, $"{width}x{height}, {Steps} steps, {seconds:0.0} s");
         if (first.Images is not [var painted] || again.Images is not [var repeated])
         {

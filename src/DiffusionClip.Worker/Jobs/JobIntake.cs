@@ -82,7 +82,7 @@ internal sealed class JobIntake(
         RequireVisible("init_image", caller, request.Origin is { Image.Length: > 0 } origin ? [origin.Image] : []);
         RequireVisible("mask", caller, request.Origin?.Mask is { } mask ? [mask] : []);
         IReadOnlyDictionary<string, RgbImage>? images = inputs.Length > 0 ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false) : null;
-        ImageRequest normalized = pipeline.Normalize(request, images);
+        ImageRequest normalized = pipeline.Prepare(request, images).Request;
         bool asked = request.Search.Scorer is not null;
         long bytes = Bytes(normalized.Model.Id!, catalog.ResolveGenerator)
             + (normalized.Search.Scorer is { } scorer && scorer != ScorerSource.None && scorers.Registered(scorer) is null ? Bytes(scorer, catalog.ResolveScorer) : 0);

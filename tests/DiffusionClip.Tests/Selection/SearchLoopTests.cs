@@ -53,7 +53,7 @@ public sealed class SearchLoopTests
         await whole.RunAsync(new BestOfN());
         var pruned = new ToySearch { Scheduler = "EulerAncestralDiscreteScheduler", Candidates = 8 };
         var recorder = new SearchRecorder();
-        await pruned.RunAsync(new Halving(3), new RunControl(Observer: recorder));
+        await pruned.RunAsync(new Halving(3), new RunControl { Observer = recorder });
 
         Candidate[] survivors = [.. pruned.Loop!.All.Where(candidate => candidate.Image is not null)];
         Assert.Equal(4, survivors.Length);
@@ -107,7 +107,7 @@ public sealed class SearchLoopTests
     {
         var first = new ToySearch { Candidates = 8, Scheduler = "EulerAncestralDiscreteScheduler" };
         var recorder = new SearchRecorder();
-        IReadOnlyList<Candidate> kept = await first.RunAsync(new Halving(3), new RunControl(Observer: recorder));
+        IReadOnlyList<Candidate> kept = await first.RunAsync(new Halving(3), new RunControl { Observer = recorder });
         var second = new ToySearch { Candidates = 8, Scheduler = "EulerAncestralDiscreteScheduler" };
         IReadOnlyList<Candidate> again = await second.RunAsync(new Scripted([.. recorder.Moves.Select(move => (Func<SearchState, SearchMove>)(_ => move))]));
         Assert.Equal(kept.Select(candidate => candidate.Sample), again.Select(candidate => candidate.Sample));
@@ -134,7 +134,7 @@ public sealed class SearchLoopTests
         using var finish = new CancellationTokenSource();
         var search = new ToySearch { Candidates = 6, Keep = 6 };
         var recorder = new SearchRecorder { AfterStep = step => { if (step == afterSteps) { finish.Cancel(); } } };
-        IReadOnlyList<Candidate> kept = await search.RunAsync(new BestOfN(), new RunControl(Finish: finish.Token, Observer: recorder));
+        IReadOnlyList<Candidate> kept = await search.RunAsync(new BestOfN(), new RunControl { Finish = finish.Token, Observer = recorder });
         Assert.True(search.Loop!.FinishedEarly);
         Assert.Equal(Math.Max(1, afterSteps / 8), kept.Count);
         Assert.All(kept, candidate => Assert.NotNull(candidate.Image));
@@ -147,7 +147,7 @@ public sealed class SearchLoopTests
         using var finish = new CancellationTokenSource();
         var search = new ToySearch { Candidates = 6, Keep = 2 };
         var recorder = new SearchRecorder { AfterCandidate = update => { if (update.Event == CandidateEvent.Scored && update.Candidate.Value == 5) { finish.Cancel(); } } };
-        IReadOnlyList<Candidate> kept = await search.RunAsync(new Halving(4), new RunControl(Finish: finish.Token, Observer: recorder));
+        IReadOnlyList<Candidate> kept = await search.RunAsync(new Halving(4), new RunControl { Finish = finish.Token, Observer = recorder });
         Candidate best = search.Loop!.All.MaxBy(candidate => candidate.Checkpoints[0].Score)!;
         Assert.Equal([best], kept);
     }
@@ -158,7 +158,7 @@ public sealed class SearchLoopTests
         using var abort = new CancellationTokenSource();
         var search = new ToySearch();
         search.Denoiser.BeforeRun = () => { if (search.Denoiser.Runs == 5) { abort.Cancel(); } };
-        OperationCanceledException exception = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => search.RunAsync(new BestOfN(), new RunControl(Abort: abort.Token)));
+        OperationCanceledException exception = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => search.RunAsync(new BestOfN(), new RunControl { Abort = abort.Token }));
         Assert.Equal(abort.Token, exception.CancellationToken);
         Assert.Equal(5, search.Denoiser.Runs);
     }
@@ -167,7 +167,7 @@ public sealed class SearchLoopTests
     public async Task Previews_come_on_request()
     {
         var recorder = new SearchRecorder { Previews = true };
-        await new ToySearch { Candidates = 1, Keep = 1 }.RunAsync(new BestOfN(), new RunControl(Observer: recorder));
+        await new ToySearch { Candidates = 1, Keep = 1 }.RunAsync(new BestOfN(), new RunControl { Observer = recorder });
         Assert.Equal(8, recorder.PreviewCount);
     }
 

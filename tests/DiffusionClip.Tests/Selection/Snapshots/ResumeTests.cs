@@ -116,7 +116,7 @@ public sealed class ResumeTests
             var search = new ToySearch { Candidates = 4, Scheduler = "DPM++ 2M SDE" };
             try
             {
-                Assert.Equal(whole, Outcome(await Run(search, new Branching(), new RunControl(Abort: abort.Token) { Snapshots = log })));
+                Assert.Equal(whole, Outcome(await Run(search, new Branching(), new RunControl { Abort = abort.Token, Snapshots = log })));
                 Assert.True(cuts > 5);
                 return;
             }
@@ -140,7 +140,7 @@ public sealed class ResumeTests
         {
             var own = new SnapshotLog(snapshot);
             var search = new ToySearch { Candidates = 4 };
-            IReadOnlyList<Candidate> kept = await search.RunAsync(new Branching(), new RunControl(Finish: finish.Token) { Snapshots = own });
+            IReadOnlyList<Candidate> kept = await search.RunAsync(new Branching(), new RunControl { Finish = finish.Token, Snapshots = own });
             Assert.True(search.Loop!.FinishedEarly);
             Assert.NotEmpty(kept);
             Assert.All(kept, candidate => Assert.NotNull(candidate.Image));
@@ -238,7 +238,7 @@ public sealed class ResumeTests
                 // An aborted run ends where the first evaluation would begin, or earlier if nothing is left to do.
                 try
                 {
-                    await search.RunAsync(new Branching(), new RunControl(Abort: abort.Token) { Snapshots = new SnapshotLog(forged) });
+                    await search.RunAsync(new Branching(), new RunControl { Abort = abort.Token, Snapshots = new SnapshotLog(forged) });
                 }
                 catch (OperationCanceledException)
                 {
@@ -271,7 +271,7 @@ public sealed class ResumeTests
         IScheduler scheduler = new EulerDiscreteConfig().Build(new ScheduleRequest { NumInferenceSteps = 20 });
         var text = new TextConditioning(new float[1], 1);
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = 1, BatchedGuidance = false, Threads = 1, Runtime = "toy" };
-        var control = new RunControl(Observer: new Silence()) { Snapshots = log };
+        var control = new RunControl { Observer = new Silence(), Snapshots = log };
         using var denoising = new DenoisingLoop(
             silent, ToySearch.Shape, scheduler, new Conditioning.ConditioningSchedule(text, text), new GuidanceSettings(2, 0), plan, control.Observer, _ => throw new NotSupportedException(), default);
         using var journal = new RunJournal(log, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), new ScoreComparison(), TextOrigin.Instance);
@@ -301,13 +301,13 @@ public sealed class ResumeTests
         var story = new Story();
         var undisturbed = await Run(create(), strategy);
         string whole = Outcome(undisturbed);
-        Assert.Equal(whole, Outcome(await Run(create(), strategy, new RunControl(Observer: story) { Snapshots = log })));
+        Assert.Equal(whole, Outcome(await Run(create(), strategy, new RunControl { Observer = story, Snapshots = log })));
         Assert.True(log.All.Count >= 4);
         foreach (byte[] snapshot in log.All)
         {
             var again = new Story();
             var search = create();
-            (ToySearch Search, IReadOnlyList<Candidate> Kept) resumed = await Run(search, strategy, new RunControl(Observer: again) { Snapshots = new SnapshotLog(snapshot) });
+            (ToySearch Search, IReadOnlyList<Candidate> Kept) resumed = await Run(search, strategy, new RunControl { Observer = again, Snapshots = new SnapshotLog(snapshot) });
             Assert.True(search.Resumed!.FromSnapshot, search.Resumed.Reason);
             Assert.Equal(whole, Outcome(resumed));
             Assert.Equal(story.Lines, again.Lines);
