@@ -25,7 +25,7 @@ public sealed class ImagePipeline
     private readonly TokenizerCache _tokenizers;
     private readonly IModelFamily[] _families;
     private readonly Dictionary<string, ISearchStrategy> _strategies;
-    private readonly ScorerSource _scorers;
+    private readonly ScorerCatalog _scorers;
     private readonly PipelineOptions _options;
     private readonly TimeProvider _time;
     private readonly RequestNormalizer _normalizer;
@@ -35,7 +35,7 @@ public sealed class ImagePipeline
         IModelStore store,
         ModelCatalog catalog,
         TokenizerCache tokenizers,
-        ScorerSource scorers,
+        ScorerCatalog scorers,
         IEnumerable<IModelFamily> families,
         IEnumerable<ISearchStrategy> strategies,
         PipelineOptions options,
@@ -82,24 +82,24 @@ public sealed class ImagePipeline
         var warnings = new List<string>();
 
         GeneratorLease generator;
-        ScorerLease? scorer;
+        ScorerSet scorers;
         Resolved resolved;
         using (clock.Measure(Stage.Models))
         {
             resolved = Resolve(request, control.Images, warnings);
-            (generator, scorer) = await LeaseAsync(resolved, warnings, control.Abort).ConfigureAwait(false);
+            (generator, scorers) = await LeaseAsync(resolved, warnings, control.Abort).ConfigureAwait(false);
         }
 
         using (generator)
-        using (scorer)
+        using (scorers)
         {
             // The road computes all the way: it leaves the caller's thread.
-            return await Task.Run(() => RunAsync(resolved, generator, scorer, clock, warnings, control, startedAt, start), CancellationToken.None).ConfigureAwait(false);
+            return await Task.Run(() => RunAsync(resolved, generator, scorers, clock, warnings, control, startedAt, start), CancellationToken.None).ConfigureAwait(false);
         }
     }
 
     private async Task<RankedImages> RunAsync(
-        Resolved resolved, GeneratorLease generator, ScorerLease? scorer, StageClock clock, List<string> warnings, RunControl control, DateTimeOffset startedAt, long start)
+        Resolved resolved, GeneratorLease generator, ScorerSet scorers, StageClock clock, List<string> warnings, RunControl control, DateTimeOffset startedAt, long start)
     {
         (ImageRequest request, DiffusionFolder folder, IModelFamily family, ISearchStrategy strategy, _) = resolved;
         SamplingRequest sampling = request.Sampling;
@@ -135,10 +135,9 @@ public sealed class ImagePipeline
             origin = OriginPictures.Prepare(request.Origin, control.Images, folder, request.Origin is null ? null : generator.LatentEncoder, shape, abort);
         }
 
-        bool higherIsBetter = scorer?.Scorer.Descriptor.HigherIsBetter ?? true;
-        var scoring = new ScoreComparison();
+        bool higherIsBetter = scorers.HigherIsBetter;
         using RunJournal? journal = control.Snapshots is { } snapshots
-            ? new RunJournal(snapshots, RunIdentity.OfAsync(request, plan, generator, scorer), scoring, origin)
+            ? new RunJournal(snapshots, RunIdentity.OfAsync(request, plan, generator, scorers), scorers, origin)
             : null;
 
         using var denoising = new DenoisingLoop(generator.Denoiser, shape, scheduler, conditioning, guidance, plan, control.Observer, DecodePreview, abort);
@@ -151,14 +150,10 @@ public sealed class ImagePipeline
 
         using (clock.Measure(Stage.Reporting))
         {
-            if (scoring.Record is { } record && request.Search.LongText == LongTextPolicy.WindowsMean && record.LongText != "windows-mean")
-            {
-                warnings.Add($"long_text: {record.Scorer} does not know windows-mean; it scored by {record.LongText}");
-            }
-
+            warnings.AddRange(scorers.Warnings());
             (IReadOnlyList<CandidateReport> candidates, IReadOnlyList<RankedImage> images) = RankedImagesBuilder.Build(search.All, kept, higherIsBetter);
             var models = new List<ModelReport> { await ModelOf("generator", folder, generator).ConfigureAwait(false) };
-            if (scorer?.Clip is { } clip)
+            foreach (ClipLease clip in scorers.Entries.Select(entry => entry.Clip).OfType<ClipLease>())
             {
                 models.Add(await ModelOf("scorer", clip.Folder, clip).ConfigureAwait(false));
             }
@@ -173,7 +168,9 @@ public sealed class ImagePipeline
                 Texts = prompt.Texts,
                 Stages = clock.Report(),
                 Candidates = candidates,
-                Scoring = scoring.Record,
+                Scoring = scorers.Entries is [var only] ? only.Comparison.Record : null,
+                Scorers = scorers.Report(),
+                Combination = scorers.Combination,
                 ProviderReason = generator.Provider.FallbackReason,
                 Warnings = [.. warnings],
                 FinishedEarly = search.FinishedEarly,
@@ -200,18 +197,16 @@ public sealed class ImagePipeline
                 }
             }
 
-            if (scorer is null || candidate.Failure is not null)
+            if (!scorers.TakesPart(phase) || candidate.Failure is not null)
             {
                 return;
             }
 
             using (clock.Measure(Stage.Scoring, phase))
             {
-                (candidate.Score, candidate.ScoringFailure, ScoreRecord? record) = await scorer.ScoreAsync(image, request.Search.ScoreText!, phase, abort).ConfigureAwait(false);
-                if (record is not null && scoring.Refuse(record, phase) is { } reason)
-                {
-                    (candidate.Score, candidate.ScoringFailure) = (null, reason);
-                }
+                IReadOnlyList<ScorerScore> scores = (await scorers.ScoreAsync([image], phase, abort).ConfigureAwait(false))[0];
+                candidate.Score = scorers.Totals([scores], phase)[0];
+                candidate.ScoringFailure = scorers.FailureOf(scores);
             }
         }
 
@@ -227,24 +222,24 @@ public sealed class ImagePipeline
         DiffusionFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
         IModelFamily family = _families.FirstOrDefault(candidate => candidate.Matches(folder))
             ?? throw new ModelFolderException(folder.Path, $"a {folder.PipelineClass}; this build runs {string.Join(", ", _families.Select(candidate => candidate.Name))}");
-        ScorerChoice scorer = _scorers.Choose(request.Search.Scorer, folder, warnings);
-        ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorer, images);
-        return new Resolved(normalized, folder, family, _strategies[normalized.Search.Strategy!], scorer);
+        IReadOnlyList<ScorerChoice> scorers = _scorers.Choose(request.Search, folder, warnings);
+        ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorers, images);
+        return new Resolved(normalized, folder, family, _strategies[normalized.Search.Strategy!], scorers);
     }
 
-    private async Task<(GeneratorLease Generator, ScorerLease? Scorer)> LeaseAsync(Resolved resolved, List<string> warnings, CancellationToken abort)
+    private async Task<(GeneratorLease Generator, ScorerSet Scorers)> LeaseAsync(Resolved resolved, List<string> warnings, CancellationToken abort)
     {
         string? provider = resolved.Request.Model.Provider;
         Task<GeneratorLease> generator = _store.LeaseGeneratorAsync(resolved.Folder, provider, abort);
-        Task<ScorerLease?> scorer = _scorers.LeaseAsync(resolved.Scorer, provider, resolved.Request.Search.LongText!.Value, warnings, abort);
+        Task<ScorerSet> scorers = _scorers.LeaseAsync(resolved.Request.Search, resolved.Scorers, provider, warnings, abort);
         try
         {
-            await Task.WhenAll(generator, scorer).ConfigureAwait(false);
+            await Task.WhenAll(generator, scorers).ConfigureAwait(false);
         }
         catch
         {
             // Whichever came is given back.
-            foreach (Task lease in new Task[] { generator, scorer })
+            foreach (Task lease in new Task[] { generator, scorers })
             {
                 await lease.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
             }
@@ -254,15 +249,15 @@ public sealed class ImagePipeline
                 (await generator.ConfigureAwait(false)).Dispose();
             }
 
-            if (scorer.IsCompletedSuccessfully)
+            if (scorers.IsCompletedSuccessfully)
             {
-                (await scorer.ConfigureAwait(false))?.Dispose();
+                (await scorers.ConfigureAwait(false)).Dispose();
             }
 
             throw;
         }
 
-        return (await generator.ConfigureAwait(false), await scorer.ConfigureAwait(false));
+        return (await generator.ConfigureAwait(false), await scorers.ConfigureAwait(false));
     }
 
     private ExecutionPlan Plan(GeneratorLease generator, bool guided, ExecutionPlan? given, List<string> warnings)
@@ -302,5 +297,5 @@ public sealed class ImagePipeline
         return new ModelReport { Role = role, Id = folder.Id, Sha256 = hashes.Identity, Files = hashes.Files };
     }
 
-    private sealed record Resolved(ImageRequest Request, DiffusionFolder Folder, IModelFamily Family, ISearchStrategy Strategy, ScorerChoice Scorer);
+    private sealed record Resolved(ImageRequest Request, DiffusionFolder Folder, IModelFamily Family, ISearchStrategy Strategy, IReadOnlyList<ScorerChoice> Scorers);
 }

@@ -20,9 +20,9 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     /// <param name="request">The request.</param>
     /// <param name="folder">The generator's folder.</param>
     /// <param name="family">Its family.</param>
-    /// <param name="scorer">The scorer that was chosen.</param>
+    /// <param name="scorers">The scorers that were chosen.</param>
     /// <param name="images">The pictures that the request names; asked for their size only.</param>
-    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, IModelFamily family, ScorerChoice scorer, IReadOnlyDictionary<string, RgbImage>? images)
+    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, IModelFamily family, IReadOnlyList<ScorerChoice> scorers, IReadOnlyDictionary<string, RgbImage>? images)
     {
         Check(request);
         SamplingRequest sampling = request.Sampling;
@@ -52,14 +52,11 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Width = width,
                 Height = height,
             },
-            Search = request.Search with
+            Search = ScorerCatalog.Normalize(request.Search, scorers, syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)) with
             {
                 Strategy = request.Search.Strategy ?? "best-of-n",
                 Candidates = candidates,
                 Keep = keep,
-                Scorer = scorer.Name,
-                LongText = request.Search.LongText ?? LongTextPolicy.Truncate,
-                ScoreText = request.Search.ScoreText ?? (syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)),
             },
         };
 

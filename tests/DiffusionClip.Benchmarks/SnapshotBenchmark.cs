@@ -4,6 +4,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
+using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Selection.Snapshots;
 using Microsoft.Extensions.DependencyInjection;
@@ -81,7 +82,7 @@ internal static class SnapshotBenchmark
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = 1, BatchedGuidance = false, Threads = 1, Runtime = "none" };
         using var denoising = new DenoisingLoop(
             new Still(shape), shape, scheduler, new ConditioningSchedule(text, text), new GuidanceSettings(1, 0), plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), default);
-        using var journal = new RunJournal(control.Snapshots!, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), new ScoreComparison(), TextOrigin.Instance);
+        using var journal = new RunJournal(control.Snapshots!, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), ScorerSet.Empty, TextOrigin.Instance);
         var search = new SearchLoop(
             new BestOfN(),
             new SearchBudget(Candidates, Candidates, scheduler.Evaluations, [.. Enumerable.Range(1, scheduler.Evaluations).Where(scheduler.IsBoundary)], HigherIsBetter: true),

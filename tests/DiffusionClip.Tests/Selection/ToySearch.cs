@@ -3,6 +3,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
+using DiffusionClip.Scoring;
 using DiffusionClip.Selection.Snapshots;
 using DiffusionClip.Testing;
 
@@ -67,7 +68,7 @@ internal sealed class ToySearch
             Denoiser, Shape, scheduler, new ConditioningSchedule(text, text), new GuidanceSettings(2, 0), plan, control.Observer, latents => Picture(latents.Span), control.Abort);
         var identity = new RunIdentity(ImageRequest.For(Prompt), plan, [("generator toy", Model)]);
         ILatentOrigin origin = Origin ?? TextOrigin.Instance;
-        using RunJournal? journal = control.Snapshots is null ? null : new RunJournal(control.Snapshots, Task.FromResult(identity), new ScoreComparison(), origin, MaxSnapshot);
+        using RunJournal? journal = control.Snapshots is null ? null : new RunJournal(control.Snapshots, Task.FromResult(identity), ScorerSet.Empty, origin, MaxSnapshot);
         int[] boundaries = [.. Enumerable.Range(scheduler.FirstEvaluation + 1, scheduler.Evaluations - scheduler.FirstEvaluation).Where(scheduler.IsBoundary)];
         Loop = new SearchLoop(
             strategy,

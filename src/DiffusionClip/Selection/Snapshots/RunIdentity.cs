@@ -33,18 +33,13 @@ internal sealed class RunIdentity
         $"{RuntimeInformation.ProcessArchitecture}, vectors of {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, {RuntimeInformation.FrameworkDescription}");
 
     /// <summary>The identity of a run on models on loan; completes when they are hashed.</summary>
-    public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerLease? scorer)
+    public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerSet scorers)
     {
         ModelHashes hashes = await generator.Hashes.ConfigureAwait(false);
         var models = new List<(string, string)> { ($"generator {generator.Folder.Id}", hashes.Identity) };
-        if (scorer?.Clip is { } clip)
+        foreach (ScorerLease scorer in scorers.Entries)
         {
-            hashes = await clip.Hashes.ConfigureAwait(false);
-            models.Add(($"scorer {clip.Folder.Id}", hashes.Identity));
-        }
-        else if (scorer is not null)
-        {
-            models.Add(($"scorer {scorer.Scorer.Descriptor.Name}", scorer.Scorer.Descriptor.ToString()));
+            models.Add(($"scorer {scorer.Request.Id}", await scorer.IdentityAsync().ConfigureAwait(false)));
         }
 
         return new(request, plan, models);

@@ -1,17 +1,18 @@
 using System.Diagnostics;
 using System.Text.Json;
 using DiffusionClip.Origins;
+using DiffusionClip.Scoring;
 
 namespace DiffusionClip.Selection.Snapshots;
 
 /// <summary>Writes a run down and brings it back: whose run it is, how long it took, how scores came about, and the search (<see cref="SearchLoop.Write(SnapshotWriter)"/>).</summary>
 /// <param name="snapshots">Where snapshots go and come from.</param>
 /// <param name="identity">Whose run it is. While models are being hashed there are no snapshots.</param>
-/// <param name="scoring">How scores come about.</param>
+/// <param name="scorers">The scorers, whose first records are written down.</param>
 /// <param name="origin">Where candidates start from.</param>
 /// <param name="maxLength">Bytes of candidates that a snapshot takes; a run that outgrows it is written down no further.</param>
 internal sealed class RunJournal(
-    IRunSnapshots snapshots, Task<RunIdentity> identity, ScoreComparison scoring, ILatentOrigin origin, long maxLength = 1 << 30) : IDisposable
+    IRunSnapshots snapshots, Task<RunIdentity> identity, ScorerSet scorers, ILatentOrigin origin, long maxLength = 1 << 30) : IDisposable
 {
     private readonly SnapshotWriter _writer = new(maxLength);
     private readonly long _start = Stopwatch.GetTimestamp();
@@ -27,12 +28,9 @@ internal sealed class RunJournal(
         _writer.Begin();
         identity.GetAwaiter().GetResult().Write(_writer);
         _writer.Write(_secondsBefore + Stopwatch.GetElapsedTime(_start).TotalSeconds);
-        foreach (ScoringPhase phase in Enum.GetValues<ScoringPhase>())
-        {
-            byte[] record = JsonSerializer.SerializeToUtf8Bytes(scoring.First(phase), DiffusionClipJson.Compact);
-            _writer.Write(record.Length);
-            _writer.Write(record);
-        }
+        byte[] records = JsonSerializer.SerializeToUtf8Bytes(scorers.Records, DiffusionClipJson.Compact);
+        _writer.Write(records.Length);
+        _writer.Write(records);
 
         if (search.Write(_writer))
         {
@@ -83,29 +81,22 @@ internal sealed class RunJournal(
             }
 
             double seconds = reader.ReadDouble();
-            ScoreRecord?[] records = [.. Enum.GetValues<ScoringPhase>().Select(_ => ReadRecord(reader))];
+            IReadOnlyList<ScorerRecords> records = ReadRecords(reader);
             if (search.Read(reader, origin) is { } reason)
             {
                 return reason;
             }
 
             _secondsBefore = double.IsFinite(seconds) ? Math.Max(0, seconds) : 0;
-            foreach (ScoringPhase phase in Enum.GetValues<ScoringPhase>())
-            {
-                if (records[(int)phase] is { } record)
-                {
-                    scoring.Refuse(record, phase);
-                }
-            }
-
+            scorers.Records = records;
             return null;
         }
     }
 
-    private static ScoreRecord? ReadRecord(SnapshotReader reader)
+    private static IReadOnlyList<ScorerRecords> ReadRecords(SnapshotReader reader)
     {
-        byte[] record = new byte[reader.ReadCount(1, "bytes of a score's record")];
-        reader.ReadExactly(record);
-        return JsonSerializer.Deserialize<ScoreRecord>(record, DiffusionClipJson.Compact);
+        byte[] records = new byte[reader.ReadCount(1, "bytes of the scores' records")];
+        reader.ReadExactly(records);
+        return JsonSerializer.Deserialize<ScorerRecords[]>(records, DiffusionClipJson.Compact) ?? [];
     }
 }

@@ -11,7 +11,7 @@ namespace DiffusionClip.Selection.Snapshots;
 internal sealed class SnapshotWriter : BinaryWriter
 {
     /// <summary>Version of the format; raised with every change of it.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     /// <summary>Bytes before the content.</summary>
     public const int HeaderLength = 8 + sizeof(int) + sizeof(long);
