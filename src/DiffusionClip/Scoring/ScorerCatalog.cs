@@ -1,5 +1,6 @@
 using System.Globalization;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Text;
 using DiffusionClip.Tokenization;
 

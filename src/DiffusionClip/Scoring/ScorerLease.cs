@@ -1,4 +1,4 @@
-using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Scoring;
 
