@@ -79,6 +79,11 @@ internal static class OptionsReader
         AtLeast("Limits:PromptLength", options.Limits.PromptLength, 1, 1 << 24);
         AtLeast("Limits:ImagePixels", options.Limits.ImagePixels, 1, 1L << 32);
         AtLeast("Limits:ImageBytes", options.Limits.ImageBytes, 1, 1L << 40);
+        if (options.Scoring.Timeout < TimeSpan.FromMilliseconds(1) || options.Scoring.Timeout > TimeSpan.FromDays(1))
+        {
+            throw new InvalidRequestException("DiffusionClip:Scoring:Timeout", options.Scoring.Timeout.ToString(), "it lies from 1 ms to 1 day: 00:05:00");
+        }
+
         if (string.IsNullOrWhiteSpace(options.DefaultModel))
         {
             throw new InvalidRequestException("DiffusionClip:DefaultModel", options.DefaultModel, "name a model folder");

@@ -40,7 +40,7 @@ public static class DiffusionClipServiceCollectionExtensions
         });
         services.AddSingleton<IModelStore, OnnxModelStore>();
         services.AddSingleton<IImageCodec, SkiaImageCodec>();
-        services.AddSingleton<ScorerSource>();
+        services.AddSingleton<ScorerCatalog>();
         services.AddSingleton<IModelFamily, StableDiffusion>();
         services.AddSingleton<IModelFamily, StableDiffusionXl>();
         services.AddSingleton<IModelFamily, LatentConsistency>();

@@ -52,7 +52,7 @@ public static class ScorerConformance
 
     private static async Task<ScoringResult> ScoreAsync(IImageScorer scorer, IReadOnlyList<RgbImage> images, string[] texts, CancellationToken cancellationToken)
     {
-        ScoringResult result = await scorer.ScoreAsync(new ScoringBatch(images, texts), cancellationToken).ConfigureAwait(false);
+        ScoringResult result = await scorer.ScoreAsync(new ScoringBatch { Images = images, Texts = texts }, cancellationToken).ConfigureAwait(false);
         Require(result.Images.Count == images.Count, $"{images.Count} pictures give as many outcomes, not {result.Images.Count}");
         Require(result.Texts.Count == texts.Length, $"{texts.Length} texts give as many records, not {result.Texts.Count}");
         foreach (ImageOutcome outcome in result.Images)

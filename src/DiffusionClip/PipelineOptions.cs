@@ -21,6 +21,9 @@ public class PipelineOptions
     /// <summary>How requests are executed.</summary>
     public PlanOptions Plan { get; set; } = new();
 
+    /// <summary>How scorers are called.</summary>
+    public ScoringOptions Scoring { get; set; } = new();
+
     /// <summary>What requests may ask for.</summary>
     public LimitOptions Limits { get; set; } = new();
 }

@@ -38,7 +38,7 @@ internal static class AllocationBenchmark
     {
         Model = new() { Id = model },
         Sampling = new() { Seed = 1, Scheduler = scheduler, GuidanceScale = guidance, NumInferenceSteps = steps, Width = side, Height = side },
-        Search = new() { Candidates = 1, Scorer = Scoring.ScorerSource.None },
+        Search = new() { Candidates = 1, Scorer = Scoring.ScorerCatalog.None },
     };
 
     private static async Task MeasureAsync(ServiceProvider services, Table table, ImageRequest request, bool batched, string guidance)

@@ -22,7 +22,7 @@ internal static class PipelineBenchmark
     {
         Model = new() { Id = "sd15-shape" },
         Sampling = new() { Seed = 1, NumInferenceSteps = steps, GuidanceScale = 1, Width = side, Height = side },
-        Search = new() { Candidates = 1, Scorer = scored ? "clip-b32-shape" : Scoring.ScorerSource.None },
+        Search = new() { Candidates = 1, Scorer = scored ? "clip-b32-shape" : Scoring.ScorerCatalog.None },
     };
 
     public static async Task<string> EmbeddedAsync(bool settings)

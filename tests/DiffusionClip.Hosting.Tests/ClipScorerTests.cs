@@ -9,12 +9,12 @@ public class ClipScorerTests
     public async Task APictureThatCannotBePreparedCostsOnlyItsOwnScore()
     {
         await using ServiceProvider services = new ServiceCollection().AddDiffusionClip(contentRoot: Golden.Repository).BuildServiceProvider();
-        using ClipScorer scorer = await services.GetRequiredService<ScorerSource>().LeaseClipAsync("emoji-clip", null, LongTextPolicy.Truncate, TestContext.Current.CancellationToken);
+        using ClipScorer scorer = await services.GetRequiredService<ScorerCatalog>().LeaseClipAsync("emoji-clip", null, LongTextPolicy.Truncate, TestContext.Current.CancellationToken);
         var good = new RgbImage(64, 64, new byte[64 * 64 * 3]);
         var endless = new RgbImage(200_000, 1, new byte[600_000]);
 
-        ScoringResult result = await scorer.ScoreAsync(new ScoringBatch([good, endless, good], ["a red apple"]), TestContext.Current.CancellationToken);
-        ScoringResult alone = await scorer.ScoreAsync(new ScoringBatch([good], ["a red apple"]), TestContext.Current.CancellationToken);
+        ScoringResult result = await scorer.ScoreAsync(new ScoringBatch { Images = [good, endless, good], Texts = ["a red apple"] }, TestContext.Current.CancellationToken);
+        ScoringResult alone = await scorer.ScoreAsync(new ScoringBatch { Images = [good], Texts = ["a red apple"] }, TestContext.Current.CancellationToken);
 
         Assert.Contains("200000x1", result.Images[1].Failure, StringComparison.Ordinal);
         Assert.Null(result.Images[0].Failure);

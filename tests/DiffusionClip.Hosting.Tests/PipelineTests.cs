@@ -99,8 +99,10 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         Assert.All(ranked.Images, image => Assert.Null(image.Score));
         Assert.Null(ranked.Report.Scoring);
 
-        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => host.Pipeline.GenerateAsync(Small with { Search = Small.Search with { Scorer = "no-such-clip" } }));
-        Assert.Contains("no-such-clip", exception.Message, StringComparison.Ordinal);
+        InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(
+            () => host.Pipeline.GenerateAsync(Small with { Search = Small.Search with { Scorer = "emoji-klip" } }));
+        Assert.Equal("scorer", exception.Field);
+        Assert.Contains("did you mean emoji-clip? there are", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -123,7 +125,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         RankedImages ranked = await host.Pipeline.GenerateAsync(hostile);
         byte[] png = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report);
         PictureInspection inspection = PictureMetadataReader.Read(png);
-        Assert.Equal(ranked.Report.Request, inspection.Record!.Request);
+        Assert.Equal(ranked.Report.Request.ComputeSha256(), inspection.Record!.Request.ComputeSha256());
         Assert.Equal(ranked.Report.Plan, inspection.Record.Plan);
         Assert.Equal(ranked.Best!.Seed, inspection.Record.Candidate!.Seed);
         Assert.Equal(ranked.Best.Score, inspection.Record.Candidate.Score);
@@ -142,7 +144,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
 
     private sealed class ThrowingScorer : IImageScorer
     {
-        public ScorerDescriptor Descriptor { get; } = new("throwing", "1", ScoreScale.Unbounded);
+        public ScorerDescriptor Descriptor { get; } = new() { Name = "throwing", Version = "1", Scale = ScoreScale.Unbounded };
 
         public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => throw new InvalidOperationException("out of order");
 

@@ -132,5 +132,5 @@ public sealed class PromptTests(TestHost host) : IClassFixture<TestHost>
     private Task<RankedImages> PaintAsync(string prompt, string? scheduler = null) => host.Pipeline.GenerateAsync(Request(prompt, scheduler));
 
     private Task<ClipScorer> ScorerAsync(LongTextPolicy longText) =>
-        host.Services.GetRequiredService<ScorerSource>().LeaseClipAsync("emoji-clip", "cpu", longText, CancellationToken.None);
+        host.Services.GetRequiredService<ScorerCatalog>().LeaseClipAsync("emoji-clip", "cpu", longText, CancellationToken.None);
 }

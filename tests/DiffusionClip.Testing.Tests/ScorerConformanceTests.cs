@@ -26,15 +26,17 @@ public sealed class ScorerConformanceTests
 
     private sealed class BrokenScorer(Fault fault) : IImageScorer
     {
-        public ScorerDescriptor Descriptor { get; } = new("toy", "1", ScoreScale.Probability);
+        public ScorerDescriptor Descriptor { get; } = new() { Name = "toy", Version = "1", Scale = ScoreScale.Probability };
 
         public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
         {
             float score = fault switch { Fault.DependsOnBatch => 0.1f * batch.Images.Count, Fault.NotFinite => float.NaN, Fault.OutOfScale => 2, _ => 0.5f };
             IEnumerable<RgbImage> images = fault == Fault.LosesOne ? batch.Images.Skip(1) : batch.Images;
-            return ValueTask.FromResult(new ScoringResult(
-                [.. images.Select(_ => new ImageOutcome(batch.Texts.Select(_ => score).ToArray(), default))],
-                [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "toy", Version = "1", Scale = ScoreScale.Probability, Text = text })]));
+            return ValueTask.FromResult(new ScoringResult
+            {
+                Images = [.. images.Select(_ => new ImageOutcome { ScoresPerText = batch.Texts.Select(_ => score).ToArray() })],
+                Texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "toy", Version = "1", Scale = ScoreScale.Probability, Text = text })],
+            });
         }
 
         public void Dispose()

@@ -30,7 +30,7 @@ internal sealed record PictureScoring(ClipScoring Clip, ImageLimits Limits) : ID
         string? folder = useCache ? CliContext.CacheFolder(services.GetRequiredService<DiffusionClipOptions>()) : null;
         return new PictureScoring(
             await ClipScoring.OpenAsync(
-                services.GetRequiredService<ScorerSource>(), services.GetRequiredService<IImageCodec>(), limits, scorer, provider, longText, folder, cancellationToken).ConfigureAwait(false),
+                services.GetRequiredService<ScorerCatalog>(), services.GetRequiredService<IImageCodec>(), limits, scorer, provider, longText, folder, cancellationToken).ConfigureAwait(false),
             limits);
     }
 

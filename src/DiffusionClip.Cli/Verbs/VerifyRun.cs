@@ -295,7 +295,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         var checks = new List<VerifyCheck>();
         try
         {
-            ScorerSource source = services.GetRequiredService<ScorerSource>();
+            ScorerCatalog source = services.GetRequiredService<ScorerCatalog>();
             using ClipScorer scorer = await source.LeaseClipAsync(NameOf(folder), provider, LongTextPolicy.Truncate, cancellationToken).ConfigureAwait(false);
             RgbImage[] pictures = [.. Colours.Select(colour => Plain(colour.Red, colour.Green, colour.Blue))];
             float[] first = scorer.Embedder.EmbedImages(pictures, cancellationToken), again = scorer.Embedder.EmbedImages(pictures, cancellationToken);
@@ -377,7 +377,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
             Prompt = new() { Text = Prompt },
             Model = new() { Id = NameOf(folder), Provider = provider },
             Sampling = new() { Seed = 1, NumInferenceSteps = Steps, Width = width, Height = height },
-            Search = new() { Candidates = 1, Scorer = ScorerSource.None },
+            Search = new() { Candidates = 1, Scorer = ScorerCatalog.None },
             Origin = wantsMask ? new() { Image = Name(picture), Mask = Name(mask), Strength = 1 } : null,
         };
         ImagePipeline pipeline = services.GetRequiredService<ImagePipeline>();

@@ -14,7 +14,7 @@ namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Checks submissions and makes them whole before they are written down.</summary>
 internal sealed class JobIntake(
-    ImagePipeline pipeline, ModelCatalog catalog, ScorerSource scorers, IImageCodec codec, ImageLimits limits, ArtifactStore artifacts, DiffusionClipOptions options)
+    ImagePipeline pipeline, ModelCatalog catalog, ScorerCatalog scorers, IImageCodec codec, ImageLimits limits, ArtifactStore artifacts, DiffusionClipOptions options)
 {
     private const int MostImages = 10_000;
     private const int MostTexts = 1000;
@@ -82,10 +82,11 @@ internal sealed class JobIntake(
         RequireVisible("init_image", caller, request.Origin is { Image.Length: > 0 } origin ? [origin.Image] : []);
         RequireVisible("mask", caller, request.Origin?.Mask is { } mask ? [mask] : []);
         IReadOnlyDictionary<string, RgbImage>? images = inputs.Length > 0 ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false) : null;
-        ImageRequest normalized = pipeline.Prepare(request, images).Request;
-        bool asked = request.Search.Scorer is not null;
+        PreparedRun prepared = pipeline.Prepare(request, images);
+        ImageRequest normalized = prepared.Request;
+        bool asked = request.Search.Scorer is not null || request.Search.Scorers is not null;
         long bytes = Bytes(normalized.Model.Id!, catalog.ResolveGenerator)
-            + (normalized.Search.Scorer is { } scorer && scorer != ScorerSource.None && scorers.Registered(scorer) is null ? Bytes(scorer, catalog.ResolveScorer) : 0);
+            + prepared.Scorers.Where(scorer => scorer.Folder is not null).Sum(scorer => Bytes(scorer.Request.Id, catalog.ResolveScorer));
         return (body with { Generate = normalized }, asked, normalized.Model.Id!, bytes, inputs);
     }
 
@@ -132,17 +133,17 @@ internal sealed class JobIntake(
     private (string Name, long Bytes) Scorer(string? asked)
     {
         RequireName("scorer", asked);
-        if (asked == ScorerSource.None)
+        if (asked == ScorerCatalog.None)
         {
             throw new InvalidRequestException("scorer", asked, "ranking and scoring need one; leave it out for the configured one");
         }
 
-        if (scorers.Registered(asked) is { } plugin)
+        if (scorers.FindRegistered(asked) is { } plugin)
         {
             return (plugin.Descriptor.Name, 0);
         }
 
-        ClipFolder folder = scorers.ResolveClip(asked);
+        ClipFolder folder = scorers.ChooseForPictures(new() { Scorer = asked })[0].Folder!;
         return (folder.Id, Bytes(folder.Id, _ => folder));
     }
 

@@ -18,7 +18,7 @@ internal sealed record ClipScoring(ClipScorer Scorer, ScoringStream Stream) : ID
     /// <param name="cacheFolder">Where embeddings are kept between runs; null: nowhere.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     public static async Task<ClipScoring> OpenAsync(
-        ScorerSource scorers, IImageCodec codec, ImageLimits limits, string? scorer, string? provider, LongTextPolicy longText, string? cacheFolder, CancellationToken cancellationToken)
+        ScorerCatalog scorers, IImageCodec codec, ImageLimits limits, string? scorer, string? provider, LongTextPolicy longText, string? cacheFolder, CancellationToken cancellationToken)
     {
         ClipScorer clip = await scorers.LeaseClipAsync(scorer, provider, longText, cancellationToken).ConfigureAwait(false);
         try

@@ -173,7 +173,7 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
     {
         if (item.Failure is not null)
         {
-            return new ScoredItem(item.Item.Name, [], new ImageOutcome(default, default, item.Failure), item.Hash);
+            return new ScoredItem(item.Item.Name, [], ImageOutcome.Failed(item.Failure), item.Hash);
         }
 
         TextEmbedding[] texts = [.. item.Texts.Select(text => scorer.Embedder.EmbedText(text, cancellationToken))];

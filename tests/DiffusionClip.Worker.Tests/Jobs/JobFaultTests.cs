@@ -344,7 +344,7 @@ public sealed class JobFaultTests
 
     private sealed class BrokenScorer : IImageScorer
     {
-        public ScorerDescriptor Descriptor { get; } = new("broken", "1", ScoreScale.Unbounded);
+        public ScorerDescriptor Descriptor { get; } = new() { Name = "broken", Version = "1", Scale = ScoreScale.Unbounded };
 
         public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => throw new InvalidOperationException("it broke");
 

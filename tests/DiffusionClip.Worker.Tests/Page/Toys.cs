@@ -28,13 +28,13 @@ internal sealed class HalveAndFork : ISearchStrategy
 /// <summary>A scorer that likes it bright, whatever the text says.</summary>
 internal sealed class BrightnessScorer : IImageScorer
 {
-    public ScorerDescriptor Descriptor { get; } = new("brightness", "1", ScoreScale.Probability);
+    public ScorerDescriptor Descriptor { get; } = new() { Name = "brightness", Version = "1", Scale = ScoreScale.Probability };
 
     public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
     {
-        ImageOutcome[] images = [.. batch.Images.Select(image => new ImageOutcome(Enumerable.Repeat(Brightness(image), batch.Texts.Count).ToArray(), default))];
+        ImageOutcome[] images = [.. batch.Images.Select(image => new ImageOutcome { ScoresPerText = Enumerable.Repeat(Brightness(image), batch.Texts.Count).ToArray() })];
         ScoreRecord[] texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = Descriptor.Name, Version = Descriptor.Version, Scale = Descriptor.Scale, Text = text })];
-        return ValueTask.FromResult(new ScoringResult(images, texts));
+        return ValueTask.FromResult(new ScoringResult { Images = images, Texts = texts });
     }
 
     public void Dispose()

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DiffusionClip.Reporting.Metadata;
+using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
@@ -104,7 +105,7 @@ internal static class GenerationReply
         ["strategy"] = used.Search.Strategy,
         ["candidates"] = used.Search.Candidates,
         ["keep"] = used.Search.Keep,
-        ["scorer"] = used.Search.Scorer,
+        ["scorer"] = ScorerShorthand.Format(used.Search.Scorers ?? []),
         ["score_text"] = used.Search.ScoreText,
         ["scale"] = report?.Scoring is { } scoring ? JsonSerializer.SerializeToNode(scoring.Scale, DiffusionClipJson.Compact) : null,
         ["scores"] = new JsonArray([.. kept.Select(picture => (JsonNode?)picture.Image.Score)]),

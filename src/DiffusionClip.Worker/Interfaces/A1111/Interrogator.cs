@@ -15,7 +15,7 @@ namespace DiffusionClip.Worker.Interfaces.A1111;
 /// configured file, or of the list that ships.
 /// </summary>
 internal sealed class Interrogator(
-    ImageSource source, IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, ScorerSource scorers, WorkerOptions options) : IDisposable
+    ImageSource source, IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, ScorerCatalog scorers, WorkerOptions options) : IDisposable
 {
     private const string Resource = "DiffusionClip.Worker.Interfaces.A1111.phrases.txt";
     private const int MostCaptions = 1000;

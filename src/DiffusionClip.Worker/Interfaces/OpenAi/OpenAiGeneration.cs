@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DiffusionClip.Imaging;
+using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Interfaces.A1111;
 using DiffusionClip.Worker.Jobs;
 using DiffusionClip.Worker.Trust;
@@ -260,7 +261,7 @@ internal sealed class OpenAiGeneration(
             ["model"] = (report?.Request ?? job.Body.Generate)?.Model.Id,
             ["strategy"] = report?.Request.Search.Strategy,
             ["candidates"] = report?.Request.Search.Candidates,
-            ["scorer"] = report?.Request.Search.Scorer,
+            ["scorer"] = report is null ? null : ScorerShorthand.Format(report.Request.Search.Scorers ?? []),
             ["cached_from"] = job.Result?.CachedFrom,
             ["ignored"] = new JsonArray([.. given.Ignored.Select(line => (JsonNode?)line)]),
             ["warnings"] = new JsonArray([.. (report?.Warnings ?? []).Concat(job.Result?.Warnings ?? []).Distinct().Select(line => (JsonNode?)line)]),

@@ -13,7 +13,7 @@ namespace DiffusionClip.Worker.Jobs.Running;
 /// <summary>Does a job's work: generates, ranks or scores, and puts what came of it into the store.</summary>
 internal sealed class JobRunner(
     ImagePipeline pipeline,
-    ScorerSource scorers,
+    ScorerCatalog scorers,
     IImageCodec codec,
     ImageLimits limits,
     PictureEncoder encoder,
@@ -165,7 +165,7 @@ internal sealed class JobRunner(
         string? scorer, LongTextPolicy? longText, IEnumerable<(string Image, IReadOnlyList<string> Texts)> pairs, int count, RunningJob run, JobFeed feed)
     {
         var scored = new List<ScoredItem>(count);
-        if (scorers.Registered(scorer) is { } plugin)
+        if (scorers.FindRegistered(scorer) is { } plugin)
         {
             foreach ((string image, IReadOnlyList<string> texts) in pairs)
             {
@@ -206,7 +206,7 @@ internal sealed class JobRunner(
         {
             byte[] file = await ReadAsync(image, cancellationToken).ConfigureAwait(false);
             texts = Texts(texts, file);
-            ScoringResult result = await plugin.ScoreAsync(new ScoringBatch([codec.Decode(file, limits)], texts), cancellationToken).ConfigureAwait(false);
+            ScoringResult result = await plugin.ScoreAsync(new ScoringBatch { Images = [codec.Decode(file, limits)], Texts = texts }, cancellationToken).ConfigureAwait(false);
             if (result.Images is not [var outcome] || result.Texts.Count != texts.Count || (outcome.Failure is null && outcome.ScoresPerText.Length != texts.Count))
             {
                 throw new DiffusionClipException($"{plugin.Descriptor.Name} gave {result.Images.Count} outcomes for 1 picture and {texts.Count} texts");
@@ -216,7 +216,7 @@ internal sealed class JobRunner(
         }
         catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
-            return new ScoredItem(image, [], new ImageOutcome(default, default, exception.Message), image);
+            return new ScoredItem(image, [], ImageOutcome.Failed(exception.Message), image);
         }
     }
 

@@ -9,7 +9,7 @@ using DiffusionClip.Worker.Jobs.Ledger;
 namespace DiffusionClip.Worker.Jobs.Running;
 
 /// <summary>Answers a generation from the caller's own earlier one: same normalized request, same plan, same models to the last byte.</summary>
-internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, ModelCatalog catalog, ScorerSource scorers, IModelStore store, PipelineOptions options)
+internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, ModelCatalog catalog, ScorerCatalog scorers, IModelStore store, PipelineOptions options)
 {
     /// <summary>The result of an equal job whose artefacts are all there; null where there is none.</summary>
     public JobResult? Find(Job job)
@@ -29,7 +29,7 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
     {
         if (result.Report is not { FinishedEarly: false } report
             || report.Candidates.Any(candidate => candidate.Failure is not null || candidate.ScoringFailure is not null)
-            || (report.Scoring is null && request.Search.Scorer != ScorerSource.None))
+            || (report.Scoring is null && request.Search.Scorers is { Count: > 0 }))
         {
             return null;
         }
@@ -43,7 +43,7 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
         try
         {
             string generator = ModelHashes.Compute(catalog.ResolveGenerator(request.Model.Id!)).Identity;
-            string? scorer = Plugin(request) ?? (request.Search.Scorer == ScorerSource.None ? null : ModelHashes.Compute(catalog.ResolveScorer(request.Search.Scorer!)).Identity);
+            string? scorer = Plugin(request) ?? (request.Search.Scorers is [var only] ? ModelHashes.Compute(catalog.ResolveScorer(only.Id)).Identity : null);
             return Key(request, generator, scorer);
         }
         catch (ModelFolderException)
@@ -53,7 +53,7 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
         }
     }
 
-    private string? Plugin(ImageRequest request) => scorers.Registered(request.Search.Scorer) is { } plugin ? plugin.Descriptor.ToString() : null;
+    private string? Plugin(ImageRequest request) => scorers.FindRegistered(request.Search.Scorers?.FirstOrDefault()?.Id) is { } plugin ? plugin.Descriptor.ToString() : null;
 
     private string Key(ImageRequest request, string? generator, string? scorer) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(
         '\n',

@@ -6,6 +6,7 @@ using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;
+using DiffusionClip.Scoring;
 
 namespace DiffusionClip.Selection.Snapshots;
 
@@ -209,7 +210,7 @@ public sealed class ResumeTests
 
         byte[] newer = [.. snapshot];
         newer[SnapshotWriter.Magic.Length]++;
-        await BeginsAnew(newer, Search(), new BestOfN(), "version 2, this build reads 1");
+        await BeginsAnew(newer, Search(), new BestOfN(), FormattableString.Invariant($"version {SnapshotWriter.Version + 1}, this build reads {SnapshotWriter.Version}"));
     }
 
     /// <summary>Wrong values under a right checksum: whatever they are, reading them ends in an answer and takes no more memory than the bytes are worth.</summary>
@@ -274,7 +275,7 @@ public sealed class ResumeTests
         var control = new RunControl { Observer = new Silence(), Snapshots = log };
         using var denoising = new DenoisingLoop(
             silent, ToySearch.Shape, scheduler, new Conditioning.ConditioningSchedule(text, text), new GuidanceSettings(2, 0), plan, control.Observer, _ => throw new NotSupportedException(), default);
-        using var journal = new RunJournal(log, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), new ScoreComparison(), TextOrigin.Instance);
+        using var journal = new RunJournal(log, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), ScorerSet.Empty, TextOrigin.Instance);
         for (int repeat = 0; repeat < 2; repeat++)
         {
             allocated.Clear();

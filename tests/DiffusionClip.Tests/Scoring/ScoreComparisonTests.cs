@@ -1,4 +1,4 @@
-namespace DiffusionClip.Selection;
+namespace DiffusionClip.Scoring;
 
 public sealed class ScoreComparisonTests
 {
