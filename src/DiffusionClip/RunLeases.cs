@@ -46,7 +46,7 @@ internal sealed class RunLeases : IDisposable
     private static async Task GiveBackAsync<T>(Task<T> lease)
         where T : IDisposable
     {
-        await lease.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.None);
+        await ((Task)lease).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (lease.IsCompletedSuccessfully)
         {
             (await lease.ConfigureAwait(false)).Dispose();

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Numerics.Tensors;
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
-using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Origins;
 

@@ -175,7 +175,7 @@ public static class PictureMetadataReader
             Sampler = sampling.Scheduler,
             // By way of decimal digits: 7.5f is 7.5, and 0.1f is not 0.10000000149.
             CfgScale = sampling.GuidanceScale is { } scale ? double.Parse(scale.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null,
-            Seed = (record.Candidate.Seed ?? sampling.Seed)?.ToString(CultureInfo.InvariantCulture),
+            Seed = record.Candidate.Seed.ToString(CultureInfo.InvariantCulture),
             Width = sampling.Width,
             Height = sampling.Height,
             Model = generator?.Id ?? request.Model.Id,
