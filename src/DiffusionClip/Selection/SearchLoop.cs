@@ -1,5 +1,5 @@
 using DiffusionClip.Denoising;
-using DiffusionClip.Reporting;
+using DiffusionClip.Observing;
 using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;

@@ -4,6 +4,7 @@ using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
 using DiffusionClip.Denoising.Schedulers;
 using DiffusionClip.Models;
+using DiffusionClip.Observing;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 

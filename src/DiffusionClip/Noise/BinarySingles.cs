@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace DiffusionClip.Selection.Snapshots;
+namespace DiffusionClip.Noise;
 
 /// <summary>Vectors as bytes: IEEE 754 single precision, little-endian, so that every bit comes back, those of NaNs too.</summary>
 internal static class BinarySingles
