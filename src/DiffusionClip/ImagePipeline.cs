@@ -4,6 +4,8 @@ using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Observing;
+using DiffusionClip.Observing;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;

@@ -100,7 +100,7 @@ internal static class ScoreBenchmark
 
     private static async Task FromFilesAsync(ClipScorer scorer, IImageCodec codec, string[] paths)
     {
-        var stream = new ScoringStream(scorer, codec, new EmbeddingCache("benchmark", null), ImageLimits.Default, Batch);
+        var stream = new ScoringStream(scorer, codec, new EmbeddingCache("benchmark", scorer.Embedder.EmbedText("", CancellationToken.None).Embeds.Length, null), ImageLimits.Default, Batch);
         int scored = 0;
         await foreach (ScoredItem item in stream.ScoreAsync(Items()))
         {

@@ -52,9 +52,9 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         }
 
         interruption.Abort.ThrowIfCancellationRequested();
-        RgbImage overview = Overview(ranked);
+        RgbImage overview = ContactSheet.Compose(ranked, services.GetRequiredService<ITextRasterizer>());
         (string path, RunReport report) = folder.Commit(ranked, services.GetRequiredService<PictureEncoder>(), overview);
-        foreach (string warning in Warnings(report).Where(warning => !IsFallback(report, warning)))
+        foreach (string warning in Warnings(report))
         {
             context.Terminal.Warn(warning);
         }
@@ -117,20 +117,6 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         }
     }
 
-    private RgbImage Overview(RankedImages ranked)
-    {
-        RunReport report = ranked.Report;
-        Dictionary<int, RgbImage> pictures = ranked.Images.ToDictionary(image => image.Candidate.Index, image => image.Image);
-        string scorer = report.Scoring is { } scoring ? $", scored by {scoring.Model ?? scoring.Scorer}" : ", not scored";
-        string subtitle = string.Create(
-            CultureInfo.InvariantCulture, $"{report.Request.Model.Id}, {report.Request.Sampling.NumInferenceSteps} steps, guidance {report.Request.Sampling.GuidanceScale}{scorer}; {report.Candidates.Count} candidates");
-        return ContactSheet.Compose(
-            report.Request.Prompt.Text,
-            subtitle,
-            [.. report.Candidates.Select(candidate => new ContactSheetCell(candidate, pictures.GetValueOrDefault(candidate.Index)))],
-            services.GetRequiredService<ITextRasterizer>());
-    }
-
     private static string Title(string title) => title.Length switch { 0 => "(no prompt)", > 80 => $"{title[..79]}…", _ => title };
 
     private static string Details(ImageRequest request)
@@ -148,13 +134,9 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
             .Select(stage => (Stage: stage.Key, Seconds: stage.Sum(part => part.Seconds)))
             .Where(stage => stage.Seconds >= Math.Max(0.005, report.Seconds / 50))
             .Select(stage => string.Create(CultureInfo.InvariantCulture, $"{stage.Stage.ToString().ToLowerInvariant()} {stage.Seconds:0.00} s"));
-        string fallback = report.Warnings.FirstOrDefault(warning => IsFallback(report, warning)) is { } reason ? $" ({reason})" : "";
+        string fallback = report.ProviderReason is { } reason ? $" ({reason})" : "";
         return string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:0.00} s on {report.Plan.Provider}{fallback}: {string.Join(", ", stages)}");
     }
-
-    // Said with the provider: who leaves the choice to the program need not be warned of it.
-    private static bool IsFallback(RunReport report, string warning) =>
-        report.Request.Model.Provider == "auto" && warning.StartsWith("provider auto", StringComparison.Ordinal);
 
     private static string Score(double? score) => score is { } value ? value.ToString("0.0000", CultureInfo.InvariantCulture) : "";
 

@@ -40,6 +40,9 @@ internal sealed record PictureScoring(ClipScoring Clip, ImageLimits Limits) : ID
     public ScoringItem Item(string path, Func<ReadOnlyMemory<byte>, IReadOnlyList<string>> texts) =>
         new(path, cancellationToken => PictureFiles.ReadAsync(path, Limits, cancellationToken), texts);
 
+    /// <summary>What computes the scores, e.g. <c>cpu</c>, and why <c>auto</c> did not take a faster provider.</summary>
+    public string Provider => Scorer.Provider is { FallbackReason: { } reason } provider ? $"{provider.Name} ({reason})" : Scorer.Provider.Name;
+
     /// <summary>What a bad picture is reported as.</summary>
     public static string Bad(string path, string? failure) => new InvalidRequestException("files", path, failure ?? "it has no score").Message;
 

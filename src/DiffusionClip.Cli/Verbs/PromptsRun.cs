@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
-using DiffusionClip.Reporting;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace DiffusionClip.Cli.Verbs;

@@ -4,6 +4,7 @@ using System.Text.Json;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Conditioning.Prompts;
+using DiffusionClip.Files;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Scoring;
@@ -109,6 +110,7 @@ internal sealed class RankVerb
         }
         else if (!quiet && ranked.Length > 0)
         {
+            terminal.Say($"scored on {scoring.Provider}");
             Print(terminal, ranked);
         }
 
@@ -165,7 +167,7 @@ internal sealed class RankVerb
                 }
 
                 var score = new PictureScore { Software = ImagePipeline.Software, Score = Score(item), Scoring = item.Texts[0].Record };
-                FileReplacement.Replace(item.Name, PictureScoreWriter.Write(file, score));
+                AtomicFile.Replace(item.Name, PictureScoreWriter.Write(file, score));
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DiffusionClipException)
             {

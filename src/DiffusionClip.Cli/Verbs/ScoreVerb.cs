@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
+using DiffusionClip.Files;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Scoring;
 using Microsoft.Extensions.Hosting;
@@ -13,6 +14,8 @@ namespace DiffusionClip.Cli.Verbs;
 /// <summary><c>dclip score</c>: any number of pictures against texts, a row each, in bounded memory.</summary>
 internal sealed class ScoreVerb
 {
+    private static readonly UTF8Encoding _utf8 = new(encoderShouldEmitUTF8Identifier: false);
+
     private readonly Argument<string[]> _files = new("FILES") { Description = "Pictures, folders and patterns such as \"pics/**/*.png\".", Arity = ArgumentArity.ZeroOrMore };
     private readonly Option<string[]> _prompt = new("--prompt", "-p") { HelpName = "TEXT", Description = "A text that every picture is scored against. Repeatable." };
     private readonly Option<string?> _pairs = new("--pairs")
@@ -65,7 +68,7 @@ internal sealed class ScoreVerb
             ScoredText.Check("prompt", prompt, host.Services);
         }
 
-        using var target = output is null ? null : NewFile.Create(output);
+        using AtomicFile? target = output is null ? null : NewFile(output);
         using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
 
         // What a row is about, in the order of the items; the stream keeps few of them at a time.
@@ -78,7 +81,8 @@ internal sealed class ScoreVerb
                 return scoring.Item(path, fromMetadata ? PromptOf : _ => prompts);
             });
         int rows = 0, failures = 0;
-        using (ScoreWriter writer = ScoreWriter.Create(format, target?.Writer ?? terminal.Out))
+        TextWriter rowsOut = target is null ? terminal.Out : new StreamWriter(target.Content, _utf8, leaveOpen: true);
+        using (ScoreWriter writer = ScoreWriter.Create(format, rowsOut))
         {
             await foreach (ScoredItem item in scoring.Stream.ScoreAsync(ScoringStream.Feed(items), context.Interruption.Abort).ConfigureAwait(false))
             {
@@ -92,10 +96,13 @@ internal sealed class ScoreVerb
             }
         }
 
-        target?.Commit();
+        await rowsOut.FlushAsync().ConfigureAwait(false);
+        target?.Commit(overwrite: false);
         if (!parse.GetValue(_quiet))
         {
-            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{rows} rows{(failures > 0 ? $", {failures} of them errors" : "")}{(output is null ? "" : $", written to {output}")}"));
+            string errors = failures > 0 ? string.Create(CultureInfo.InvariantCulture, $", {failures} of them errors") : "";
+            string place = output is null ? "" : $", written to {output}";
+            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{rows} rows{errors}{place}, on {scoring.Provider}"));
         }
 
         return failures > 0 ? ExitCodes.Failure : ExitCodes.Success;
@@ -151,48 +158,16 @@ internal sealed class ScoreVerb
         }
     }
 
-    /// <summary>A file that appears when it is whole.</summary>
-    private sealed class NewFile : IDisposable
+    private static AtomicFile NewFile(string path)
     {
-        private readonly string _path;
-        private string? _aside;
-
-        private NewFile(string path, string aside)
+        try
         {
-            _path = path;
-            _aside = aside;
-            Writer = new StreamWriter(new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            return AtomicFile.Begin(path);
         }
-
-        public StreamWriter Writer { get; }
-
-        public static NewFile Create(string path)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            try
-            {
-                string full = Path.GetFullPath(path);
-                return new NewFile(full, Path.Combine(Path.GetDirectoryName(full)!, $".{Path.GetFileName(full)}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial"));
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-            {
-                throw new InvalidRequestException("--out", path, $"it has to be a file that can be written ({exception.Message})");
-            }
-        }
-
-        public void Commit()
-        {
-            Writer.Dispose();
-            File.Move(_aside!, _path, overwrite: false);
-            _aside = null;
-        }
-
-        public void Dispose()
-        {
-            Writer.Dispose();
-            if (_aside is not null)
-            {
-                File.Delete(_aside);
-            }
+            throw new InvalidRequestException("--out", path, $"it has to be a file that can be written ({exception.Message})");
         }
     }
 }

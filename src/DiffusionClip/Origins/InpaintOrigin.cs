@@ -90,8 +90,7 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
             else
             {
                 // Between the two stages of a step the reference noises to the level of the step's end.
-                int level = scheduler is TwoStagePlan && !scheduler.IsBoundary(evaluation + 1) ? evaluation + 2 : evaluation + 1;
-                scheduler.AddNoise(clean, noise, level, kept);
+                scheduler.AddNoise(clean, noise, scheduler.StepEnd(evaluation), kept);
             }
 
             for (int start = 0; start < sample.Length; start += mask.Length)

@@ -28,7 +28,8 @@ internal sealed record ClipScoring(ClipScorer Scorer, ScoringStream Stream) : ID
             await clip.ReadyAsync(cancellationToken).ConfigureAwait(false);
             ScoreRecord record = clip.Record("", new TextEmbedding(default, 0, 0));
             string key = string.Join('\n', record.Scorer, record.Version, hashes.Identity, record.Preprocessing, record.Precision, record.Provider);
-            return new ClipScoring(clip, new ScoringStream(clip, codec, new EmbeddingCache(key, cacheFolder), limits));
+            int width = clip.Embedder.EmbedText("", cancellationToken).Embeds.Length;
+            return new ClipScoring(clip, new ScoringStream(clip, codec, new EmbeddingCache(key, width, cacheFolder), limits));
         }
         catch
         {

@@ -18,9 +18,6 @@ public sealed class BestOfN : ISearchStrategy
     /// <inheritdoc/>
     public string Name => StrategyName;
 
-    /// <summary>The factory that is registered with the host.</summary>
-    public static ISearchStrategyFactory Factory { get; } = new SearchStrategyFactory(StrategyName, static (_, _) => new BestOfN());
-
     /// <inheritdoc/>
     public SearchMove Next(SearchState state)
     {
@@ -36,4 +33,14 @@ public sealed class BestOfN : ISearchStrategy
         SearchMove.Advance round = SearchMove.Advance.Roots(Math.Min(RoundSize, budget.Candidates - started), budget.Evaluations);
         return round with { Held = [.. best.Take(budget.TotalsAreRelative ? int.MaxValue : budget.Keep)] };
     }
+}
+
+/// <summary>Makes <see cref="BestOfN"/>, which takes no options.</summary>
+public sealed class BestOfNFactory : ISearchStrategyFactory
+{
+    /// <inheritdoc/>
+    public string Name => BestOfN.StrategyName;
+
+    /// <inheritdoc/>
+    public ISearchStrategy Create(SearchOptions options, SearchBudget budget) => new BestOfN();
 }

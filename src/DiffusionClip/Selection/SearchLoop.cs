@@ -1,6 +1,6 @@
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
-using DiffusionClip.Reporting;
+using DiffusionClip.Observing;
 using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;

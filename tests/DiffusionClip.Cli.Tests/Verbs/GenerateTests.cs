@@ -44,6 +44,13 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     }
 
     [Fact]
+    public void Why_auto_fell_back_is_printed()
+    {
+        Assert.StartsWith("provider auto fell back to cpu: ", run.Report.ProviderReason, StringComparison.Ordinal);
+        Assert.Contains($" s on cpu ({run.Report.ProviderReason}): ", run.Result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Plain_lines_tell_the_progress_and_the_table_the_result()
     {
         Assert.Equal(["models", "conditioning", "denoising", "decoding", "scoring"], run.Result.ErrorLines.Intersect(["models", "conditioning", "denoising", "decoding", "scoring"]));

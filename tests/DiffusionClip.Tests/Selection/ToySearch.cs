@@ -1,8 +1,10 @@
 using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
+using DiffusionClip.Observing;
+using DiffusionClip.Scoring;
+using DiffusionClip.Observing;
 using DiffusionClip.Origins;
-using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;
 using DiffusionClip.Selection.Snapshots;
 using DiffusionClip.Testing;

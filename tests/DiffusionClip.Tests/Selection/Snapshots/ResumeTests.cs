@@ -3,6 +3,7 @@ using System.Text.Json;
 using DiffusionClip.Denoising;
 using DiffusionClip.Denoising.Schedulers;
 using DiffusionClip.Models;
+using DiffusionClip.Observing;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;

@@ -1,11 +1,10 @@
 using System.Text.Json.Serialization;
 using DiffusionClip.Models;
-using DiffusionClip.Onnx;
 
-namespace DiffusionClip.Cli.Verbs;
+namespace DiffusionClip.Verification;
 
 /// <summary>What trying a model folder showed; made to be posted: it names no folder of the machine.</summary>
-internal sealed record VerifyReport
+public sealed record VerificationReport
 {
     /// <summary>Version of the record.</summary>
     public int SchemaVersion { get; init; } = 1;
@@ -26,7 +25,7 @@ internal sealed record VerifyReport
     public string? License { get; init; }
 
     /// <summary>What computes it.</summary>
-    public required VerifyMachine Machine { get; init; }
+    public required VerificationMachine Machine { get; init; }
 
     /// <summary>What the folder says: sizes, limits, scheduler.</summary>
     public IReadOnlyDictionary<string, string> Facts { get; init; } = new Dictionary<string, string>();
@@ -44,28 +43,53 @@ internal sealed record VerifyReport
     public IReadOnlyList<GraphTrial> Trials { get; init; } = [];
 
     /// <summary>The self-test: what was tried and what came of it.</summary>
-    public IReadOnlyList<VerifyCheck> Checks { get; init; } = [];
+    public IReadOnlyList<VerificationCheck> Checks { get; init; } = [];
 }
 
 /// <summary>What a report was made with.</summary>
-/// <param name="Software">This program.</param>
-/// <param name="Runtime">ONNX Runtime.</param>
-/// <param name="System">Operating system and architecture.</param>
-/// <param name="DotNet">The .NET runtime.</param>
-/// <param name="Processors">Processors the process may use.</param>
-/// <param name="Provider">The execution provider that was asked for.</param>
-/// <param name="Providers">The execution providers of this build.</param>
-internal sealed record VerifyMachine(string Software, string Runtime, string System, string DotNet, int Processors, string Provider, IReadOnlyList<string> Providers);
+public sealed record VerificationMachine
+{
+    /// <summary>This program.</summary>
+    public required string Software { get; init; }
+
+    /// <summary>The runtime and its version.</summary>
+    public required string Runtime { get; init; }
+
+    /// <summary>Operating system and architecture.</summary>
+    public required string System { get; init; }
+
+    /// <summary>The .NET runtime.</summary>
+    public required string DotNet { get; init; }
+
+    /// <summary>Processors the process may use.</summary>
+    public int Processors { get; init; }
+
+    /// <summary>The execution provider that was asked for.</summary>
+    public required string Provider { get; init; }
+
+    /// <summary>The execution providers of this build.</summary>
+    public IReadOnlyList<string> Providers { get; init; } = [];
+}
 
 /// <summary>One part of the self-test.</summary>
-/// <param name="Name">What was tried.</param>
-/// <param name="State">What came of it.</param>
-/// <param name="Detail">Numbers, or the failure.</param>
-internal sealed record VerifyCheck(string Name, CheckState State, string Detail);
+public sealed record VerificationCheck
+{
+    /// <summary>What was tried.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What came of it.</summary>
+    public CheckState State { get; init; }
+
+    /// <summary>Numbers, or the failure.</summary>
+    public required string Detail { get; init; }
+
+    internal static VerificationCheck Of(string name, CheckState state, string detail) =>
+        new() { Name = name, State = state, Detail = detail };
+}
 
 /// <summary>What came of a check.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<CheckState>))]
-internal enum CheckState
+public enum CheckState
 {
     /// <summary>As it should be.</summary>
     [JsonStringEnumMemberName("ok")]

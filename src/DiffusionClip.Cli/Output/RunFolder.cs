@@ -1,14 +1,16 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using DiffusionClip.Files;
+using DiffusionClip.Reporting;
 
-namespace DiffusionClip.Reporting;
+namespace DiffusionClip.Cli.Output;
 
 /// <summary>
 /// A new folder for one run's results. It is reserved before the run under a hidden name, so that an output that cannot be
 /// written is known at once, and gets its final name when everything is in it: a folder with that name is whole.
 /// </summary>
-public sealed class RunFolder : IDisposable
+internal sealed class RunFolder : IDisposable
 {
     /// <summary>Name of the report in a run's folder.</summary>
     public const string ReportName = "report.json";
@@ -47,7 +49,8 @@ public sealed class RunFolder : IDisposable
             File.Delete(probe);
             return new RunFolder(full, firstCreated, name, partial);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             throw new InvalidRequestException("output", parent, $"it has to be a folder that can be written ({exception.Message})");
         }
@@ -84,7 +87,9 @@ public sealed class RunFolder : IDisposable
 
         Write(ContactSheetName, encoder.EncodePlain(contactSheet));
         Write(ReportName, JsonSerializer.SerializeToUtf8Bytes(report, DiffusionClipJson.Indented));
-        return (Publish(), report);
+        string path = FreeName.Take(_parent, _name, path => Directory.Move(_partial, path));
+        _partial = null;
+        return (path, report);
     }
 
     /// <summary>Removes what was not committed, also parents made for it that are empty.</summary>
@@ -168,33 +173,5 @@ public sealed class RunFolder : IDisposable
         return string.Create(CultureInfo.InvariantCulture, $"{position:00}_seed-{image.Seed}{fork}{score}.png");
     }
 
-    private void Write(string name, ReadOnlySpan<byte> content)
-    {
-        using var file = new FileStream(Path.Combine(_partial!, name), FileMode.CreateNew, FileAccess.Write, FileShare.None);
-        file.Write(content);
-        file.Flush(flushToDisk: true);
-    }
-
-    private string Publish()
-    {
-        for (int number = 1; ; number++)
-        {
-            string path = Path.Combine(_parent, number == 1 ? _name : string.Create(CultureInfo.InvariantCulture, $"{_name}-{number}"));
-            if (Path.Exists(path))
-            {
-                continue;
-            }
-
-            try
-            {
-                Directory.Move(_partial!, path);
-                _partial = null;
-                return path;
-            }
-            catch (IOException) when (Path.Exists(path))
-            {
-                // Somebody else was faster with this name.
-            }
-        }
-    }
+    private void Write(string name, ReadOnlySpan<byte> content) => AtomicFile.Write(Path.Combine(_partial!, name), content);
 }

@@ -1,61 +1,25 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using DiffusionClip.Models;
+using DiffusionClip.Verification;
 using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Onnx;
 
-/// <summary>Sizes for what a graph leaves free.</summary>
-/// <param name="Channels">Channels of pictures or latents.</param>
-/// <param name="Height">Height of pictures or latents.</param>
-/// <param name="Width">Width of pictures or latents.</param>
-/// <param name="Tokens">Length of a text.</param>
-/// <param name="HiddenSize">Width of text embeddings.</param>
-/// <param name="VocabSize">Token ids there are.</param>
-public sealed record GraphSizes(int Channels, int Height, int Width, int Tokens, int HiddenSize, int VocabSize);
-
-/// <summary>How a graph did on made-up inputs; failures are told, not thrown.</summary>
-public sealed record GraphTrial
+/// <summary>Tries single graphs with ONNX Runtime. Thread-safe.</summary>
+public sealed class OnnxGraphTrials : IGraphTrials
 {
     private const int MostEvaluations = 50;
 
-    /// <summary>Path in the model's folder.</summary>
-    public required string File { get; init; }
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Providers => ExecutionProviders.Available();
 
-    /// <summary>Inputs as the graph describes them, e.g. <c>sample float[batch,4,height,width]</c>.</summary>
-    public IReadOnlyList<string> Inputs { get; init; } = [];
+    /// <inheritdoc/>
+    public string Resolve(string provider) => ExecutionProviders.Resolve(provider);
 
-    /// <summary>Outputs as the graph describes them.</summary>
-    public IReadOnlyList<string> Outputs { get; init; } = [];
-
-    /// <summary>Sizes of the outputs for the inputs that were tried, in the order of <see cref="Outputs"/>.</summary>
-    public IReadOnlyList<string> Shapes { get; init; } = [];
-
-    /// <summary>Whether every number of the outputs is finite, on every provider tried.</summary>
-    public bool IsFinite { get; init; }
-
-    /// <summary>Whether the CPU gave the same bits twice.</summary>
-    public bool IsDeterministic { get; init; }
-
-    /// <summary>Evaluations per second on the CPU at the sizes tried.</summary>
-    public double CpuEvaluationsPerSecond { get; init; }
-
-    /// <summary>Evaluations per second on the device; null if there was none to try.</summary>
-    public double? DeviceEvaluationsPerSecond { get; init; }
-
-    /// <summary>Largest difference between CPU and device, as a part of the largest number of the output; null if there was no device to try.</summary>
-    public double? LargestDeviation { get; init; }
-
-    /// <summary>Why the graph cannot be used; null if nothing is known against it.</summary>
-    public string? Failure { get; init; }
-
-    /// <summary>Runs a graph on the CPU twice, then for a moment to see how fast it is; and the same on a device, if one is named.</summary>
-    /// <param name="folder">The model, whose graphs have been described: nothing outside of it is opened.</param>
-    /// <param name="file">The graph's path in it.</param>
-    /// <param name="sizes">Sizes for what the graph leaves free.</param>
-    /// <param name="device">An execution provider beside the CPU; null or <c>cpu</c>: none.</param>
-    /// <param name="patience">How long each provider is timed.</param>
-    /// <param name="cancellationToken">Ends a running evaluation.</param>
-    public static GraphTrial Run(ModelFolder folder, string file, GraphSizes sizes, string? device, TimeSpan patience, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public GraphTrial Try(
+        ModelFolder folder, string file, GraphSizes sizes, string? device, TimeSpan patience, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(sizes);
@@ -66,7 +30,11 @@ public sealed record GraphTrial
             Answer cpu;
             using (OnnxSession session = OnnxSession.Load(path, ExecutionProviders.Cpu, OnnxEnvironment.Current))
             {
-                trial = trial with { Inputs = [.. session.Inputs.Select(port => port.ToString())], Outputs = [.. session.Outputs.Select(port => port.ToString())] };
+                trial = trial with
+                {
+                    Inputs = [.. session.Inputs.Select(port => port.ToString())],
+                    Outputs = [.. session.Outputs.Select(port => port.ToString())],
+                };
                 cpu = Evaluate(session, sizes, cancellationToken);
                 Answer again = Evaluate(session, sizes, cancellationToken);
                 trial = trial with
@@ -134,7 +102,7 @@ public sealed record GraphTrial
     private static unsafe Answer Evaluate(OnnxSession session, GraphSizes sizes, CancellationToken cancellationToken)
     {
         using EncoderCall call = new();
-        var pinned = new List<System.Runtime.InteropServices.GCHandle>();
+        var pinned = new List<GCHandle>();
         try
         {
             foreach (Port port in session.Inputs)
@@ -143,7 +111,7 @@ public sealed record GraphTrial
                 int length = checked((int)shape.Aggregate(1L, (product, size) => product * size));
                 if (port.IsReal)
                 {
-                    var handle = System.Runtime.InteropServices.GCHandle.Alloc(Numbers(port, length), System.Runtime.InteropServices.GCHandleType.Pinned);
+                    var handle = GCHandle.Alloc(Numbers(port, length), GCHandleType.Pinned);
                     pinned.Add(handle);
                     call.AddPinned(port, (float*)handle.AddrOfPinnedObject(), length, shape);
                 }
@@ -155,7 +123,9 @@ public sealed record GraphTrial
 
             string[] outputs = [.. session.Outputs.Where(port => port.IsReal).Select(port => port.Name)];
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(session, outputs, cancellationToken);
-            return new([.. results.Select(Elements.ToFloats)], [.. results.Select(result => string.Join('x', result.GetTensorTypeAndShape().Shape))]);
+            return new(
+                [.. results.Select(Elements.ToFloats)],
+                [.. results.Select(result => string.Join('x', result.GetTensorTypeAndShape().Shape))]);
         }
         finally
         {

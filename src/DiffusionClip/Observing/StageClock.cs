@@ -1,8 +1,8 @@
 using System.Diagnostics;
 
-namespace DiffusionClip.Reporting;
+namespace DiffusionClip.Observing;
 
-/// <summary>Measures the stages of a run and tells the observer of them.</summary>
+/// <summary>Measures the stages of a run and reports them to the observer.</summary>
 internal sealed class StageClock(IRunObserver? observer)
 {
     private readonly Dictionary<(Stage Stage, ScoringPhase Cause), (int Count, TimeSpan Elapsed)> _stages = [];
