@@ -5,7 +5,6 @@ using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Observing;
-using DiffusionClip.Observing;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;

@@ -3,7 +3,6 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Observing;
 using DiffusionClip.Scoring;
-using DiffusionClip.Observing;
 using DiffusionClip.Origins;
 using DiffusionClip.Runtime;
 using DiffusionClip.Selection.Snapshots;
