@@ -36,7 +36,7 @@ internal sealed partial class SearchLoop
                 Evaluation = score.Evaluation,
                 Parent = candidate.Parent,
                 Reason = score.Failure,
-                Image = candidate.Image,
+                Image = score.Failure is null ? candidate.Image : null,
             };
 
     private CandidateUpdate ScoredUpdate(Candidate candidate, CandidateScore score, ScoringPhase phase) => new()
@@ -48,10 +48,12 @@ internal sealed partial class SearchLoop
         Parent = candidate.Parent,
         Score = _scoring.TotalsAreRelative ? null : score.Total,
         Scores = score.Scores,
-        Image = candidate.Image,
+        Image = phase == ScoringPhase.Final ? candidate.Image : null,
     };
 
-    /// <summary>Tells the observer what happened before the snapshot, as the log and the candidates say it.</summary>
+    /// <summary>
+    /// Tells the observer what happened before the snapshot, as the log and the candidates say it. Pictures of candidates that are out are gone.
+    /// </summary>
     private void ReplayEvents()
     {
         if (_control.Observer is not { } observer)
@@ -88,7 +90,8 @@ internal sealed partial class SearchLoop
                 }
             }
 
-            foreach (CandidateScore cut in before.Values.Where(score => score.Failure is null && score.Evaluation < _budget.Evaluations && !population.Contains(score.Candidate)))
+            bool IsCut(CandidateScore score) => score.Failure is null && score.Evaluation < _budget.Evaluations && !population.Contains(score.Candidate);
+            foreach (CandidateScore cut in before.Values.Where(IsCut))
             {
                 observer.OnCandidate(StoppedUpdate(_all[cut.Candidate], cut));
             }

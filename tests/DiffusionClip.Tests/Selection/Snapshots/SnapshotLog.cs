@@ -46,7 +46,7 @@ internal sealed class Story : IRunObserver
         Updates.Add(update);
         Lines.Add(string.Create(
             CultureInfo.InvariantCulture,
-            $"{update.Event} {update.Candidate} of {update.Parent} seed {update.Seed} at {update.Evaluation} score {update.Score:R} {update.Reason} {(update.Image is null ? "no picture" : "picture")}"));
+            $"{update.Event} {update.Candidate} of {update.Parent} seed {update.Seed} at {update.Evaluation} score {update.Score:R} {string.Join(' ', update.Scores)} {update.Reason}"));
     }
 }
 
