@@ -79,14 +79,25 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
 
         terminal.Say(Timing(run.Report));
         string folder = Paths.Shown(run.Folder);
-        var table = new ResultTable(">rank", ">seed", ">score", ">margin", "file");
+
+        // One scorer's score is the score; several have a column each beside their total.
+        string[] scorers = run.Report.Scorers.Count > 1 ? [.. run.Report.Scorers.Select(scorer => scorer.Id)] : [];
+        var table = new ResultTable([">rank", ">seed", scorers.Length > 0 ? ">total" : ">score", ">margin", .. scorers.Select(scorer => $">{scorer}"), "file"]);
         foreach (CandidateReport candidate in run.Report.Candidates.Where(candidate => candidate.Failure is null && candidate.Stopped is null))
         {
             string file = candidate.File is null ? "(not kept)" : terminal.OutIsRich ? candidate.File : Path.Combine(folder, candidate.File);
-            table.Add(Text(candidate.Rank), Text(candidate.Seed), Score(candidate.Score), Score(candidate.Margin), candidate.ScoringFailure is { } failure ? $"{file} (no score: {failure})" : file);
+            table.Add(
+            [
+                Text(candidate.Rank),
+                Text(candidate.Seed),
+                Score(candidate.Score),
+                Score(candidate.Margin),
+                .. scorers.Select((_, i) => Score(candidate.Scores.ElementAtOrDefault(i)?.Score)),
+                candidate.ScoringFailure is { } failure ? $"{file} (no score: {failure})" : file,
+            ]);
         }
 
-        table.Write(terminal, highlight: run.Report.Scoring is not null);
+        table.Write(terminal, highlight: run.Report.Candidates.Any(candidate => candidate.Rank is not null));
         foreach (CandidateReport candidate in run.Report.Candidates)
         {
             if ((candidate.Failure ?? candidate.Stopped) is { } reason)
@@ -111,9 +122,11 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
             yield return string.Create(CultureInfo.InvariantCulture, $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the {text.Windows} windows that a prompt may have and were not read");
         }
 
-        if (report.Scoring is { TokensDropped: > 0 } scoring)
+        foreach (ScorerReport scorer in report.Scorers.Where(scorer => scorer.Record is { TokensDropped: > 0 }))
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"score_text: the last {scoring.TokensDropped} tokens are beyond the scorer's limit and were not read");
+            string whose = report.Scorers.Count > 1 ? $"the limit of {scorer.Id}" : "the scorer's limit";
+            yield return string.Create(
+                CultureInfo.InvariantCulture, $"score_text: the last {scorer.Record!.TokensDropped} tokens are beyond {whose} and were not read");
         }
     }
 

@@ -30,13 +30,13 @@ internal static class InspectVerb
         }
         catch (DiffusionClipException exception)
         {
-            throw new DiffusionClipException(PictureScoring.Bad(path, exception.Message), exception);
+            throw new DiffusionClipException(ScoredFile.Bad(path, exception.Message), exception);
         }
 
         PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
         if (!inspection.Readable)
         {
-            throw new DiffusionClipException(PictureScoring.Bad(path, "it is no picture of a kind that is read here; give a PNG, JPEG, WebP, GIF or BMP file"));
+            throw new DiffusionClipException(ScoredFile.Bad(path, "it is no picture of a kind that is read here; give a PNG, JPEG, WebP, GIF or BMP file"));
         }
 
         Terminal terminal = context.Terminal;

@@ -104,7 +104,8 @@ public static class ContactSheet
         string settings = string.Create(
             CultureInfo.InvariantCulture,
             $"{report.Request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}");
-        string scorer = report.Scoring is { } scoring ? $"scored by {scoring.Model ?? scoring.Scorer}" : "not scored";
+        string[] scorers = [.. report.Scorers.Select(entry => entry.Record).OfType<ScoreRecord>().Select(record => record.Model ?? record.Scorer)];
+        string scorer = scorers.Length > 0 ? $"scored by {string.Join(", ", scorers)}" : "not scored";
         return string.Create(CultureInfo.InvariantCulture, $"{settings}, {scorer}; {report.Candidates.Count} candidates");
     }
 

@@ -87,8 +87,12 @@ public sealed class ScorerCatalog
     /// generator. All have to exist and to score finished pictures.
     /// </summary>
     /// <param name="search">What is asked for.</param>
+    /// <param name="toRank">
+    /// Whether pictures are put in order: then the scores have to combine, and one scorer at least has a weight. Else every score stands for
+    /// itself, and pictures have texts of their own.
+    /// </param>
     /// <inheritdoc cref="Choose" path="/exception"/>
-    public IReadOnlyList<ScorerChoice> ChooseForPictures(SearchRequest search)
+    public IReadOnlyList<ScorerChoice> ChooseForPictures(SearchRequest search, bool toRank)
     {
         ArgumentNullException.ThrowIfNull(search);
         string field = FieldOf(search);
@@ -103,7 +107,17 @@ public sealed class ScorerCatalog
             throw new InvalidRequestException(field, blind.Request.Id, "it is not to score finished pictures; name another, or leave phases out");
         }
 
-        CheckTogether(choices, search.Combination, field);
+        if (toRank && choices.All(choice => choice.Request.Weight == 0))
+        {
+            throw new InvalidRequestException(field, ScorerShorthand.Format([.. choices.Select(choice => choice.Request)]), "every weight is 0; give one of them a weight to rank by");
+        }
+
+        if (!toRank && choices.FirstOrDefault(choice => choice.Request.Text is not null) is { } own)
+        {
+            throw new InvalidRequestException(field, own.Request.Text, "the pictures have the texts that they are scored against; leave text out");
+        }
+
+        CheckTogether(choices, toRank ? search.Combination : ScoreCombination.MeanRank, field);
         return choices;
     }
 
@@ -137,6 +151,28 @@ public sealed class ScorerCatalog
         // Records compare lists by reference.
         static bool AreEqual(ScorerRequest one, ScorerRequest other) =>
             one with { Phases = null } == other with { Phases = null } && one.Phases is { } phases && phases.SequenceEqual(other.Phases!);
+    }
+
+    /// <summary>Gives a search another text and policy. Scorers that had the search's follow; those with their own keep them.</summary>
+    /// <param name="search">The search, explicit or not.</param>
+    /// <param name="scoreText">The text; null: left open.</param>
+    /// <param name="longText">The policy; null: left open.</param>
+    public static SearchRequest WithTexts(SearchRequest search, string? scoreText, LongTextPolicy? longText)
+    {
+        ArgumentNullException.ThrowIfNull(search);
+        return search with
+        {
+            ScoreText = scoreText,
+            LongText = longText,
+            Scorers = search.Scorers is null ? null :
+            [
+                .. search.Scorers.Select(scorer => scorer with
+                {
+                    Text = scorer.Text == search.ScoreText ? null : scorer.Text,
+                    LongText = scorer.LongText == search.LongText ? null : scorer.LongText,
+                }),
+            ],
+        };
     }
 
     /// <summary>Leases the scorers of a run: models are loaded and registered scorers ready when the task completes. All or, but for optional ones, none.</summary>

@@ -54,6 +54,10 @@ public sealed class ScorerLease : IDisposable
         }
     }
 
-    internal static string IdentityOf(ScorerDescriptor descriptor) => string.Join(
-        '\n', descriptor.Name, descriptor.Version, descriptor.Scale, descriptor.HigherIsBetter ? "higher" : "lower", descriptor.Identity);
+    /// <summary>What a scorer says of itself that its numbers depend on.</summary>
+    public static string IdentityOf(ScorerDescriptor descriptor)
+    {
+        ArgumentNullException.ThrowIfNull(descriptor);
+        return string.Join('\n', descriptor.Name, descriptor.Version, descriptor.Scale, descriptor.HigherIsBetter ? "higher" : "lower", descriptor.Identity);
+    }
 }

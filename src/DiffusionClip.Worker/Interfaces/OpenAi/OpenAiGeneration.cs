@@ -198,6 +198,11 @@ internal sealed class OpenAiGeneration(
 
         entry["seed"] = picture.Image.Seed;
         entry["score"] = picture.Image.Score;
+        if (picture.Image.Scores is { } scores)
+        {
+            entry["scores"] = JsonSerializer.SerializeToNode(scores, DiffusionClipJson.Compact);
+        }
+
         entry["rank"] = picture.Image.Rank;
         entry["margin"] = picture.Image.Margin;
         return entry;
