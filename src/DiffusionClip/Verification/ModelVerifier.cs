@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 
 namespace DiffusionClip.Verification;

@@ -3,6 +3,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Observing;
 using DiffusionClip.Origins;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection.Snapshots;
 using DiffusionClip.Testing;
 
