@@ -19,9 +19,33 @@ public sealed class InternalsTests
     /// </summary>
     private static readonly Dictionary<string, string[]> Known = new(StringComparer.Ordinal)
     {
-        ["dclip"] = [],
-        ["DiffusionClip.Worker"] = [],
-        ["DiffusionClip.Skia"] = [],
+        ["dclip"] =
+        [
+            "Reporting.Metadata.PictureSources",
+            "RequestText",
+            "Scoring.ClipScoring",
+            "Scoring.ScoringStream.Feed",
+        ],
+        ["DiffusionClip.Worker"] =
+        [
+            "Hosting.OptionsReader",
+            "Imaging.ForwardStream",
+            "Reporting.Metadata.PictureSources",
+            "RequestNormalizer",
+            "RequestText",
+            "Scoring.ClipScoring",
+            "Scoring.ScorerSource.Registered",
+            "Scoring.ScorerSource.ResolveClip",
+            "Scoring.ScoringStream.Feed",
+        ],
+        ["DiffusionClip.Skia"] =
+        [
+            "Imaging.ImageHeader.Name",
+            "Imaging.Jpeg.JpegIntegrity",
+            "Imaging.PixelBuffer",
+            "Imaging.Png.PngDecoder",
+            "Imaging.Png.PngEncoder",
+        ],
     };
 
     [Theory]
