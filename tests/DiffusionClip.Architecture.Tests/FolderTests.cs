@@ -12,6 +12,16 @@ public sealed class FolderTests
     /// </summary>
     private static readonly (string From, string To)[] Known =
     [
+        // DenoisingLoop: schedules of conditioning, candidates with their origins.
+        ("Denoising", "Conditioning"),
+        ("Denoising", "Origins"),
+        ("Denoising", "Selection"),
+
+        // DiffusionFolder.PredictionType.
+        ("Models", "Denoising"),
+
+        // ClipFolder.Preprocessing.
+        ("Models", "Scoring"),
     ];
 
     private static readonly IReadOnlyDictionary<string, HashSet<string>> _types =

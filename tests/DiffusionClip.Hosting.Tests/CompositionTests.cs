@@ -64,7 +64,8 @@ public sealed class CompositionTests
     }
 
     private static IConfiguration Settings(params (string Key, string Value)[] settings) => new ConfigurationBuilder()
-        .AddInMemoryCollection(settings.Append(("DiffusionClip:ModelFolders:0", "models")).ToDictionary(set => set.Key, set => (string?)set.Value))
+        .AddInMemoryCollection([new("DiffusionClip:ModelFolders:0", "models")])
+        .AddInMemoryCollection(settings.ToDictionary(setting => setting.Key, setting => (string?)setting.Value))
         .Build();
 
     private sealed class OwnRasterizer : ITextRasterizer

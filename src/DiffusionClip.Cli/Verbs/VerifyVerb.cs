@@ -5,7 +5,6 @@ using DiffusionClip.Cli.Output;
 using DiffusionClip.Files;
 using DiffusionClip.Models;
 using DiffusionClip.Onnx;
-using DiffusionClip.Runtime;
 using DiffusionClip.Verification;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
