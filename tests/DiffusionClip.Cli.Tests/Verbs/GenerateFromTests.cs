@@ -1,5 +1,6 @@
 using System.Text.Json;
 using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 using DiffusionClip.Reporting.Metadata;
 
 namespace DiffusionClip.Cli.Verbs;

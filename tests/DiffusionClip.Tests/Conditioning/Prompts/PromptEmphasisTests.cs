@@ -38,6 +38,7 @@ public sealed class PromptEmphasisTests
     [InlineData("\U0001D400BREAK", false)]
     [InlineData("\u00B2BREAK", false)]
     [InlineData("\U0001F600BREAK", true)]
+    [InlineData("a\uDC00BREAK", true)]
     [InlineData("BREAK_", false)]
     [InlineData("BREAK\u0301", true)]
     public void Break_stands_at_word_boundaries(string prompt, bool expected) =>

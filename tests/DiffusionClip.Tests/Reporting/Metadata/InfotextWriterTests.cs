@@ -1,4 +1,5 @@
 using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Reporting.Metadata;
 
