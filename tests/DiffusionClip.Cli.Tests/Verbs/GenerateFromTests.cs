@@ -1,5 +1,4 @@
 using System.Text.Json;
-using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Png;
 using DiffusionClip.Reporting.Metadata;
 

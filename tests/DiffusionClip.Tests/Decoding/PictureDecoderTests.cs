@@ -1,5 +1,4 @@
 using DiffusionClip.Denoising;
-using DiffusionClip.Imaging;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 

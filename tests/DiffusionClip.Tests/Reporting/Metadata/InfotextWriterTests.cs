@@ -1,4 +1,3 @@
-using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Reporting.Metadata;
