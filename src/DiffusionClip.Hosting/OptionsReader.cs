@@ -74,8 +74,7 @@ internal static class OptionsReader
         Check("Limits:Candidates", options.Limits.Candidates, 1, 1_000_000);
         Check("Plan:PicturesPerScoring", options.Plan.PicturesPerScoring, 1, 1024);
 
-        // Three bytes a pixel have to fit into one array.
-        Check("Limits:Side", options.Limits.Side, 8, 16_384);
+        Check("Limits:Side", options.Limits.Side, 8, LimitOptions.MostSide);
         Check("Limits:Steps", options.Limits.Steps, 1, 10_000);
         Check("Limits:PromptLength", options.Limits.PromptLength, 1, 1 << 24);
         Check("Limits:ImagePixels", options.Limits.ImagePixels, 1, 1L << 32);

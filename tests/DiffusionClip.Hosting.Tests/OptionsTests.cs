@@ -9,6 +9,7 @@ public sealed class OptionsTests
     [InlineData("DiffusionClip:Candidatez", "4", "Candidates")]
     [InlineData("DiffusionClip:Plan:BatchedGuidence", "true", "BatchedGuidance")]
     [InlineData("DiffusionClip:Limits:Side", "-1", "8 to 16384")]
+    [InlineData("DiffusionClip:Limits:Side", "16385", "8 to 16384")]
     [InlineData("DiffusionClip:Candidates", "0", "1 to 1024")]
     [InlineData("DiffusionClip:Runtime:MemoryBudgt", "1", "MemoryBudget")]
     [InlineData("DiffusionClip:Runtime:MemoryBudget", "0", "1048576 to")]

@@ -175,7 +175,7 @@ internal sealed class JobRunner(
 
     private static IReadOnlyList<string> Texts(IReadOnlyList<string> given, ReadOnlyMemory<byte> file) => given.Count > 0
         ? given
-        : PictureSources.ScoredText(file) is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
+        : PictureMetadataReader.Read(file).ScoredText is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
 
     private static string[] Warnings(List<ScoredItem> items)
     {
