@@ -59,7 +59,6 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         string allowed_ = allowed.Count == 0 ? "" : "; ill-conditioned, within their own bound: " + string.Join(", ", allowed);
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"schedulers {passed}/{total}, worst {worst.Deviation:0.0e+0}, case {worst.Case}{allowed_}"));
         Assert.True(failures.Count == 0, string.Join('\n', failures.Take(40)));
-        Assert.Empty(unknown);
         Assert.Equal(total, passed);
     }
 
