@@ -27,8 +27,11 @@ public sealed record PictureRecord
     /// <summary>How its score came about, where one scorer made it; null without a scorer and with several.</summary>
     public ScoreRecord? Scoring { get; init; }
 
-    /// <summary>The scorers, in the request's order; empty in records of version 1.</summary>
-    public IReadOnlyList<ScorerReport> Scorers { get; init; } = [];
+    /// <summary>The scorers, in the order of the candidate's scores; null where there is one or none.</summary>
+    public IReadOnlyList<ScorerReport>? Scorers { get; init; }
+
+    /// <summary>How the scores of several scorers became the candidate's; null for one and for none.</summary>
+    public ScoreCombination? Combination { get; init; }
 
     /// <summary>The record of one candidate of a run.</summary>
     public static PictureRecord For(CandidateReport candidate, RunReport report)
@@ -43,7 +46,8 @@ public sealed record PictureRecord
             Models = report.Models,
             Candidate = candidate,
             Scoring = report.Scoring,
-            Scorers = report.Scorers,
+            Scorers = report.Scorers.Count > 1 ? report.Scorers : null,
+            Combination = report.Combination,
         };
     }
 }

@@ -101,7 +101,7 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
         {
             request = request with
             {
-                Sampling = request.Sampling with { Seed = candidate.Seed ?? request.Sampling.Seed },
+                Sampling = request.Sampling with { Seed = candidate.Seed },
                 Search = request.Search with { Candidates = 1, Keep = 1 },
             };
         }

@@ -39,9 +39,20 @@ internal sealed class MachinePaths
     /// <summary>What a scorer says of a picture, without them in its reason.</summary>
     public ImageOutcome Hide(ImageOutcome outcome) => outcome.Failure is { } failure ? outcome with { Failure = Hide(failure) } : outcome;
 
-    private CandidateReport Hide(CandidateReport candidate) => candidate is { Failure: null, ScoringFailure: null }
-        ? candidate
-        : candidate with { Failure = candidate.Failure is { } failure ? Hide(failure) : null, ScoringFailure = candidate.ScoringFailure is { } reason ? Hide(reason) : null };
+    private CandidateReport Hide(CandidateReport candidate) => candidate with
+    {
+        Failure = HideIn(candidate.Failure),
+        ScoringFailure = HideIn(candidate.ScoringFailure),
+        Scores = Hide(candidate.Scores),
+        Checkpoints = candidate.Checkpoints.All(checkpoint => checkpoint.Scores.Count == 0)
+            ? candidate.Checkpoints
+            : [.. candidate.Checkpoints.Select(checkpoint => checkpoint with { Scores = Hide(checkpoint.Scores) })],
+    };
+
+    private IReadOnlyList<ScorerScore> Hide(IReadOnlyList<ScorerScore> scores) =>
+        scores.All(score => score.Failure is null) ? scores : [.. scores.Select(score => score with { Failure = HideIn(score.Failure) })];
+
+    private string? HideIn(string? text) => text is null ? null : Hide(text);
 
     private static string? ParentOf(string? model) => model is not null && Path.IsPathRooted(model) ? Path.GetDirectoryName(model) : null;
 }

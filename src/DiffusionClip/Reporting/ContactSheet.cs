@@ -117,15 +117,15 @@ public static class ContactSheet
         {
             // Pictures stand on the label, so that differing heights share a line.
             RgbImage scaled = Resampler.Resize(image, size.Width, size.Height, size.Width > image.Width ? ResamplingFilter.Bicubic : ResamplingFilter.Lanczos);
-            int left = x + ((boxWidth - size.Width) / 2), top = y + boxHeight - size.Height;
-            canvas.Draw(scaled, left, top);
+            int start = x + ((boxWidth - size.Width) / 2), top = y + boxHeight - size.Height;
+            canvas.Draw(scaled, start, top);
             if (failed)
             {
-                canvas.Frame(left, top, size.Width, size.Height, FrameThickness, Alarm);
+                canvas.Frame(start, top, size.Width, size.Height, FrameThickness, Alarm);
             }
             else if (candidate.Rank == 1)
             {
-                canvas.Frame(left, top, size.Width, size.Height, FrameThickness, Accent);
+                canvas.Frame(start, top, size.Width, size.Height, FrameThickness, Accent);
             }
         }
         else
@@ -169,7 +169,17 @@ public static class ContactSheet
             seedSize -= 0.5f;
         }
 
-        Write(canvas, text, Fit(seed, seedSize, false, boxWidth, text), x, second, seedSize, false, Muted);
+        string seedLine = Fit(seed, seedSize, false, boxWidth, text);
+        Write(canvas, text, seedLine, x, second, seedSize, false, Muted);
+
+        // Of several scorers the raw scores in their order, where the seed leaves room.
+        int left = (int)text.Measure(seedLine, seedSize, false) + 10;
+        if (!failed && candidate.Scores.Count > 1 && boxWidth - left > 24)
+        {
+            string raw = string.Join(" / ", candidate.Scores.Select(scored => scored.Score?.ToString("0.000", CultureInfo.InvariantCulture) ?? "none"));
+            string fitted = Fit(raw, SmallestSize, false, boxWidth - left, text);
+            Write(canvas, text, fitted, x + boxWidth - (int)MathF.Ceiling(text.Measure(fitted, SmallestSize, false)), second, SmallestSize, false, Muted);
+        }
     }
 
     private static (int Width, int Height) Scaled(RgbImage? image, int side)

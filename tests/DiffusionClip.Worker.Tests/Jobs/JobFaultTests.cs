@@ -157,7 +157,7 @@ public sealed class JobFaultTests
             Assert.Contains(job.Result.Warnings, warning => warning.Contains("no scores", StringComparison.Ordinal) && warning.Contains("emoji-clip", StringComparison.Ordinal));
             Assert.DoesNotContain(job.Result.Warnings, warning => warning.Contains(Path.GetTempPath(), StringComparison.Ordinal));
             JobSubmission asked = QueueHost.Generate();
-            await Assert.ThrowsAsync<ModelFolderException>(
+            await Assert.ThrowsAsync<InvalidRequestException>(
                 () => host.Queue.SubmitAsync(asked with { Body = new JobBody { Generate = asked.Body.Generate! with { Search = new() { Candidates = 1, Scorer = "emoji-clip" } } } }));
         }
 

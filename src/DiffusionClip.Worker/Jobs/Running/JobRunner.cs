@@ -1,5 +1,4 @@
 using System.Globalization;
-using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting;
 using DiffusionClip.Reporting.Metadata;

@@ -26,6 +26,11 @@ public static class PictureRecordJson
         RequestText.CheckUnicode("negative_prompt_2", record.Request.Prompt.Negative2);
         RequestText.CheckUnicode("score_text", record.Request.Search.ScoreText);
         RequestText.CheckUnicode("score_text", record.Scoring?.Text);
+        foreach (ScorerReport scorer in record.Scorers ?? [])
+        {
+            RequestText.CheckUnicode("score_text", scorer.Record?.Text);
+        }
+
         return JsonSerializer.Serialize(record, Strict);
     }
 
