@@ -71,19 +71,20 @@ internal static class OptionsReader
 
     private static void Validate(DiffusionClipOptions options)
     {
-        AtLeast("Candidates", options.Candidates, 1, options.Limits.Candidates);
-        AtLeast("Plan:CandidatesPerRun", options.Plan.CandidatesPerRun, 1, 64);
-        AtLeast("Limits:Candidates", options.Limits.Candidates, 1, 1_000_000);
-        AtLeast("Limits:Side", options.Limits.Side, 8, 65_536);
-        AtLeast("Limits:Steps", options.Limits.Steps, 1, 10_000);
-        AtLeast("Limits:PromptLength", options.Limits.PromptLength, 1, 1 << 24);
-        AtLeast("Limits:ImagePixels", options.Limits.ImagePixels, 1, 1L << 32);
-        AtLeast("Limits:ImageBytes", options.Limits.ImageBytes, 1, 1L << 40);
+        CheckOwn("Candidates", options.Candidates, 1, options.Limits.Candidates);
+        CheckOwn("Plan:CandidatesPerRun", options.Plan.CandidatesPerRun, 1, 64);
+        CheckOwn("Limits:Candidates", options.Limits.Candidates, 1, 1_000_000);
+        CheckOwn("Limits:Side", options.Limits.Side, 8, LimitOptions.MostSide);
+        CheckOwn("Limits:Steps", options.Limits.Steps, 1, 10_000);
+        CheckOwn("Limits:PromptLength", options.Limits.PromptLength, 1, 1 << 24);
+        CheckOwn("Limits:ImagePixels", options.Limits.ImagePixels, 1, 1L << 32);
+        CheckOwn("Limits:ImageBytes", options.Limits.ImageBytes, 1, 1L << 40);
         if (string.IsNullOrWhiteSpace(options.DefaultModel))
         {
             throw new InvalidRequestException("DiffusionClip:DefaultModel", options.DefaultModel, "name a model folder");
         }
     }
 
-    private static void AtLeast(string key, long value, long least, long most) => CheckRange($"DiffusionClip:{key}", value, least, most);
+    private static void CheckOwn(string key, long value, long least, long most) =>
+        CheckRange($"{DiffusionClipOptions.Section}:{key}", value, least, most);
 }

@@ -41,7 +41,10 @@ public sealed class LimitOptions
     /// <summary>Largest number of candidates.</summary>
     public int Candidates { get; set; } = 1024;
 
-    /// <summary>Largest width or height in pixels.</summary>
+    /// <summary>The most that <see cref="Side"/> may be: a square of it has 805 million values, which one array or span holds.</summary>
+    public const int MostSide = 16_384;
+
+    /// <summary>Largest width or height in pixels, 8 to <see cref="MostSide"/>.</summary>
     public int Side { get; set; } = 4096;
 
     /// <summary>Largest number of steps.</summary>

@@ -102,8 +102,8 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         CheckRange("clip_skip", sampling.ClipSkip ?? 0, 0, MaxClipSkip);
         CheckSizes(sampling);
         CheckOrigin(request.Origin);
-        CheckRange("width", sampling.Width ?? 1, 1, options.Limits.Side);
-        CheckRange("height", sampling.Height ?? 1, 1, options.Limits.Side);
+        CheckRange("width", sampling.Width ?? 1, 1, Math.Min(options.Limits.Side, LimitOptions.MostSide));
+        CheckRange("height", sampling.Height ?? 1, 1, Math.Min(options.Limits.Side, LimitOptions.MostSide));
         CheckRange("candidates", request.Search.Candidates ?? 1, 1, options.Limits.Candidates);
         CheckKnown("syntax", request.Prompt.Syntax);
         CheckKnown("noise", sampling.Noise);

@@ -134,7 +134,7 @@ internal sealed class ScoreVerb
     }
 
     private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file) =>
-        PictureSources.ScoredText(file) is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
+        PictureMetadataReader.Read(file).ScoredText is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
 
     private static IEnumerable<ScoreRow> Rows(ScoredItem item, string image, string? text)
     {

@@ -112,7 +112,7 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
                 return new Prepared(item, hash, texts, embeds, null, null);
             }
 
-            RgbImage image = codec.Decode(file, limits);
+            RgbImage image = codec.Decode(file, limits, cancellationToken);
             int length = scorer.Embedder.Preprocessing.Length;
             float[] pixels = ArrayPool<float>.Shared.Rent(length);
             scorer.Embedder.Preprocessing.Apply(image, pixels.AsSpan(0, length));

@@ -219,7 +219,7 @@ internal sealed class Candidate
             throw new InvalidDataException(FormattableString.Invariant($"a picture of {width}x{height} does not fit into the {reader.Remaining} bytes that are left"));
         }
 
-        byte[] pixels = new byte[3 * width * height];
+        byte[] pixels = new byte[checked(3 * width * height)];
         reader.ReadExactly(pixels);
         return new(width, height, pixels);
     }

@@ -203,7 +203,7 @@ internal sealed class JobRunner(
         {
             byte[] file = await ReadAsync(image, cancellationToken).ConfigureAwait(false);
             texts = Texts(texts, file);
-            ScoringResult result = await plugin.ScoreAsync(new ScoringBatch([codec.Decode(file, limits)], texts), cancellationToken).ConfigureAwait(false);
+            ScoringResult result = await plugin.ScoreAsync(new ScoringBatch([codec.Decode(file, limits, cancellationToken)], texts), cancellationToken).ConfigureAwait(false);
             if (result.Images is not [var outcome] || result.Texts.Count != texts.Count || (outcome.Failure is null && outcome.ScoresPerText.Length != texts.Count))
             {
                 throw new DiffusionClipException($"{plugin.Descriptor.Name} gave {result.Images.Count} outcomes for 1 picture and {texts.Count} texts");
@@ -222,7 +222,7 @@ internal sealed class JobRunner(
 
     private static IReadOnlyList<string> Texts(IReadOnlyList<string> given, ReadOnlyMemory<byte> file) => given.Count > 0
         ? given
-        : PictureSources.ScoredText(file) is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
+        : PictureMetadataReader.Read(file).ScoredText is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
 
     private static string[] Warnings(List<ScoredItem> items)
     {

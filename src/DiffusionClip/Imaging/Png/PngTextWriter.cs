@@ -1,8 +1,6 @@
-using System.Buffers;
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
-namespace DiffusionClip.Imaging;
+namespace DiffusionClip.Imaging.Png;
 
 /// <summary>
 /// Puts text chunks into PNG files that are already encoded. They stand right after IHDR, where other programs' stand;
@@ -10,6 +8,8 @@ namespace DiffusionClip.Imaging;
 /// </summary>
 public static class PngTextWriter
 {
+    private const int BlockLength = 64 << 10;
+
     /// <summary>Sets the texts of a file; chunks that had one of these keywords before are gone, damaged ones too.</summary>
     /// <param name="png">The whole file.</param>
     /// <param name="texts">Keywords (1 to 79 Latin-1 characters) and texts (no NUL), in the order in which they are written.</param>
@@ -45,72 +45,67 @@ public static class PngTextWriter
             keywords.Add(keyword);
         }
 
-        byte[] block = ArrayPool<byte>.Shared.Rent(64 << 10);
-        try
+        PngChunks<PngStream> file = new(new PngStream(source));
+        if (!file.IsPng)
         {
-            if (source.ReadAtLeast(block.AsSpan(0, 8), 8, throwOnEndOfStream: false) < 8 || !block.AsSpan(0, 8).SequenceEqual(PngTextChunk.Signature))
+            throw new ImageFormatException("This is no PNG file: texts can be written into PNG only.");
+        }
+
+        destination.Write(PngChunk.Signature);
+        for (bool first = true; file.MoveNext(); first = false)
+        {
+            if (first != (file.Type == PngChunk.Header))
             {
-                throw new ImageFormatException("This is no PNG file: texts can be written into PNG only.");
+                throw new ImageFormatException("The PNG file is damaged: it does not begin with one IHDR chunk.");
             }
 
-            destination.Write(block, 0, 8);
-            for (bool first = true; ; first = false)
+            Copy(ref file, destination, keywords);
+            if (first)
             {
-                Fill(source, block.AsSpan(0, 8));
-                long rest = BinaryPrimitives.ReadUInt32BigEndian(block) + 4L;
-                uint type = BinaryPrimitives.ReadUInt32BigEndian(block.AsSpan(4));
-                if (first != (type == PngTextChunk.Header))
+                foreach (byte[] chunk in chunks)
                 {
-                    throw new ImageFormatException("The PNG file is damaged: it does not begin with one IHDR chunk.");
-                }
-
-                // A keyword has at most 79 bytes and a NUL.
-                int peeked = PngTextChunk.IsText(type) ? (int)Math.Min(rest - 4, 80) : 0;
-                Fill(source, block.AsSpan(8, peeked));
-                bool replaced = peeked > 0 && PngTextChunk.KeywordOf(block.AsSpan(8, peeked)) is { } keyword && keywords.Contains(keyword);
-                if (!replaced)
-                {
-                    destination.Write(block, 0, 8 + peeked);
-                }
-
-                Copy(source, replaced ? Stream.Null : destination, rest - peeked, block);
-                if (first)
-                {
-                    foreach (byte[] chunk in chunks)
-                    {
-                        destination.Write(chunk);
-                    }
-                }
-
-                if (type == PngTextChunk.End)
-                {
-                    source.CopyTo(destination);
-                    return;
+                    destination.Write(chunk);
                 }
             }
         }
-        finally
+
+        if (file.End != PngEnd.Whole)
         {
-            ArrayPool<byte>.Shared.Return(block);
+            throw Damaged();
+        }
+
+        source.CopyTo(destination);
+    }
+
+    /// <summary>Copies a chunk as it is, unless it holds a text that is replaced.</summary>
+    private static void Copy(scoped ref PngChunks<PngStream> file, Stream destination, HashSet<string> replaced)
+    {
+        ReadOnlySpan<byte> part = default;
+        if (PngChunk.IsText(file.Type))
+        {
+            Take(ref file, Math.Min(file.Length, PngTextChunk.MaxKeyword + 1), out part);
+            if (PngTextChunk.KeywordOf(part) is { } keyword && replaced.Contains(keyword))
+            {
+                return;
+            }
+        }
+
+        PngChunk.WriteHead(destination, file.Type, file.Length);
+        destination.Write(part);
+        while (file.Unread > 0)
+        {
+            Take(ref file, Math.Min(file.Unread, BlockLength), out part);
+            destination.Write(part);
         }
     }
 
-    private static void Copy(Stream source, Stream destination, long count, byte[] block)
+    private static void Take(scoped ref PngChunks<PngStream> file, long count, out ReadOnlySpan<byte> part)
     {
-        while (count > 0)
+        if (!file.TryTake((int)count, out part))
         {
-            int part = (int)Math.Min(count, block.Length);
-            Fill(source, block.AsSpan(0, part));
-            destination.Write(block, 0, part);
-            count -= part;
+            throw Damaged();
         }
     }
 
-    private static void Fill(Stream source, Span<byte> bytes)
-    {
-        if (source.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false) < bytes.Length)
-        {
-            throw new ImageFormatException("The PNG file is damaged: it ends inside a chunk or without IEND.");
-        }
-    }
+    private static ImageFormatException Damaged() => new("The PNG file is damaged: it ends inside a chunk or without IEND.");
 }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace DiffusionClip.Imaging;
+namespace DiffusionClip.Imaging.Png;
 
 public sealed class GoldenPngTextTests
 {

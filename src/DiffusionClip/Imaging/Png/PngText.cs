@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace DiffusionClip.Imaging;
+namespace DiffusionClip.Imaging.Png;
 
 /// <summary>One text chunk of a PNG file (PNG 3rd edition, section 11.3.3).</summary>
 /// <param name="Keyword">1 to 79 Latin-1 characters.</param>

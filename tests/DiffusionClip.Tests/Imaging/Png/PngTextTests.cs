@@ -1,9 +1,11 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.IO.Compression;
+using System.IO.Hashing;
 using System.Text;
 using CsCheck;
 
-namespace DiffusionClip.Imaging;
+namespace DiffusionClip.Imaging.Png;
 
 public sealed class PngTextTests
 {
@@ -112,6 +114,35 @@ public sealed class PngTextTests
     }
 
     [Fact]
+    public void What_is_inflated_for_nothing_is_bounded_too_and_takes_no_room_from_sound_texts()
+    {
+        // Each inflates to the most that a text may have and one byte more; together they would cost minutes.
+        const int Bombs = 1000;
+        byte[] bomb = Chunk("zTXt", [.. "bomb\0\0"u8, .. Deflate(new byte[PngTextLimits.Default.MaxTextBytes + 1])]);
+        byte[] sound = [.. Chunk("zTXt", [.. "early\0\0"u8, .. Deflate("a fox"u8.ToArray())]), .. Chunk("tEXt", "parameters\0a cat"u8)];
+        using MemoryStream file = new();
+        file.Write([.. Head(), .. bomb, .. sound]);
+        for (int i = 1; i < Bombs; i++)
+        {
+            file.Write(bomb);
+        }
+
+        file.Write([.. Chunk("tEXt", "late\0a dog"u8), .. Chunk("IEND", [])]);
+        Stopwatch watch = Stopwatch.StartNew();
+        PngTextContent read = PngTextReader.Read(file.GetBuffer().AsMemory(0, (int)file.Length));
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 10);
+        Assert.Equal(["a fox", "a cat", "a dog"], read.Texts.Select(text => text.Text));
+        Assert.Equal(Bombs, read.Problems.Count(problem => problem.Kind == PngTextProblemKind.TooLarge));
+    }
+
+    [Fact]
+    public void A_limit_as_large_as_numbers_go_is_a_limit()
+    {
+        byte[] file = [.. Head(), .. Chunk("zTXt", [.. "key\0\0"u8, .. Deflate("a fox"u8.ToArray())]), .. Chunk("IEND", [])];
+        Assert.Equal("a fox", Assert.Single(PngTextReader.Read(file, new PngTextLimits(int.MaxValue, int.MaxValue)).Texts).Text);
+    }
+
+    [Fact]
     public void A_compressed_text_cut_anywhere_is_malformed()
     {
         byte[] deflated = Deflate(Encoding.UTF8.GetBytes("a fox, a fox, a fox and a purple umbrella"));
@@ -170,7 +201,7 @@ public sealed class PngTextTests
         BinaryPrimitives.WriteInt32BigEndian(chunk, content.Length);
         Encoding.ASCII.GetBytes(type, chunk.AsSpan(4));
         content.CopyTo(chunk.AsSpan(8));
-        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(content.Length + 8), PngTextChunk.Crc(BinaryPrimitives.ReadUInt32BigEndian(chunk.AsSpan(4)), content));
+        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(content.Length + 8), Crc32.HashToUInt32(chunk.AsSpan(4, content.Length + 4)));
         return chunk;
     }
 
