@@ -1,6 +1,6 @@
-using DiffusionClip.Denoising;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Decoding;
 

@@ -1,6 +1,6 @@
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Decoding;
 
