@@ -19,8 +19,8 @@ internal static class PromptsFile
     private static readonly string[] Flat =
     [
         "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps",
-        "guidance_scale", "guidance_rescale", "eta", "clip_skip", "strength",
-        "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text",
+        "guidance_scale", "guidance_rescale", "guidance_interval", "eta", "clip_skip", "strength",
+        "seed", "noise", "width", "height", "strategy", "options", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text",
         "syntax", "metadata",
     ];
 
@@ -119,9 +119,10 @@ internal static class PromptsFile
         [
             ["prompt", "prompt>text", "negative_prompt>negative", "prompt_2>text_2", "negative_prompt_2>negative_2", "syntax"],
             ["model", "model>id", "provider"],
-            ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta", "seed", "noise", "width", "height", "clip_skip"],
+            ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "guidance_interval", "eta", "seed", "noise", "width", "height",
+                "clip_skip"],
             ["origin", "strength"],
-            ["search", "strategy", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text"],
+            ["search", "strategy", "options", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text"],
             ["output", "metadata"],
         ];
         var nested = new Dictionary<string, Dictionary<string, JsonElement>>(StringComparer.Ordinal);

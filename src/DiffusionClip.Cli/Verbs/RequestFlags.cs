@@ -20,6 +20,16 @@ internal sealed class RequestFlags
         Steps = Text("num_inference_steps", "--steps", "N", "Denoising steps, 1 to 1000. Default: the model's own.");
         CfgScale = Text("guidance_scale", "--cfg-scale", "X", "Classifier-free guidance, 0 to 100; 1 turns it off. Default: the model's own.");
         CfgRescale = Text("guidance_rescale", "--cfg-rescale", "X", "Rescale of guided noise, 0 to 1. Default: 0.");
+        GuidanceInterval = Text(
+            "guidance_interval",
+            "--guidance-interval",
+            "FROM-TO",
+            "The share of the steps that is guided, e.g. 0.1-0.8; the others cost half. Default: all.");
+        StrategyOption = new("--strategy-option")
+        {
+            HelpName = "KEY=VALUE",
+            Description = "An option of the search strategy. Repeatable.",
+        };
         Seed = Text("seed", "--seed", "N", "Seed of the first candidate, 0 to 18446744073709551615; candidate i has seed + i. Default: random.", "-s");
         Sampler = Text("scheduler", "--sampler", "NAME", "Scheduler: a diffusers class, alias or A1111 label such as \"DPM++ 2M Karras\"; dclip samplers lists them. Default: the model's own.", "--sampling-method");
         SchedulerOption = new("--scheduler-option")
@@ -68,6 +78,12 @@ internal sealed class RequestFlags
 
     public Option<string?> CfgRescale { get; }
 
+    /// <summary>The share of the steps that is guided.</summary>
+    public Option<string?> GuidanceInterval { get; }
+
+    /// <summary>Options of the search strategy.</summary>
+    public Option<string[]> StrategyOption { get; }
+
     public Option<string?> Seed { get; }
 
     public Option<string?> Sampler { get; }
@@ -115,8 +131,8 @@ internal sealed class RequestFlags
     {
         foreach (Option option in new Option[]
         {
-            NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask,
-            Candidates, Keep, Strategy, Model, Scorer, Combine, ScoreText, LongText, Noise, Provider, NoMetadata,
+            NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, GuidanceInterval, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask,
+            Candidates, Keep, Strategy, StrategyOption, Model, Scorer, Combine, ScoreText, LongText, Noise, Provider, NoMetadata,
         })
         {
             command.Add(option);
@@ -146,7 +162,10 @@ internal sealed class RequestFlags
             GuidanceRescale = Number(parse, CfgRescale) ?? request.Sampling.GuidanceRescale,
             Seed = ReadSeed(parse.GetValue(Seed)) ?? request.Sampling.Seed,
             Scheduler = parse.GetValue(Sampler) ?? request.Sampling.Scheduler,
-            SchedulerOptions = Options(parse.GetValue(SchedulerOption)) is { } given ? Merge(request.Sampling.SchedulerOptions, given) : request.Sampling.SchedulerOptions,
+            SchedulerOptions = Options(parse.GetValue(SchedulerOption), "--scheduler-option", "use_karras_sigmas=true") is { } given
+                ? Merge(request.Sampling.SchedulerOptions, given)
+                : request.Sampling.SchedulerOptions,
+            GuidanceInterval = parse.GetValue(GuidanceInterval) is { } interval ? ReadInterval(interval) : request.Sampling.GuidanceInterval,
             Eta = Number(parse, Eta) ?? request.Sampling.Eta,
             Width = Whole(parse, Width) ?? request.Sampling.Width,
             Height = Whole(parse, Height) ?? request.Sampling.Height,
@@ -158,6 +177,9 @@ internal sealed class RequestFlags
             Candidates = Whole(parse, Candidates) ?? request.Search.Candidates,
             Keep = Whole(parse, Keep) ?? request.Search.Keep,
             Strategy = parse.GetValue(Strategy) ?? request.Search.Strategy,
+            Options = Options(parse.GetValue(StrategyOption), "--strategy-option", "rounds=3") is { } options
+                ? Merge(request.Search.Options, options)
+                : request.Search.Options,
             Combination = ScoringFlags.ReadCombination(parse.GetValue(Combine)) ?? request.Search.Combination,
         },
         Origin = Real(parse, Strength) is { } strength ? (request.Origin ?? new()) with { Strength = strength } : request.Origin,
@@ -252,7 +274,17 @@ internal sealed class RequestFlags
         throw new InvalidRequestException("seed", text, text == "-1" ? $"for a random seed leave --seed out; {Range}" : Range);
     }
 
-    private static Dictionary<string, JsonElement>? Options(string[]? given)
+    private static GuidanceInterval ReadInterval(string text)
+    {
+        string[] ends = text.Split('-');
+        return ends.Length == 2 && Read(ends[0]) is { } from && Read(ends[1]) is { } to
+            ? new(from, to)
+            : throw new InvalidRequestException("guidance_interval", text, "give two numbers from 0 to 1 with a dash between them: 0.1-0.8");
+
+        static double? Read(string end) => double.TryParse(end, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) ? number : null;
+    }
+
+    private static Dictionary<string, JsonElement>? Options(string[]? given, string flag, string example)
     {
         if (given is not { Length: > 0 })
         {
@@ -265,7 +297,7 @@ internal sealed class RequestFlags
             int equals = option.IndexOf('=', StringComparison.Ordinal);
             if (equals <= 0)
             {
-                throw new InvalidRequestException("--scheduler-option", option, "give a key and a value, e.g. use_karras_sigmas=true");
+                throw new InvalidRequestException(flag, option, $"give a key and a value, e.g. {example}");
             }
 
             options[option[..equals].Replace('-', '_')] = Value(option[(equals + 1)..]);

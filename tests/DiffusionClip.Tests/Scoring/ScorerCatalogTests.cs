@@ -140,11 +140,11 @@ public sealed class ScorerCatalogTests
     public void Pictures_that_exist_need_a_scorer_of_finished_pictures()
     {
         ScorerCatalog catalog = Catalog(TinyModels, new() { DefaultScorer = "clip-tiny-random" });
-        Assert.Equal("clip-tiny-random", Assert.Single(catalog.ChooseForPictures(new())).Request.Id);
-        Assert.Contains("need a scorer", Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorer = "none" })).Message, StringComparison.Ordinal);
+        Assert.Equal("clip-tiny-random", Assert.Single(catalog.ChooseForPictures(new(), toRank: true)).Request.Id);
+        Assert.Contains("need a scorer", Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorer = "none" }, toRank: true)).Message, StringComparison.Ordinal);
         Assert.Contains(
             "it is not to score finished pictures",
-            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorers = [new() { Id = "clip-tiny-random", Phases = [ScoringPhase.Checkpoint] }] })).Message,
+            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorers = [new() { Id = "clip-tiny-random", Phases = [ScoringPhase.Checkpoint] }] }, toRank: true)).Message,
             StringComparison.Ordinal);
     }
 

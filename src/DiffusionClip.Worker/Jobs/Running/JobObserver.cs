@@ -105,7 +105,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
             Reason = update.Reason,
             Progress = Advance(),
         });
-        if (update is { Event: CandidateEvent.Finished, Image: { } image } && previewInterval > TimeSpan.Zero && feed.IsWatched)
+        if (update is { Event: CandidateEvent.Decoded, Image: { } image } && previewInterval > TimeSpan.Zero && feed.IsWatched)
         {
             Show(candidate, update.Evaluation, image);
         }
