@@ -206,6 +206,7 @@ public sealed class ImagePipeline
             using (clock.Measure(Stage.Scoring, phase))
             {
                 IReadOnlyList<ScorerScore> scores = (await scorers.ScoreAsync([image], phase, abort).ConfigureAwait(false))[0];
+                candidate.Scores = phase == ScoringPhase.Final ? scores : [];
                 candidate.Score = scorers.Totals([scores], phase)[0];
                 candidate.ScoringFailure = scorers.FailureOf(scores);
             }

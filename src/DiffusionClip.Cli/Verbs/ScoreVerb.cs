@@ -14,17 +14,24 @@ namespace DiffusionClip.Cli.Verbs;
 /// <summary><c>dclip score</c>: any number of pictures against texts, a row each, in bounded memory.</summary>
 internal sealed class ScoreVerb
 {
-    private readonly Argument<string[]> _files = new("FILES") { Description = "Pictures, folders and patterns such as \"pics/**/*.png\".", Arity = ArgumentArity.ZeroOrMore };
-    private readonly Option<string[]> _prompt = new("--prompt", "-p") { HelpName = "TEXT", Description = "A text that every picture is scored against. Repeatable." };
+    private readonly Argument<string[]> _files =
+        new("FILES") { Description = "Pictures, folders and patterns such as \"pics/**/*.png\".", Arity = ArgumentArity.ZeroOrMore };
+    private readonly Option<string[]> _prompt =
+        new("--prompt", "-p") { HelpName = "TEXT", Description = "A text that every picture is scored against. Repeatable." };
     private readonly Option<string?> _pairs = new("--pairs")
     {
         HelpName = "FILE",
-        Description = "Pairs of picture and text: .jsonl with the fields image (or file, path) and text (or prompt, caption), or .csv with these columns. Paths are relative to the file, else to the working folder.",
+        Description =
+            "Pairs of picture and text: .jsonl with the fields image (or file, path) and text (or prompt, caption), or .csv with these columns. "
+            + "Paths are relative to the file, else to the working folder.",
     };
 
-    private readonly Option<bool> _fromMetadata = new("--prompt-from-metadata") { Description = "Scores each picture against the prompt that it carries, whoever made it." };
-    private readonly Option<string> _format = new("--format") { HelpName = "jsonl|csv", Description = "JSON lines or CSV.", DefaultValueFactory = _ => "jsonl" };
-    private readonly Option<string?> _out = new("--out") { HelpName = "FILE", Description = "Writes to a new file in place of standard output; it appears when it is whole." };
+    private readonly Option<bool> _fromMetadata =
+        new("--prompt-from-metadata") { Description = "Scores each picture against the prompt that it carries, whoever made it." };
+    private readonly Option<string> _format =
+        new("--format") { HelpName = "jsonl|csv", Description = "JSON lines or CSV.", DefaultValueFactory = _ => "jsonl" };
+    private readonly Option<string?> _out =
+        new("--out") { HelpName = "FILE", Description = "Writes to a new file in place of standard output; it appears when it is whole." };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only rows, errors and warnings." };
     private readonly ScoringFlags _scoring = new();
 
@@ -36,7 +43,8 @@ internal sealed class ScoreVerb
     public static Command Create(Func<ParseResult, CliContext> context)
     {
         var verb = new ScoreVerb();
-        Command command = new("score", "Scores pictures against texts with CLIP, one row each. A bad file is one error row; the others are scored.")
+        Command command = new(
+            "score", "Scores pictures against texts with CLIP, one row each. A bad file is one error row; the others are scored.")
         {
             verb._files, verb._prompt, verb._pairs, verb._fromMetadata, verb._format, verb._out,
         };
@@ -67,7 +75,8 @@ internal sealed class ScoreVerb
         }
 
         using var target = output is null ? null : NewFile.Create(output);
-        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, new(), context.Interruption.Abort).ConfigureAwait(false);
+        using PictureScoring scoring = await _scoring.OpenAsync(
+            host.Services, parse, new(), context.Interruption.Abort).ConfigureAwait(false);
 
         // What a row is about, in the order of the items; the stream keeps few of them at a time.
         ImageLimits limits = CliContext.Limits(host.Services);
@@ -98,7 +107,8 @@ internal sealed class ScoreVerb
         target?.Commit();
         if (!parse.GetValue(_quiet))
         {
-            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{rows} rows{(failures > 0 ? $", {failures} of them errors" : "")}{(output is null ? "" : $", written to {output}")}"));
+            string errors = failures > 0 ? FormattableString.Invariant($", {failures} of them errors") : "";
+            terminal.Say(FormattableString.Invariant($"{rows} rows{errors}{(output is null ? "" : $", written to {output}")}"));
         }
 
         return failures > 0 ? ExitCodes.Failure : ExitCodes.Success;
@@ -109,12 +119,18 @@ internal sealed class ScoreVerb
         int sources = (prompts.Length > 0 ? 1 : 0) + (pairs is not null ? 1 : 0) + (fromMetadata ? 1 : 0);
         if (sources != 1)
         {
-            throw new InvalidRequestException("--prompt", sources == 0 ? null : "together with another source", "say what to score against by one of --prompt TEXT, --pairs FILE and --prompt-from-metadata");
+            throw new InvalidRequestException(
+                "--prompt",
+                sources == 0 ? null : "together with another source",
+                "say what to score against by one of --prompt TEXT, --pairs FILE and --prompt-from-metadata");
         }
 
         if (pairs is not null ? files.Length > 0 : files.Length == 0)
         {
-            throw new InvalidRequestException("files", pairs is null ? null : files[0], pairs is null ? "name pictures, folders or patterns" : "--pairs names the pictures; leave it out");
+            throw new InvalidRequestException(
+                "files",
+                pairs is null ? null : files[0],
+                pairs is null ? "name pictures, folders or patterns" : "--pairs names the pictures; leave it out");
         }
 
         if (!ScoreWriter.Formats.Contains(format, StringComparer.Ordinal))
@@ -128,7 +144,8 @@ internal sealed class ScoreVerb
         }
     }
 
-    private static ScoringItem OfPair(Pair pair, ImageLimits limits, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
+    private static ScoringItem OfPair(
+        Pair pair, ImageLimits limits, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
     {
         asked.Enqueue((pair.Image ?? pair.Where, pair.Text));
         return pair.Image is { } image
@@ -137,7 +154,9 @@ internal sealed class ScoreVerb
     }
 
     private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file) =>
-        PictureSources.ScoredText(file) is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
+        PictureSources.ScoredText(file) is { } text
+            ? [text]
+            : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
 
     private static IEnumerable<ScoreRow> Rows(ScoredItem item, string image, string? text, bool names)
     {
@@ -164,7 +183,13 @@ internal sealed class ScoreVerb
 
             for (int i = 0; i < scored.Texts.Count; i++)
             {
-                yield return new ScoreRow(image, scored.Texts[i], scored.Outcome.ScoresPerText.Span[i], item.ContentHash, null, scored.Records[i]) { Scorer = name };
+                yield return new ScoreRow(
+                    image,
+                    scored.Texts[i],
+                    scored.Outcome.ScoresPerText.Span[i],
+                    item.ContentHash,
+                    null,
+                    scored.Records[i]) { Scorer = name };
             }
         }
     }
@@ -179,7 +204,9 @@ internal sealed class ScoreVerb
         {
             _path = path;
             _aside = aside;
-            Writer = new StreamWriter(new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            Writer = new StreamWriter(
+                new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None),
+                new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
         }
 
         public StreamWriter Writer { get; }
@@ -189,9 +216,14 @@ internal sealed class ScoreVerb
             try
             {
                 string full = Path.GetFullPath(path);
-                return new NewFile(full, Path.Combine(Path.GetDirectoryName(full)!, $".{Path.GetFileName(full)}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial"));
+                return new NewFile(
+                    full,
+                    Path.Combine(
+                        Path.GetDirectoryName(full)!,
+                        $".{Path.GetFileName(full)}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial"));
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+            catch (Exception exception) when (
+                exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
             {
                 throw new InvalidRequestException("--out", path, $"it has to be a file that can be written ({exception.Message})");
             }

@@ -38,6 +38,7 @@ internal static class RankedImagesBuilder
         Lineage = candidate.Lineage,
         Parent = candidate.Parent?.Value,
         Score = candidate.Score,
+        Scores = candidate.Scores,
         Evaluations = candidate.EvaluationsDone,
         Checkpoints = [.. candidate.Checkpoints],
         Stopped = candidate.Stopped,

@@ -58,6 +58,9 @@ internal sealed class Candidate
 
     public double? Score { get; set; }
 
+    /// <summary>What each scorer gave its picture.</summary>
+    public IReadOnlyList<ScorerScore> Scores { get; set; } = [];
+
     public string? Failure { get; set; }
 
     public string? ScoringFailure { get; set; }
