@@ -52,11 +52,11 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     [Fact]
     public async Task What_does_not_add_up_and_what_is_written_are_refused_before_anything_is_scored()
     {
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "emoji-clip,toy")).AssertRefused(ExitCodes.Usage, "do not add up", "standard-scores or mean-rank");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "emoji-clip=0")).AssertRefused(ExitCodes.Usage, "every weight is 0");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "toy", "--combine", "median")).AssertRefused(ExitCodes.Usage, "weighted-sum, standard-scores, mean-rank");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "emoji-clip,toy", "--combine", "mean-rank", "--write-score")).AssertRefused(ExitCodes.Usage, "--write-score");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "tov")).AssertRefused(ExitCodes.Usage, "did you mean toy", "emoji-clip");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy")).AssertRefused(ExitCodes.Usage, "do not add up", "standard-scores or mean-rank");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip=0")).AssertRefused(ExitCodes.Usage, "every weight is 0");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "toy", "--combine", "median")).AssertRefused(ExitCodes.Usage, "weighted-sum, standard-scores, mean-rank");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy", "--combine", "mean-rank", "--write-score")).AssertRefused(ExitCodes.Usage, "--write-score");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "tov")).AssertRefused(ExitCodes.Usage, "did you mean toy", "emoji-clip");
     }
 
     [Theory]

@@ -150,17 +150,32 @@ public sealed class ScorerCatalogTests
     public void Pictures_that_exist_need_a_scorer_of_finished_pictures()
     {
         ScorerCatalog catalog = Catalog(TinyModels, new() { DefaultScorer = "clip-tiny-random" });
-        Assert.Equal("clip-tiny-random", Assert.Single(catalog.ChooseForPictures(new())).Request.Id);
+        Assert.Equal("clip-tiny-random", Assert.Single(catalog.ChooseForPictures(new(), toRank: true)).Request.Id);
         Assert.Contains(
             "need a scorer",
-            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorer = "none" })).Message,
+            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorer = "none" }, toRank: false)).Message,
             StringComparison.Ordinal);
         Assert.Contains(
             "it is not to score finished pictures",
             Assert.Throws<InvalidRequestException>(
                 () =>
                     catalog.ChooseForPictures(
-                        new() { Scorers = [new() { Id = "clip-tiny-random", Phases = [ScoringPhase.Checkpoint] }] })).Message,
+                        new() { Scorers = [new() { Id = "clip-tiny-random", Phases = [ScoringPhase.Checkpoint] }] }, toRank: true)).Message,
+            StringComparison.Ordinal);
+
+        // To rank, one scorer has a weight and scores combine; else every score stands for itself.
+        SearchRequest watching = new() { Scorer = "facts=0" }, unlike = new() { Scorer = "clip-tiny-random,facts" };
+        Assert.Contains(
+            "every weight is 0",
+            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(watching, toRank: true)).Message,
+            StringComparison.Ordinal);
+        Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(unlike, toRank: true));
+        Assert.Single(catalog.ChooseForPictures(watching, toRank: false));
+        Assert.Equal(2, catalog.ChooseForPictures(unlike, toRank: false).Count);
+        SearchRequest own = new() { Scorers = [new() { Id = "facts", Text = "a cat" }] };
+        Assert.Contains(
+            "leave text out",
+            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(own, toRank: false)).Message,
             StringComparison.Ordinal);
     }
 
