@@ -47,12 +47,12 @@ internal static class AllocationBenchmark
         var watch = new StepWatch();
 
         // The first run also compiles.
-        RankedImages result = await pipeline.GenerateAsync(request, new RunControl(Observer: watch));
+        RankedImages result = await pipeline.GenerateAsync(request, new RunControl { Observer = watch });
         ExecutionPlan plan = result.Report.Plan with { BatchedGuidance = batched, RowsPerRun = batched ? 2 : 1 };
         watch.Reset();
-        result = await pipeline.GenerateAsync(request, new RunControl(Observer: watch, Plan: plan) { Snapshots = new NeverDue() });
+        result = await pipeline.GenerateAsync(request, new RunControl { Observer = watch, Plan = plan, Snapshots = new NeverDue() });
 
-        request = pipeline.Normalize(request);
+        request = pipeline.Prepare(request).Request;
         DiffusionFolder folder = services.GetRequiredService<ModelCatalog>().ResolveGenerator(request.Model.Id!);
         using GeneratorLease lease = await services.GetRequiredService<IModelStore>().LeaseGeneratorAsync(folder, null, CancellationToken.None);
         int steps = request.Sampling.NumInferenceSteps!.Value;

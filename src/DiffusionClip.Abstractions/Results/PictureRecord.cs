@@ -4,9 +4,9 @@ namespace DiffusionClip;
 public sealed record PictureRecord
 {
     /// <summary>The version of this record that this build writes, and the newest that it reads.</summary>
-    public const int CurrentSchemaVersion = 1;
+    public const int CurrentSchemaVersion = 2;
 
-    /// <summary>Version of the record; 1.</summary>
+    /// <summary>Version of the record; 1 or 2.</summary>
     public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
     /// <summary>The program and its version.</summary>

@@ -2,7 +2,6 @@ using System.CommandLine;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Hosting;
-using DiffusionClip.Reporting;
 using DiffusionClip.Scoring;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;

@@ -3,6 +3,7 @@ using System.Globalization;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 using DiffusionClip.Reporting.Metadata;
 
 namespace DiffusionClip.Cli.Verbs;
@@ -33,7 +34,7 @@ internal static class InspectVerb
             throw new DiffusionClipException(ScoredFile.Bad(path, exception.Message), exception);
         }
 
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file);
         if (!inspection.Readable)
         {
             throw new DiffusionClipException(ScoredFile.Bad(path, "it is no picture of a kind that is read here; give a PNG, JPEG, WebP, GIF or BMP file"));

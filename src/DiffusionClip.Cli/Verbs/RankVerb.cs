@@ -4,6 +4,7 @@ using System.Text.Json;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Conditioning.Prompts;
+using DiffusionClip.Files;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Scoring;
@@ -125,6 +126,11 @@ internal sealed class RankVerb
         }
         else if (!quiet && ranked.Ranking.Order.Count > 0)
         {
+            if (scoring.Provider is { } provider)
+            {
+                terminal.Say($"scored on {provider}");
+            }
+
             Print(terminal, ranked);
         }
 
@@ -203,7 +209,7 @@ internal sealed class RankVerb
                     Score = ranked.Ranking.Total(rank),
                     Scoring = item.Scorers[scorer].Records[0],
                 };
-                FileReplacement.Replace(item.Name, PictureScoreWriter.Write(file, score));
+                AtomicFile.Replace(item.Name, PictureScoreWriter.Write(file, score));
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DiffusionClipException)
             {

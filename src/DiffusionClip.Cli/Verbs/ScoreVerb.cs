@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
+using DiffusionClip.Files;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Scoring;
@@ -14,24 +15,19 @@ namespace DiffusionClip.Cli.Verbs;
 /// <summary><c>dclip score</c>: any number of pictures against texts, a row each, in bounded memory.</summary>
 internal sealed class ScoreVerb
 {
-    private readonly Argument<string[]> _files =
-        new("FILES") { Description = "Pictures, folders and patterns such as \"pics/**/*.png\".", Arity = ArgumentArity.ZeroOrMore };
-    private readonly Option<string[]> _prompt =
-        new("--prompt", "-p") { HelpName = "TEXT", Description = "A text that every picture is scored against. Repeatable." };
+    private static readonly UTF8Encoding _utf8 = new(encoderShouldEmitUTF8Identifier: false);
+
+    private readonly Argument<string[]> _files = new("FILES") { Description = "Pictures, folders and patterns such as \"pics/**/*.png\".", Arity = ArgumentArity.ZeroOrMore };
+    private readonly Option<string[]> _prompt = new("--prompt", "-p") { HelpName = "TEXT", Description = "A text that every picture is scored against. Repeatable." };
     private readonly Option<string?> _pairs = new("--pairs")
     {
         HelpName = "FILE",
-        Description =
-            "Pairs of picture and text: .jsonl with the fields image (or file, path) and text (or prompt, caption), or .csv with these columns. "
-            + "Paths are relative to the file, else to the working folder.",
+        Description = "Pairs of picture and text: .jsonl with the fields image (or file, path) and text (or prompt, caption), or .csv with these columns. Paths are relative to the file, else to the working folder.",
     };
 
-    private readonly Option<bool> _fromMetadata =
-        new("--prompt-from-metadata") { Description = "Scores each picture against the prompt that it carries, whoever made it." };
-    private readonly Option<string> _format =
-        new("--format") { HelpName = "jsonl|csv", Description = "JSON lines or CSV.", DefaultValueFactory = _ => "jsonl" };
-    private readonly Option<string?> _out =
-        new("--out") { HelpName = "FILE", Description = "Writes to a new file in place of standard output; it appears when it is whole." };
+    private readonly Option<bool> _fromMetadata = new("--prompt-from-metadata") { Description = "Scores each picture against the prompt that it carries, whoever made it." };
+    private readonly Option<string> _format = new("--format") { HelpName = "jsonl|csv", Description = "JSON lines or CSV.", DefaultValueFactory = _ => "jsonl" };
+    private readonly Option<string?> _out = new("--out") { HelpName = "FILE", Description = "Writes to a new file in place of standard output; it appears when it is whole." };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only rows, errors and warnings." };
     private readonly ScoringFlags _scoring = new();
 
@@ -43,8 +39,7 @@ internal sealed class ScoreVerb
     public static Command Create(Func<ParseResult, CliContext> context)
     {
         var verb = new ScoreVerb();
-        Command command = new(
-            "score", "Scores pictures against texts with CLIP, one row each. A bad file is one error row; the others are scored.")
+        Command command = new("score", "Scores pictures against texts with CLIP, one row each. A bad file is one error row; the others are scored.")
         {
             verb._files, verb._prompt, verb._pairs, verb._fromMetadata, verb._format, verb._out,
         };
@@ -74,9 +69,8 @@ internal sealed class ScoreVerb
             ScoredText.Check("prompt", prompt, host.Services);
         }
 
-        using var target = output is null ? null : NewFile.Create(output);
-        using PictureScoring scoring = await _scoring.OpenAsync(
-            host.Services, parse, new(), context.Interruption.Abort).ConfigureAwait(false);
+        using AtomicFile? target = output is null ? null : NewFile(output);
+        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, new(), context.Interruption.Abort).ConfigureAwait(false);
 
         // What a row is about, in the order of the items; the stream keeps few of them at a time.
         ImageLimits limits = CliContext.Limits(host.Services);
@@ -90,7 +84,8 @@ internal sealed class ScoreVerb
                 return ScoredFile.Item(path, limits, fromMetadata ? PromptOf : _ => prompts);
             });
         int rows = 0, failures = 0;
-        using (ScoreWriter writer = ScoreWriter.Create(format, target?.Writer ?? terminal.Out, names))
+        TextWriter rowsOut = target is null ? terminal.Out : new StreamWriter(target.Content, _utf8, leaveOpen: true);
+        using (ScoreWriter writer = ScoreWriter.Create(format, rowsOut, names))
         {
             await foreach (ScoredItem item in scoring.ScoreAsync(items, context.Interruption.Abort).ConfigureAwait(false))
             {
@@ -104,11 +99,14 @@ internal sealed class ScoreVerb
             }
         }
 
-        target?.Commit();
+        await rowsOut.FlushAsync().ConfigureAwait(false);
+        target?.Commit(overwrite: false);
         if (!parse.GetValue(_quiet))
         {
-            string errors = failures > 0 ? FormattableString.Invariant($", {failures} of them errors") : "";
-            terminal.Say(FormattableString.Invariant($"{rows} rows{errors}{(output is null ? "" : $", written to {output}")}"));
+            string errors = failures > 0 ? string.Create(CultureInfo.InvariantCulture, $", {failures} of them errors") : "";
+            string on = scoring.Provider is { } provider ? $", on {provider}" : "";
+            string place = output is null ? "" : $", written to {output}";
+            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{rows} rows{errors}{place}{on}"));
         }
 
         return failures > 0 ? ExitCodes.Failure : ExitCodes.Success;
@@ -119,18 +117,12 @@ internal sealed class ScoreVerb
         int sources = (prompts.Length > 0 ? 1 : 0) + (pairs is not null ? 1 : 0) + (fromMetadata ? 1 : 0);
         if (sources != 1)
         {
-            throw new InvalidRequestException(
-                "--prompt",
-                sources == 0 ? null : "together with another source",
-                "say what to score against by one of --prompt TEXT, --pairs FILE and --prompt-from-metadata");
+            throw new InvalidRequestException("--prompt", sources == 0 ? null : "together with another source", "say what to score against by one of --prompt TEXT, --pairs FILE and --prompt-from-metadata");
         }
 
         if (pairs is not null ? files.Length > 0 : files.Length == 0)
         {
-            throw new InvalidRequestException(
-                "files",
-                pairs is null ? null : files[0],
-                pairs is null ? "name pictures, folders or patterns" : "--pairs names the pictures; leave it out");
+            throw new InvalidRequestException("files", pairs is null ? null : files[0], pairs is null ? "name pictures, folders or patterns" : "--pairs names the pictures; leave it out");
         }
 
         if (!ScoreWriter.Formats.Contains(format, StringComparer.Ordinal))
@@ -144,8 +136,7 @@ internal sealed class ScoreVerb
         }
     }
 
-    private static ScoringItem OfPair(
-        Pair pair, ImageLimits limits, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
+    private static ScoringItem OfPair(Pair pair, ImageLimits limits, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
     {
         asked.Enqueue((pair.Image ?? pair.Where, pair.Text));
         return pair.Image is { } image
@@ -154,9 +145,7 @@ internal sealed class ScoreVerb
     }
 
     private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file) =>
-        PictureSources.ScoredText(file) is { } text
-            ? [text]
-            : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
+        PictureMetadataReader.Read(file).ScoredText is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
 
     private static IEnumerable<ScoreRow> Rows(ScoredItem item, string image, string? text, bool names)
     {
@@ -183,66 +172,21 @@ internal sealed class ScoreVerb
 
             for (int i = 0; i < scored.Texts.Count; i++)
             {
-                yield return new ScoreRow(
-                    image,
-                    scored.Texts[i],
-                    scored.Outcome.ScoresPerText.Span[i],
-                    item.ContentHash,
-                    null,
-                    scored.Records[i]) { Scorer = name };
+                yield return new ScoreRow(image, scored.Texts[i], scored.Outcome.ScoresPerText.Span[i], item.ContentHash, null, scored.Records[i]) { Scorer = name };
             }
         }
     }
 
-    /// <summary>A file that appears when it is whole.</summary>
-    private sealed class NewFile : IDisposable
+    private static AtomicFile NewFile(string path)
     {
-        private readonly string _path;
-        private string? _aside;
-
-        private NewFile(string path, string aside)
+        try
         {
-            _path = path;
-            _aside = aside;
-            Writer = new StreamWriter(
-                new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None),
-                new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            return AtomicFile.Begin(path);
         }
-
-        public StreamWriter Writer { get; }
-
-        public static NewFile Create(string path)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            try
-            {
-                string full = Path.GetFullPath(path);
-                return new NewFile(
-                    full,
-                    Path.Combine(
-                        Path.GetDirectoryName(full)!,
-                        $".{Path.GetFileName(full)}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial"));
-            }
-            catch (Exception exception) when (
-                exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-            {
-                throw new InvalidRequestException("--out", path, $"it has to be a file that can be written ({exception.Message})");
-            }
-        }
-
-        public void Commit()
-        {
-            Writer.Dispose();
-            File.Move(_aside!, _path, overwrite: false);
-            _aside = null;
-        }
-
-        public void Dispose()
-        {
-            Writer.Dispose();
-            if (_aside is not null)
-            {
-                File.Delete(_aside);
-            }
+            throw new InvalidRequestException("--out", path, $"it has to be a file that can be written ({exception.Message})");
         }
     }
 }

@@ -82,9 +82,10 @@ internal sealed class JobIntake(
         RequireVisible("init_image", caller, request.Origin is { Image.Length: > 0 } origin ? [origin.Image] : []);
         RequireVisible("mask", caller, request.Origin?.Mask is { } mask ? [mask] : []);
         IReadOnlyDictionary<string, RgbImage>? images = inputs.Length > 0 ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false) : null;
-        ImageRequest normalized = pipeline.Normalize(request, images);
-        long bytes = Bytes(normalized.Model.Id!, catalog.ResolveGenerator) + normalized.Search.Scorers!.Sum(BytesOf);
-        return (body with { Generate = normalized }, normalized.Model.Id!, bytes, inputs);
+        PreparedRun prepared = pipeline.Prepare(request, images);
+        string model = prepared.Request.Model.Id!;
+        long bytes = Bytes(model, catalog.ResolveGenerator) + prepared.Request.Search.Scorers!.Sum(BytesOf);
+        return (body with { Generate = prepared.Request }, model, bytes, inputs);
     }
 
     private (JobBody, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, RankBody rank)

@@ -32,9 +32,15 @@ internal sealed class MachinePaths
     public string Hide(string text) => _folders?.Replace(text, "…") ?? text;
 
     /// <summary>What came of a run, without them in its warnings and reasons.</summary>
-    public RankedImages Hide(RankedImages ranked) => new(
-        [.. ranked.Images.Select(image => image with { Candidate = Hide(image.Candidate) })],
-        ranked.Report with { Warnings = [.. ranked.Report.Warnings.Select(Hide)], Candidates = [.. ranked.Report.Candidates.Select(Hide)] });
+    public RankedImages Hide(RankedImages ranked) => new()
+    {
+        Images = [.. ranked.Images.Select(image => image with { Candidate = Hide(image.Candidate) })],
+        Report = ranked.Report with
+        {
+            Warnings = [.. ranked.Report.Warnings.Select(Hide)],
+            Candidates = [.. ranked.Report.Candidates.Select(Hide)],
+        },
+    };
 
     /// <summary>What a scorer says of a picture, without them in its reason.</summary>
     public ImageOutcome Hide(ImageOutcome outcome) => outcome.Failure is { } failure ? outcome with { Failure = Hide(failure) } : outcome;

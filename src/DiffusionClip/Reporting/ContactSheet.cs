@@ -32,7 +32,7 @@ public static class ContactSheet
     private static readonly Rgb Alarm = new(176, 36, 36);
     private static readonly Rgb Empty = new(234, 234, 236);
 
-    /// <summary>Composes the sheet of a run.</summary>
+    /// <summary>Composes the sheet of a run; model, settings and scorer stand under the prompt.</summary>
     /// <param name="ranked">The run.</param>
     /// <param name="text">Draws the text.</param>
     public static RgbImage Compose(RankedImages ranked, ITextRasterizer text)
@@ -41,7 +41,7 @@ public static class ContactSheet
         Dictionary<int, RgbImage> images = ranked.Images.ToDictionary(image => image.Candidate.Index, image => image.Image);
         return Compose(
             ranked.Report.Request.Prompt.Text,
-            subtitle: null,
+            Subtitle(ranked.Report),
             [.. ranked.Report.Candidates.Select(candidate => new ContactSheetCell(candidate, images.GetValueOrDefault(candidate.Index)))],
             text);
     }
@@ -96,6 +96,17 @@ public static class ContactSheet
         }
 
         return canvas.ToImage();
+    }
+
+    private static string Subtitle(RunReport report)
+    {
+        SamplingRequest sampling = report.Request.Sampling;
+        string settings = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{report.Request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}");
+        string[] scorers = [.. report.Scorers.Select(entry => entry.Record).OfType<ScoreRecord>().Select(record => record.Model ?? record.Scorer)];
+        string scorer = scorers.Length > 0 ? $"scored by {string.Join(", ", scorers)}" : "not scored";
+        return string.Create(CultureInfo.InvariantCulture, $"{settings}, {scorer}; {report.Candidates.Count} candidates");
     }
 
     private static void DrawCell(RgbCanvas canvas, ITextRasterizer text, ContactSheetCell cell, (int Width, int Height) size, int x, int y, int boxWidth, int boxHeight)

@@ -45,6 +45,9 @@ public sealed class ClipScorer : IImageScorer
     /// <summary>The model's folder.</summary>
     public ClipFolder Folder => _lease.Folder;
 
+    /// <summary>Which execution provider computes it, and why not a faster one.</summary>
+    public ProviderInUse Provider => _lease.Provider;
+
     /// <summary>The hashes of the model's files.</summary>
     public Task<ModelHashes> Hashes => _lease.Hashes;
 

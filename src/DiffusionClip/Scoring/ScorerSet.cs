@@ -32,6 +32,9 @@ public sealed class ScorerSet : IDisposable
     /// <summary>How scores become a total; null where at most one scorer has a weight.</summary>
     public ScoreCombination? Combination { get; }
 
+    /// <summary>Whether a total depends on the population that it is set in.</summary>
+    public bool TotalsAreRelative => Combination is ScoreCombination.StandardScores or ScoreCombination.MeanRank;
+
     /// <summary>
     /// How the first scores of each scorer came about: what a snapshot holds, so that a run that goes on compares with them.
     /// </summary>

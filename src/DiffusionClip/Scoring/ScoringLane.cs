@@ -86,7 +86,8 @@ internal sealed class ClipLane : ScoringLane
         ScoreRecord record = clip.Record("", new TextEmbedding(default, 0, 0));
         string key = string.Join(
             '\n', record.Scorer, record.Version, record.Sha256, record.Preprocessing, record.Precision, record.Provider);
-        return new(entry, clip, new EmbeddingCache(key, cacheFolder));
+        int width = clip.Embedder.EmbedText("", cancellationToken).Embeds.Length;
+        return new(entry, clip, new EmbeddingCache(key, width, cacheFolder));
     }
 
     public override bool Knows(PreparedPicture picture, int lane) => _cache.TryGet(picture.Hash!, out picture.Embeds[lane]);

@@ -136,7 +136,7 @@ public sealed class ScoringStream
 
             if (!isKnown)
             {
-                RgbImage image = _codec.Decode(file, _limits);
+                RgbImage image = _codec.Decode(file, _limits, cancellationToken);
                 picture.Image = _keepsPictures ? image : null;
                 for (int i = 0; i < _lanes.Length; i++)
                 {

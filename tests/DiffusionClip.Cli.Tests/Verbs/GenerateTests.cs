@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 using DiffusionClip.Reporting.Metadata;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -41,6 +41,13 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
         Assert.Equal("emoji-clip", run.Report.Scoring!.Model);
         Assert.Equal(4, run.Report.Request.Sampling.NumInferenceSteps);
         Assert.Equal("cpu", run.Report.Plan.Provider);
+    }
+
+    [Fact]
+    public void Why_auto_fell_back_is_printed()
+    {
+        Assert.StartsWith("provider auto fell back to cpu: ", run.Report.ProviderReason, StringComparison.Ordinal);
+        Assert.Contains($" s on cpu ({run.Report.ProviderReason}): ", run.Result.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -176,7 +183,7 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     public async Task Asked_to_finish_it_writes_the_best_so_far()
     {
         using var interruption = new Interruption();
-        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategy>(new AskAfterFirst(interruption.Ask)), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"], "--json");
+        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(interruption.Ask))), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"], "--json");
         Assert.Equal(ExitCodes.Interrupted, result.ExitCode);
         RunReport report = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!;
         Assert.True(report.FinishedEarly);
@@ -195,7 +202,7 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
             interruption.Ask();
         }
 
-        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategy>(new AskAfterFirst(AskTwice)), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"]);
+        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(AskTwice))), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"]);
         Assert.Equal(ExitCodes.Interrupted, result.ExitCode);
         Assert.Equal("dclip: interrupted", Assert.Single(result.Complaints));
         Assert.Equal("", result.Out);

@@ -117,8 +117,8 @@ public sealed class JobFaultTests
     public async Task What_a_job_throws_fails_that_job_with_its_reason_and_the_next_one_runs()
     {
         await using QueueHost host = await QueueHost.StartAsync(services: services => services
-            .AddSingleton<ISearchStrategy>(new TrapStrategy("memory", () => throw new OutOfMemoryException("Failed to allocate memory for requested buffer of size 68719476736")))
-            .AddSingleton<ISearchStrategy>(new TrapStrategy("bug", () => throw new InvalidOperationException("first line\nsecond line"))));
+            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("memory", () => throw new OutOfMemoryException("Failed to allocate memory for requested buffer of size 68719476736"))))
+            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("bug", () => throw new InvalidOperationException("first line\nsecond line")))));
         Job memory = await host.RunAsync(With("memory"));
         Assert.Equal(JobState.Failed, memory.State);
         Assert.Contains("out of memory", memory.Reason, StringComparison.Ordinal);
@@ -305,7 +305,7 @@ public sealed class JobFaultTests
         var clock = new Clock();
         await using QueueHost host = await QueueHost.StartAsync(services: services => services
             .AddSingleton<TimeProvider>(clock)
-            .AddSingleton<ISearchStrategy>(new TrapStrategy("jump", () => clock.Jump(TimeSpan.FromDays(-400)))));
+            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("jump", () => clock.Jump(TimeSpan.FromDays(-400))))));
         JobSubmission submission = QueueHost.Generate();
         Job job = await host.RunAsync(submission with { Body = new JobBody { Generate = submission.Body.Generate! with { Search = new() { Strategy = "jump", Candidates = 1 } } } });
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));

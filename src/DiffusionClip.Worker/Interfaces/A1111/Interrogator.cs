@@ -58,7 +58,7 @@ internal sealed class Interrogator(
 
         string sha256 = await source.ResolveAsync(Caller.Of(context), "image", given, gone).ConfigureAwait(false);
         Artifact file = await artifacts.FindAsync(sha256, gone).ConfigureAwait(false) ?? throw new StorageException($"the picture {sha256} is no longer there");
-        RgbImage image = codec.Decode(file.Content, limits);
+        RgbImage image = codec.Decode(file.Content, limits, gone);
         await _one.WaitAsync(gone).ConfigureAwait(false);
         try
         {

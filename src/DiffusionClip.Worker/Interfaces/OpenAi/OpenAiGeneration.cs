@@ -127,7 +127,7 @@ internal sealed class OpenAiGeneration(
             if (happened is { Kind: JobEventKind.Preview, Data.Image: { } image } && sent < given.PartialImages && progress * (given.PartialImages + 1) >= sent + (sent == 0 ? 0 : 1))
             {
                 byte[] glimpse = Base64Picture.Read("preview", image);
-                RgbImage pixels = codec.Decode(glimpse, limits);
+                RgbImage pixels = codec.Decode(glimpse, limits, gone);
                 await SendAsync(response, $"{events}.partial_image", new JsonObject
                 {
                     ["type"] = $"{events}.partial_image",
@@ -178,7 +178,7 @@ internal sealed class OpenAiGeneration(
 
     private async Task<JsonObject> PictureAsync(HttpContext context, ImageBody given, KeptPicture picture)
     {
-        ReadOnlyMemory<byte> file = given.Format == "png" ? picture.File : Encode(given, codec.Decode(picture.File, limits), picture.File);
+        ReadOnlyMemory<byte> file = given.Format == "png" ? picture.File : Encode(given, codec.Decode(picture.File, limits, context.RequestAborted), picture.File);
         var entry = new JsonObject();
         if (given.AsUrl)
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using DiffusionClip.Files;
 using Microsoft.Data.Sqlite;
 
 namespace DiffusionClip.Worker.Jobs.Ledger;
@@ -36,7 +37,7 @@ internal sealed class JobLedger : IDisposable
             Pragma(connection, "PRAGMA synchronous = FULL");
             Pragma(connection, "PRAGMA journal_size_limit = 16777216");
             LedgerSchema.Prepare(connection, folder.Ledger);
-            DurableFile.SyncFolder(folder.Path);
+            AtomicFile.SyncFolder(folder.Path);
         }
         catch (Exception exception) when (exception is SqliteException or IOException)
         {

@@ -48,12 +48,16 @@ internal sealed class JobRunner(
             return cached;
         }
 
-        var control = new RunControl(run.Abort, run.Finish, new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval))
+        PreparedRun prepared = pipeline.Prepare(
+            request, await artifacts.DecodeAsync(request.Origin, codec, limits, run.Abort).ConfigureAwait(false));
+        var control = new RunControl
         {
-            Images = await artifacts.DecodeAsync(request.Origin, codec, limits, run.Abort).ConfigureAwait(false),
+            Abort = run.Abort,
+            Finish = run.Finish,
+            Observer = new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval),
             Snapshots = snapshots.For(started, run),
         };
-        RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(request, control).ConfigureAwait(false));
+        RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(prepared, control).ConfigureAwait(false));
         if (started.Job.Attempts > 1 && ranked.Report.Resumed is null)
         {
             ranked = ranked with { Report = ranked.Report with { Resumed = new() { FromSnapshot = false, Reason = "the start before ended before it wrote a snapshot" } } };
@@ -182,7 +186,7 @@ internal sealed class JobRunner(
 
     private static IReadOnlyList<string> Texts(IReadOnlyList<string> given, ReadOnlyMemory<byte> file) => given.Count > 0
         ? given
-        : PictureSources.ScoredText(file) is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
+        : PictureMetadataReader.Read(file).ScoredText is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
 
     private static string[] Warnings(List<ScoredItem> items)
     {

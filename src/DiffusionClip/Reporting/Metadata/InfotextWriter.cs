@@ -39,7 +39,7 @@ public static class InfotextWriter
         Add("Sampler", sampler.Label);
         Add("Schedule type", sampler.ScheduleType);
         Add("CFG scale", Text(sampling.GuidanceScale));
-        Add("Seed", Text(record.Candidate.Seed ?? sampling.Seed));
+        Add("Seed", Text(record.Candidate.Seed));
         Add("Size", sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
         Add("Model hash", generator?.Sha256 is { Length: > 0 } hash ? hash[..Math.Min(ShortHash, hash.Length)] : null);
         Add("Model", FolderName(generator?.Id ?? request.Model.Id));

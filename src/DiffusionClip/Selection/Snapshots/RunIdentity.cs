@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Text.Json;
+using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
@@ -34,7 +35,7 @@ internal sealed class RunIdentity
         $"{RuntimeInformation.ProcessArchitecture}, vectors of {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, {RuntimeInformation.FrameworkDescription}");
 
     /// <summary>The identity of a run on models on loan; completes when they are hashed.</summary>
-    public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerSet scorers)
+    public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerSet scorers, IReadOnlyList<IStepHook> hooks)
     {
         ModelHashes hashes = await generator.Hashes.ConfigureAwait(false);
         var models = new List<(string, string)> { ($"generator {generator.Folder.Id}", hashes.Identity) };
@@ -42,6 +43,8 @@ internal sealed class RunIdentity
         {
             models.Add(($"scorer {scorer.Request.Id}", await scorer.IdentityAsync().ConfigureAwait(false)));
         }
+
+        models.AddRange(hooks.Select((hook, i) => (FormattableString.Invariant($"hook {i + 1}"), hook.Identity)));
 
         return new(request, plan, models);
     }

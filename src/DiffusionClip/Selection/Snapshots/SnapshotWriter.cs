@@ -94,5 +94,17 @@ internal sealed class SnapshotWriter : BinaryWriter
         Write(value.GetValueOrDefault());
     }
 
+    /// <summary>Writes what scorers gave.</summary>
+    public void WriteScores(IReadOnlyList<ScorerScore> scores)
+    {
+        Write(scores.Count);
+        foreach (ScorerScore score in scores)
+        {
+            WriteText(score.Scorer);
+            WriteOptional(score.Score);
+            WriteText(score.Failure);
+        }
+    }
+
     private ReadOnlySpan<byte> Written() => _bytes.GetBuffer().AsSpan(0, (int)_bytes.Length);
 }
