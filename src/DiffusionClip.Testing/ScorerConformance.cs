@@ -75,15 +75,19 @@ public static class ScorerConformance
     {
         Require(descriptor is not null, "there is a descriptor");
         Require(!string.IsNullOrWhiteSpace(descriptor!.Name), "the descriptor has a name");
-        Require(descriptor.Name.AsSpan().IndexOfAny(",=/\\") < 0 && descriptor.Name != ScorerCatalog.None, $"requests can ask for the name, which '{descriptor.Name}' does not allow");
+        Require(
+            descriptor.Name.AsSpan().IndexOfAny(",=/\\") < 0 && descriptor.Name != ScorerCatalog.None,
+            $"requests can ask for the name, which '{descriptor.Name}' does not allow");
         Require(!string.IsNullOrWhiteSpace(descriptor.Version), "the descriptor has a version");
         Require(descriptor.MaxBatch is null or >= 1, $"the largest batch is at least 1, not {descriptor.MaxBatch}");
         Require(descriptor.Phases is { Count: > 0 }, "the scorer scores checkpoints, finished pictures or both");
     }
 
-    private static async Task CheckConcurrencyAsync(Called called, RgbImage[] images, string[] texts, ScoringResult expected, float tolerance)
+    private static async Task CheckConcurrencyAsync(
+        Called called, RgbImage[] images, string[] texts, ScoringResult expected, float tolerance)
     {
-        ScoringResult[] results = await Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => Task.Run(() => called.ScoreAsync(images, texts)))).ConfigureAwait(false);
+        ScoringResult[] results = await Task.WhenAll(
+            Enumerable.Range(0, Callers).Select(_ => Task.Run(() => called.ScoreAsync(images, texts)))).ConfigureAwait(false);
         foreach (ScoringResult result in results)
         {
             for (int i = 0; i < images.Length; i++)
@@ -111,7 +115,8 @@ public static class ScorerConformance
         for (int j = 0; j < one.ScoresPerText.Length; j++)
         {
             float a = one.ScoresPerText.Span[j], b = other.ScoresPerText.Span[j];
-            Require(MathF.Abs(a - b) <= tolerance, FormattableString.Invariant($"{what}: {a:R} and {b:R} are more than {tolerance:R} apart"));
+            Require(
+                MathF.Abs(a - b) <= tolerance, FormattableString.Invariant($"{what}: {a:R} and {b:R} are more than {tolerance:R} apart"));
         }
 
         static string Text(ImageOutcome outcome) => outcome.Failure is { } failure ? $"a failure ({failure})" : "a score";
@@ -158,7 +163,8 @@ public static class ScorerConformance
         {
             var watched = new Watched(scorer);
             var batch = new ScoringBatch { Images = images, Texts = texts, Phase = phase };
-            ScoringResult result = await new CheckedScorer(watched, timeout).ScoreAsync(batch, CancellationToken.None).ConfigureAwait(false);
+            ScoringResult result =
+                await new CheckedScorer(watched, timeout).ScoreAsync(batch, CancellationToken.None).ConfigureAwait(false);
             if (watched.Problem is { } problem)
             {
                 throw new ScorerConformanceException(problem);
@@ -167,19 +173,24 @@ public static class ScorerConformance
             foreach (ImageOutcome outcome in result.Images)
             {
                 // What the scorer itself did not call a failure.
-                Require(outcome.Failure is null || watched.Failures.Contains(outcome.Failure), $"every picture has its scores or a failure: {outcome.Failure}");
+                Require(
+                    outcome.Failure is null || watched.Failures.Contains(outcome.Failure),
+                    $"every picture has its scores or a failure: {outcome.Failure}");
                 foreach (float score in outcome.ScoresPerText.Span)
                 {
                     CheckScale(score);
                 }
 
                 Require(
-                    scorer.Descriptor.NeedsText || outcome.ScoresPerText.Length < 2 || outcome.ScoresPerText.Span.IndexOfAnyExcept(outcome.ScoresPerText.Span[0]) < 0,
+                    scorer.Descriptor.NeedsText || outcome.ScoresPerText.Length < 2
+                        || outcome.ScoresPerText.Span.IndexOfAnyExcept(outcome.ScoresPerText.Span[0]) < 0,
                     "a scorer that does not need texts gives the same score for each");
             }
 
             Require(
-                result.Texts.All(record => (record.Scorer, record.Version, record.Scale) == (scorer.Descriptor.Name, scorer.Descriptor.Version, scorer.Descriptor.Scale)),
+                result.Texts.All(record => record.Scorer == scorer.Descriptor.Name
+                    && record.Version == scorer.Descriptor.Version
+                    && record.Scale == scorer.Descriptor.Scale),
                 "records agree with the descriptor");
             return result;
         }
@@ -193,7 +204,9 @@ public static class ScorerConformance
                 ScoringResult result = await Task.Run(
                     async () => await scorer.ScoreAsync(new ScoringBatch { Images = batch, Texts = texts }, token).ConfigureAwait(false),
                     CancellationToken.None).WaitAsync(timeout, CancellationToken.None).ConfigureAwait(false);
-                Require(result.Images.Count == batch.Length && result.Texts.Count == texts.Length, $"a call {when} is cancelled or gives a whole result");
+                Require(
+                    result.Images.Count == batch.Length && result.Texts.Count == texts.Length,
+                    $"a call {when} is cancelled or gives a whole result");
             }
             catch (OperationCanceledException)
             {
@@ -201,15 +214,20 @@ public static class ScorerConformance
             }
             catch (Exception exception) when (exception is not ScorerConformanceException)
             {
-                throw new ScorerConformanceException($"a call {when} ends as cancelled or with a result, not with {exception.GetType().Name} ({exception.Message})");
+                throw new ScorerConformanceException(
+                    $"a call {when} ends as cancelled or with a result, not with {exception.GetType().Name} ({exception.Message})");
             }
         }
 
         private void CheckScale(float score)
         {
             ScoreScale scale = scorer.Descriptor.Scale;
-            Require(scale != ScoreScale.Cosine || MathF.Abs(score) <= 1.0001f, FormattableString.Invariant($"a cosine lies in -1 to 1, not at {score:R}"));
-            Require(scale != ScoreScale.Probability || score is >= 0 and <= 1, FormattableString.Invariant($"a probability lies in 0 to 1, not at {score:R}"));
+            Require(
+                scale != ScoreScale.Cosine || MathF.Abs(score) <= 1.0001f,
+                FormattableString.Invariant($"a cosine lies in -1 to 1, not at {score:R}"));
+            Require(
+                scale != ScoreScale.Probability || score is >= 0 and <= 1,
+                FormattableString.Invariant($"a probability lies in 0 to 1, not at {score:R}"));
         }
     }
 
@@ -233,8 +251,12 @@ public static class ScorerConformance
             try
             {
                 ScoringResult result = await scorer.ScoreAsync(batch, cancellationToken).ConfigureAwait(false);
-                Note(result?.Images is { } images && images.Count == batch.Images.Count, $"{batch.Images.Count} pictures give as many outcomes, not {result?.Images?.Count ?? 0}");
-                Note(result?.Texts is { } texts && texts.Count == batch.Texts.Count, $"{batch.Texts.Count} texts give as many records, not {result?.Texts?.Count ?? 0}");
+                Note(
+                    result?.Images is { } images && images.Count == batch.Images.Count,
+                    $"{batch.Images.Count} pictures give as many outcomes, not {result?.Images?.Count ?? 0}");
+                Note(
+                    result?.Texts is { } texts && texts.Count == batch.Texts.Count,
+                    $"{batch.Texts.Count} texts give as many records, not {result?.Texts?.Count ?? 0}");
                 foreach (string failure in (result?.Images ?? []).Select(outcome => outcome?.Failure).OfType<string>())
                 {
                     _failures.Add(failure);

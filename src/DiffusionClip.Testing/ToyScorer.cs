@@ -2,11 +2,15 @@ using System.Globalization;
 
 namespace DiffusionClip.Testing;
 
-/// <summary>Scores the mean of one colour channel: text <c>red</c>, <c>green</c> or <c>blue</c>, 0 to 1. Exact, so ranks can be predicted.</summary>
+/// <summary>
+/// Scores the mean of one colour channel: text <c>red</c>, <c>green</c> or <c>blue</c>, 0 to 1. Exact, so ranks can be predicted.
+/// </summary>
 public sealed class ToyScorer : IImageScorer
 {
     /// <inheritdoc/>
     public ScorerDescriptor Descriptor { get; } = new() { Name = "toy", Version = "1", Scale = ScoreScale.Probability, MaxBatch = null };
+
+    private static ScoreRecord Record { get; } = new() { Scorer = "toy", Version = "1", Scale = ScoreScale.Probability, Text = "" };
 
     /// <inheritdoc/>
     public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
@@ -15,8 +19,11 @@ public sealed class ToyScorer : IImageScorer
         cancellationToken.ThrowIfCancellationRequested();
         return ValueTask.FromResult(new ScoringResult
         {
-            Images = [.. batch.Images.Select(image => new ImageOutcome { ScoresPerText = batch.Texts.Select(text => Mean(image, text)).ToArray() })],
-            Texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "toy", Version = "1", Scale = ScoreScale.Probability, Text = text })],
+            Images =
+            [
+                .. batch.Images.Select(image => new ImageOutcome { ScoresPerText = batch.Texts.Select(text => Mean(image, text)).ToArray() }),
+            ],
+            Texts = [.. batch.Texts.Select(text => Record with { Text = text })],
         });
     }
 

@@ -9,13 +9,15 @@ namespace DiffusionClip.Benchmarks;
 /// <summary>Pictures to scores on the layers of CLIP ViT-B/32 against the bare vision tower at its best batch size.</summary>
 internal static class ScoreBenchmark
 {
+    private const string Model = "clip-b32-shape";
     private const int Batch = 8, Count = 48, Rounds = 5;
     private static readonly int[] BareBatches = [1, 8, 16];
 
     public static async Task<string> RunAsync(bool _)
     {
         await using ServiceProvider services = Host.Build();
-        using ClipScorer scorer = await services.GetRequiredService<ScorerCatalog>().LeaseClipAsync("clip-b32-shape", null, LongTextPolicy.Truncate, CancellationToken.None);
+        ScorerCatalog scorers = services.GetRequiredService<ScorerCatalog>();
+        using ClipScorer scorer = await scorers.LeaseClipAsync(Model, null, LongTextPolicy.Truncate, CancellationToken.None);
         var codec = services.GetRequiredService<IImageCodec>();
         ClipFolder folder = scorer.Folder;
         BareGraph[] bare = [.. BareBatches.Select(rows => new BareGraph(folder.PathOf(folder.ImageGraph), _ => [rows, 3, folder.Preprocessing.Height, folder.Preprocessing.Width]))];
@@ -44,7 +46,7 @@ internal static class ScoreBenchmark
                     return Task.CompletedTask;
                 })),
                 () => FromPixelsAsync(scorer, images),
-                () => FromFilesAsync(scorer, codec, paths),
+                () => FromFilesAsync(scorers, codec, paths),
             ];
             Cost[][] costs = [.. sides.Select(_ => new Cost[Rounds])];
             foreach (Func<Task> side in sides)
@@ -98,26 +100,22 @@ internal static class ScoreBenchmark
         }
     }
 
-    private static async Task FromFilesAsync(ClipScorer scorer, IImageCodec codec, string[] paths)
+    private static async Task FromFilesAsync(ScorerCatalog scorers, IImageCodec codec, string[] paths)
     {
-        var stream = new ScoringStream(scorer, codec, new EmbeddingCache("benchmark", scorer.Embedder.EmbedText("", CancellationToken.None).Embeds.Length, null), ImageLimits.Default, Batch);
+        // Opened anew, so that no embedding is known.
+        var search = new SearchRequest { Scorer = Model, ScoreText = "a cat on a mat" };
+        using PictureScoring scoring = await PictureScoring.OpenAsync(scorers, codec, ImageLimits.Default, search, null, null, CancellationToken.None);
         int scored = 0;
-        await foreach (ScoredItem item in stream.ScoreAsync(Items()))
+        await foreach (ScoredItem item in scoring.ScoreAsync(paths.Select(path => new ScoringItem
         {
-            scored += item.Outcome.Failure is null ? 1 : 0;
+            Name = path,
+            ReadAsync = token => File.ReadAllBytesAsync(path, token),
+        })))
+        {
+            scored += item.Scorers[0].Outcome.Failure is null ? 1 : 0;
         }
 
         Require(scored == paths.Length);
-
-        async IAsyncEnumerable<ScoringItem> Items()
-        {
-            foreach (string path in paths)
-            {
-                yield return new ScoringItem(path, token => File.ReadAllBytesAsync(path, token), _ => ["a cat on a mat"]);
-            }
-
-            await Task.CompletedTask;
-        }
     }
 
     /// <summary>Milliseconds a file on one thread, nothing else running.</summary>

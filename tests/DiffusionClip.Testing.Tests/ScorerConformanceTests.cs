@@ -21,7 +21,8 @@ public sealed class ScorerConformanceTests
     [Fact]
     public Task A_scorer_that_fails_what_has_an_odd_text_conforms() => ScorerConformance.CheckAsync(new Scripted
     {
-        Outcome = (_, _, texts) => texts.Any(text => text.Contains('\0', StringComparison.Ordinal)) ? ImageOutcome.Failed("no such letter") : Scores(texts, 0.5f),
+        Outcome = (_, _, texts) =>
+            texts.Any(text => text.Contains('\0', StringComparison.Ordinal)) ? ImageOutcome.Failed("no such letter") : Scores(texts, 0.5f),
     });
 
     public static TheoryData<string, string> Faults => new()
@@ -57,13 +58,15 @@ public sealed class ScorerConformanceTests
     public async Task A_broken_scorer_is_found(string fault, string rule)
     {
         TimeSpan timeout = TimeSpan.FromSeconds(fault.StartsWith("hangs", StringComparison.Ordinal) ? 0.5 : 30);
-        ScorerConformanceException exception = await Assert.ThrowsAsync<ScorerConformanceException>(() => ScorerConformance.CheckAsync(Broken(fault), timeout: timeout));
+        ScorerConformanceException exception = await Assert.ThrowsAsync<ScorerConformanceException>(
+            () => ScorerConformance.CheckAsync(Broken(fault), timeout: timeout));
         Assert.Contains(rule, exception.Message, StringComparison.Ordinal);
     }
 
     private static ScorerDescriptor Described { get; } = new() { Name = "scripted", Version = "1", Scale = ScoreScale.Probability };
 
-    private static ImageOutcome Scores(IReadOnlyList<string> texts, float score) => new() { ScoresPerText = texts.Select(_ => score).ToArray() };
+    private static ImageOutcome Scores(IReadOnlyList<string> texts, float score) =>
+        new() { ScoresPerText = texts.Select(_ => score).ToArray() };
 
     private static Scripted Broken(string fault)
     {
@@ -73,16 +76,21 @@ public sealed class ScorerConformanceTests
             "loses one" => new() { Result = result => result with { Images = [.. result.Images.Skip(1)] } },
             "no records" => new() { Result = result => result with { Texts = [] } },
             "depends on the batch" => new() { Outcome = (batch, _, texts) => Scores(texts, 0.1f * batch.Images.Count) },
-            "depends on the order" => new() { Outcome = (batch, image, texts) => Scores(texts, batch.Images.Count > 1 && batch.Images[0].Width == 300 ? 0.1f : 0.5f) },
+            "depends on the order" =>
+                new() { Outcome = (batch, image, texts) => Scores(texts, batch.Images.Count > 1 && batch.Images[0].Width == 300 ? 0.1f : 0.5f) },
             "depends on the other texts" => new() { Outcome = (_, _, texts) => Scores(texts, 1f / texts.Count) },
-            "fails in batches only" => new() { Outcome = (batch, _, texts) => batch.Images.Count > 1 ? ImageOutcome.Failed("too many") : Scores(texts, 0.5f) },
-            "throws in batches only" => new() { Check = batch => Throw(batch.Images.Count > 1, new InvalidOperationException("no batches")) },
+            "fails in batches only" =>
+                new() { Outcome = (batch, _, texts) => batch.Images.Count > 1 ? ImageOutcome.Failed("too many") : Scores(texts, 0.5f) },
+            "throws in batches only" =>
+                new() { Check = batch => Throw(batch.Images.Count > 1, new InvalidOperationException("no batches")) },
             "not finite" => new() { Outcome = (_, _, texts) => Scores(texts, float.NaN) },
             "infinite" => new() { Outcome = (_, _, texts) => Scores(texts, float.PositiveInfinity) },
             "too few scores" => new() { Outcome = (_, _, texts) => Scores([.. texts.Skip(1)], 0.5f) },
             "out of scale" => new() { Outcome = (_, _, texts) => Scores(texts, 2) },
-            "other records" => new() { Result = result => result with { Texts = [.. result.Texts.Select(text => text with { Version = "2" })] } },
-            "throws at a text" => new() { Check = batch => Throw(batch.Texts.Any(text => text.Length > 1000), new ArgumentException("too long")) },
+            "other records" =>
+                new() { Result = result => result with { Texts = [.. result.Texts.Select(text => text with { Version = "2" })] } },
+            "throws at a text" =>
+                new() { Check = batch => Throw(batch.Texts.Any(text => text.Length > 1000), new ArgumentException("too long")) },
             "one at a time" => new()
             {
                 Outcome = (_, _, texts) =>
@@ -97,7 +105,8 @@ public sealed class ScorerConformanceTests
             "half a result when cancelled" => new() { Cancelled = result => result with { Images = [] } },
             "hangs when cancelled" => new() { Cancelled = _ => Hang() },
             "hangs" => new() { Check = _ => Hang() },
-            "remembers" => new() { Outcome = (batch, _, texts) => Scores(texts, batch.Images.Count == 4 && texts.Count == 3 && Interlocked.Increment(ref calls) > 4 * 7 ? 0.7f : 0.5f) },
+            "remembers" =>
+                new() { Outcome = (batch, _, texts) => Scores(texts, batch.Images.Count == 4 && texts.Count == 3 && Interlocked.Increment(ref calls) > 4 * 7 ? 0.7f : 0.5f) },
             "reads texts all the same" => new()
             {
                 Descriptor = Described with { NeedsText = false },
@@ -132,7 +141,8 @@ public sealed class ScorerConformanceTests
 
         public Action<ScoringBatch> Check { get; init; } = _ => { };
 
-        public Func<ScoringBatch, RgbImage, IReadOnlyList<string>, ImageOutcome> Outcome { get; init; } = (_, _, texts) => Scores(texts, 0.5f);
+        public Func<ScoringBatch, RgbImage, IReadOnlyList<string>, ImageOutcome> Outcome { get; init; } = (_, _, texts) =>
+            Scores(texts, 0.5f);
 
         public Func<ScoringResult, ScoringResult> Result { get; init; } = result => result;
 
@@ -148,11 +158,14 @@ public sealed class ScorerConformanceTests
             var result = new ScoringResult
             {
                 Images = [.. batch.Images.Select(image => Outcome(batch, image, batch.Texts))],
-                Texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = Descriptor.Name, Version = "1", Scale = ScoreScale.Probability, Text = text })],
+                Texts =
+                    [.. batch.Texts.Select(text => new ScoreRecord { Scorer = Descriptor.Name, Version = "1", Scale = ScoreScale.Probability, Text = text })],
             };
             if (cancellationToken.IsCancellationRequested)
             {
-                return Cancelled is { } cancelled ? ValueTask.FromResult(cancelled(result)) : throw new OperationCanceledException(cancellationToken);
+                return Cancelled is { } cancelled
+                    ? ValueTask.FromResult(cancelled(result))
+                    : throw new OperationCanceledException(cancellationToken);
             }
 
             return ValueTask.FromResult(Result(result));

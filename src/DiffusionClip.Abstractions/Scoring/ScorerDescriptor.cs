@@ -17,7 +17,9 @@ public sealed record ScorerDescriptor
     /// <summary>Whether a larger number is a better match.</summary>
     public bool HigherIsBetter { get; init; } = true;
 
-    /// <summary>The most pictures of one batch, at least 1; null: any number. Larger batches are cut before they come to the scorer.</summary>
+    /// <summary>
+    /// The most pictures of one batch, at least 1; null: any number. Larger batches are cut before they come to the scorer.
+    /// </summary>
     public int? MaxBatch { get; init; } = 64;
 
     /// <summary>Whether the texts matter. A scorer that does not need them gives a picture the same score for every text.</summary>

@@ -26,7 +26,8 @@ internal abstract class ScoreWriter : IDisposable
     /// <param name="format">One of <see cref="Formats"/>.</param>
     /// <param name="output">Where to; left open.</param>
     /// <param name="names">Whether rows name their scorer: where several score.</param>
-    public static ScoreWriter Create(string format, TextWriter output, bool names) => format == "csv" ? new Csv(output, names) : new JsonLines(output);
+    public static ScoreWriter Create(string format, TextWriter output, bool names) =>
+        format == "csv" ? new Csv(output, names) : new JsonLines(output);
 
     /// <summary>Writes a row.</summary>
     public abstract void Write(ScoreRow row);
@@ -54,8 +55,8 @@ internal abstract class ScoreWriter : IDisposable
             _csv = CsvWriter.Create(output, new CsvWriterOptions { Injection = CsvInjection.Escape, NewLine = "\n" }, leaveOpen: true);
             _csv.WriteHeader(
             [
-                "image", "text", "score", "error", "content_sha256", "scorer", "version", "model", "model_sha256", "preprocessing", "tokens_dropped",
-                "precision", "provider", .. names ? (string[])["scorer_id"] : [],
+                "image", "text", "score", "error", "content_sha256", "scorer", "version", "model", "model_sha256", "preprocessing",
+                "tokens_dropped", "precision", "provider", .. names ? (string[])["scorer_id"] : [],
             ]);
         }
 

@@ -23,7 +23,8 @@ internal sealed class RankVerb
         Arity = ArgumentArity.OneOrMore,
     };
 
-    private readonly Option<string?> _scoreText = new("--score-text") { HelpName = "TEXT", Description = "Text to score against in place of the prompt without its syntax." };
+    private readonly Option<string?> _scoreText =
+        new("--score-text") { HelpName = "TEXT", Description = "Text to score against in place of the prompt without its syntax." };
     private readonly Option<string[]?> _copyTop = new("--copy-top")
     {
         HelpName = "K FOLDER",
@@ -32,7 +33,8 @@ internal sealed class RankVerb
         AllowMultipleArgumentsPerToken = true,
     };
 
-    private readonly Option<bool> _writeScore = new("--write-score") { Description = "Adds each score to the metadata of its PNG file; pixels stay as they are." };
+    private readonly Option<bool> _writeScore =
+        new("--write-score") { Description = "Adds each score to the metadata of its PNG file; pixels stay as they are." };
     private readonly Option<bool> _json = new("--json") { Description = "Print JSON." };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only errors and warnings." };
     private readonly ScoringFlags _scoring = new();
@@ -78,12 +80,16 @@ internal sealed class RankVerb
         ScoredText.Check("prompt", prompt, host.Services);
         ScoredText.Check("score_text", text, host.Services);
         var search = new SearchRequest { ScoreText = text, Combination = ScoringFlags.ReadCombination(parse.GetValue(_combine)) };
-        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, search, context.Interruption.Abort).ConfigureAwait(false);
+        using PictureScoring scoring = await _scoring.OpenAsync(
+            host.Services, parse, search, context.Interruption.Abort).ConfigureAwait(false);
         ScorerLease[] weighted = [.. scoring.Scorers.Entries.Where(entry => entry.Request.Weight > 0)];
         bool writes = parse.GetValue(_writeScore);
         if (writes && weighted.Length > 1)
         {
-            throw new InvalidRequestException("--write-score", "with several scorers", "a picture takes one scorer's score; give the others the weight 0, or leave it out");
+            throw new InvalidRequestException(
+                "--write-score",
+                "with several scorers",
+                "a picture takes one scorer's score; give the others the weight 0, or leave it out");
         }
 
         ImageLimits limits = CliContext.Limits(host.Services);
@@ -94,15 +100,18 @@ internal sealed class RankVerb
             items.Add(item);
         }
 
-        var ranked = new RankedFiles(items, new PictureRanking(items, scoring.Scorers), scoring.Scorers.Report(), scoring.Scorers.Combination);
+        var ranked = new RankedFiles(
+            items, new PictureRanking(items, scoring.Scorers), scoring.Scorers.Report(), scoring.Scorers.Combination);
         List<(string File, string Message)> failures =
         [
-            .. ranked.Ranking.Failures.Select((failure, i) => (File: items[i].Name, Message: failure)).Where(row => row.Message is not null).Select(row => (row.File, row.Message!)),
+            .. ranked.Ranking.Failures.Index().Where(failure => failure.Item is not null).Select(
+                failure => (items[failure.Index].Name, failure.Item!)),
         ];
         foreach (ScorerReport scorer in ranked.Scorers.Where(scorer => scorer.Record is { TokensDropped: > 0 }))
         {
             string whose = ranked.IsSingle ? "the scorer's limit" : $"the limit of {scorer.Id}";
-            terminal.Warn(string.Create(CultureInfo.InvariantCulture, $"prompt: its last {scorer.Record!.TokensDropped} tokens are beyond {whose} and were not read"));
+            int dropped = scorer.Record!.TokensDropped;
+            terminal.Warn(FormattableString.Invariant($"prompt: its last {dropped} tokens are beyond {whose} and were not read"));
         }
 
         IReadOnlyList<string> copies = copy?.Copy(ranked.Names, failures) ?? [];
@@ -136,7 +145,8 @@ internal sealed class RankVerb
     private static void Print(Terminal terminal, RankedFiles ranked)
     {
         string[] scorers = ranked.IsSingle ? [] : [.. ranked.Scorers.Select(scorer => scorer.Id)];
-        var table = new ResultTable([">rank", scorers.Length > 0 ? ">total" : ">score", ">margin", .. scorers.Select(scorer => $">{scorer}"), "file"]);
+        var table = new ResultTable(
+            [">rank", scorers.Length > 0 ? ">total" : ">score", ">margin", .. scorers.Select(scorer => $">{scorer}"), "file"]);
         for (int rank = 0; rank < ranked.Ranking.Order.Count; rank++)
         {
             IReadOnlyList<ScorerScore> scores = ranked.ScoresAt(rank);
@@ -155,7 +165,8 @@ internal sealed class RankVerb
         static string Text(double? number) => number?.ToString("0.0000", CultureInfo.InvariantCulture) ?? "";
     }
 
-    private static void Print(Terminal terminal, string text, RankedFiles ranked, IReadOnlyList<string> copies, List<(string File, string Message)> failures) =>
+    private static void Print(
+        Terminal terminal, string text, RankedFiles ranked, IReadOnlyList<string> copies, List<(string File, string Message)> failures) =>
         terminal.Out.WriteLine(JsonSerializer.Serialize(
             new
             {
@@ -213,7 +224,8 @@ internal sealed class RankVerb
     }
 
     /// <summary>Files in the order of their totals.</summary>
-    private sealed record RankedFiles(IReadOnlyList<ScoredItem> Items, PictureRanking Ranking, IReadOnlyList<ScorerReport> Scorers, ScoreCombination? Combination)
+    private sealed record RankedFiles(
+        IReadOnlyList<ScoredItem> Items, PictureRanking Ranking, IReadOnlyList<ScorerReport> Scorers, ScoreCombination? Combination)
     {
         /// <summary>One scorer: its score is the score.</summary>
         public bool IsSingle => Scorers.Count == 1;

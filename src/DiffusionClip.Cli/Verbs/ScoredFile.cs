@@ -19,5 +19,6 @@ internal static class ScoredFile
     };
 
     /// <summary>What a bad picture is reported as.</summary>
-    public static string Bad(string path, string? failure) => new InvalidRequestException("files", path, failure ?? "it has no score").Message;
+    public static string Bad(string path, string? failure) =>
+        new InvalidRequestException("files", path, failure ?? "it has no score").Message;
 }

@@ -18,8 +18,9 @@ internal sealed class ScoringFlags
     public Option<string?> Scorer { get; } = new("--scorer")
     {
         HelpName = "NAME",
-        Description = "Who scores: a CLIP or SigLIP by name (dclip models), by the path of its folder, or as org/name[@revision] of the Hugging Face cache, "
-            + "with #q4f16 and the like for one of several precisions; or a registered scorer. Several with weights: a=1,b=0.5; 0 watches. "
+        Description =
+            "Who scores: a CLIP or SigLIP by name (dclip models), by the path of its folder, or as org/name[@revision] of the Hugging Face "
+            + "cache, with #q4f16 and the like for one of several precisions; or a registered scorer. Several with weights: a=1,b=0.5; 0 watches. "
             + "Default: the one that goes with the default generator.",
     };
 
@@ -27,15 +28,24 @@ internal sealed class ScoringFlags
     public static Option<string?> CombineFlag() => new("--combine")
     {
         HelpName = string.Join('|', Combinations),
-        Description = "How the scores of several scorers become one: their weighted sum (of scores on one scale), the weighted sum of their standard scores, "
-            + "or the weighted mean of their ranks. Default: weighted-sum.",
+        Description =
+            "How the scores of several scorers become one: their weighted sum (of scores on one scale), the weighted sum of their "
+            + "standard scores, or the weighted mean of their ranks. Default: weighted-sum.",
     };
 
-    public Option<string?> Provider { get; } = new("--provider") { HelpName = "auto|cpu|dml|cuda", Description = "Execution provider. Default: auto." };
+    public Option<string?> Provider { get; } =
+        new("--provider") { HelpName = "auto|cpu|dml|cuda", Description = "Execution provider. Default: auto." };
 
-    public Option<string?> LongText { get; } = new("--long-text") { HelpName = "truncate|windows-mean", Description = "What happens to text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate." };
+    public Option<string?> LongText { get; } =
+        new("--long-text")
+        {
+            HelpName = "truncate|windows-mean",
+            Description = "What happens to text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. "
+                + "Such scores do not compare. Default: truncate.",
+        };
 
-    public Option<bool> NoCache { get; } = new("--no-cache") { Description = "Do not keep embeddings of pictures in the user's cache folder." };
+    public Option<bool> NoCache { get; } =
+        new("--no-cache") { Description = "Do not keep embeddings of pictures in the user's cache folder." };
 
     /// <summary>Adds the flags to a command.</summary>
     public void AddTo(Command command)
@@ -69,7 +79,8 @@ internal sealed class ScoringFlags
     /// <param name="parse">The command line.</param>
     /// <param name="search">What else is asked of the scorers.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
-    public Task<PictureScoring> OpenAsync(IServiceProvider services, ParseResult parse, SearchRequest search, CancellationToken cancellationToken)
+    public Task<PictureScoring> OpenAsync(
+        IServiceProvider services, ParseResult parse, SearchRequest search, CancellationToken cancellationToken)
     {
         string? provider = parse.GetValue(Provider);
         if (provider is not null && !Providers.Contains(provider, StringComparer.OrdinalIgnoreCase))

@@ -36,7 +36,9 @@ public sealed class CheckedScorer : IImageScorer
         if (Descriptor.MaxBatch < 1)
         {
             throw new InvalidRequestException(
-                "max_batch", Descriptor.MaxBatch?.ToString(CultureInfo.InvariantCulture), $"scorer {Descriptor.Name} takes at least 1 picture, or any number");
+                "max_batch",
+                Descriptor.MaxBatch?.ToString(CultureInfo.InvariantCulture),
+                $"scorer {Descriptor.Name} takes at least 1 picture, or any number");
         }
 
         if (Descriptor.Phases.Count == 0)
@@ -73,7 +75,11 @@ public sealed class CheckedScorer : IImageScorer
     public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return ScoreAsync(batch.Images.Count, batch.Texts, (start, count, token) => _scorer.ScoreAsync(Part(batch, start, count), token), cancellationToken);
+        return ScoreAsync(
+            batch.Images.Count,
+            batch.Texts,
+            (start, count, token) => _scorer.ScoreAsync(Part(batch, start, count), token),
+            cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -103,7 +109,10 @@ public sealed class CheckedScorer : IImageScorer
     /// <param name="score">Scores so many of them, from one of them on.</param>
     /// <param name="cancellationToken">Ends the call early.</param>
     internal async ValueTask<ScoringResult> ScoreAsync(
-        int images, IReadOnlyList<string> texts, Func<int, int, CancellationToken, ValueTask<ScoringResult>> score, CancellationToken cancellationToken)
+        int images,
+        IReadOnlyList<string> texts,
+        Func<int, int, CancellationToken, ValueTask<ScoringResult>> score,
+        CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var collected = new Collected(Descriptor, images, texts);
@@ -195,7 +204,8 @@ public sealed class CheckedScorer : IImageScorer
             _ = stop.CancelAsync();
             return new()
             {
-                Failure = $"{Descriptor.Name} gave no answer within {Text(_timeout)}; if it is only slow, raise DiffusionClip:Scoring:Timeout",
+                Failure = $"{Descriptor.Name} gave no answer within {Text(_timeout)}; "
+                    + "if it is only slow, raise DiffusionClip:Scoring:Timeout",
                 IsLate = true,
             };
         }
@@ -206,7 +216,9 @@ public sealed class CheckedScorer : IImageScorer
     }
 
     private static string Text(TimeSpan time) =>
-        time < TimeSpan.FromSeconds(1) ? FormattableString.Invariant($"{time.TotalMilliseconds:0.#} ms") : FormattableString.Invariant($"{time.TotalSeconds:0.#} s");
+        time < TimeSpan.FromSeconds(1)
+            ? FormattableString.Invariant($"{time.TotalMilliseconds:0.#} ms")
+            : FormattableString.Invariant($"{time.TotalSeconds:0.#} s");
 
     /// <summary>Notes a call; null while an earlier one runs on beyond its time.</summary>
     private long? Enter()
@@ -260,7 +272,9 @@ public sealed class CheckedScorer : IImageScorer
         public void Add(int start, ScoringResult result)
         {
             IReadOnlyList<ScoreRecord> records = _records ??= result.Texts;
-            string? difference = records.Zip(result.Texts, (first, record) => first.DifferenceFrom(record)).FirstOrDefault(found => found is not null);
+            string? difference = records
+                .Zip(result.Texts, (first, record) => first.DifferenceFrom(record))
+                .FirstOrDefault(found => found is not null);
             for (int i = 0; i < result.Images.Count; i++)
             {
                 _outcomes[start + i] = difference is null
@@ -269,7 +283,8 @@ public sealed class CheckedScorer : IImageScorer
             }
         }
 
-        public void Fail(int start, int count, string failure) => _outcomes.AsSpan(start, Math.Max(count, 0)).Fill(ImageOutcome.Failed(failure));
+        public void Fail(int start, int count, string failure) =>
+            _outcomes.AsSpan(start, Math.Max(count, 0)).Fill(ImageOutcome.Failed(failure));
 
         public ScoringResult ToResult() => new()
         {

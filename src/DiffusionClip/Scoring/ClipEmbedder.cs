@@ -34,7 +34,8 @@ public sealed class ClipEmbedder
         Preprocessing = lease.Folder.Preprocessing;
         LongText = _siglip is null || longText != LongTextPolicy.WindowsMean
             ? longText
-            : throw new InvalidRequestException("long_text", "windows-mean", $"{lease.Folder.Id} is a SigLIP, whose texts are padded to one length; use truncate");
+            : throw new InvalidRequestException(
+                "long_text", "windows-mean", $"{lease.Folder.Id} is a SigLIP, whose texts are padded to one length; use truncate");
     }
 
     /// <summary>What happens to text beyond the model's limit.</summary>
@@ -59,12 +60,14 @@ public sealed class ClipEmbedder
         TextEmbedding embedding;
         if (LongText == LongTextPolicy.WindowsMean)
         {
-            PromptWindows windows = PromptWindows.Of(_tokenizer!, _lease.Folder.TokenLimit, [new WeightedText(text, 1)], TextNormalization.Scoring);
+            PromptWindows windows = PromptWindows.Of(
+                _tokenizer!, _lease.Folder.TokenLimit, [new WeightedText(text, 1)], TextNormalization.Scoring);
             embedding = new TextEmbedding(EmbedWindows(windows, cancellationToken), windows.Count, windows.Dropped);
         }
         else
         {
-            TokenizedText tokens = _siglip?.Tokenize(text, _lease.Folder.TokenLimit) ?? _tokenizer!.Tokenize(text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
+            TokenizedText tokens = _siglip?.Tokenize(text, _lease.Folder.TokenLimit) ?? _tokenizer!.Tokenize(
+                text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
             embedding = new TextEmbedding(EmbedIds(tokens.Ids.Span, cancellationToken), tokens.Count, tokens.Dropped);
         }
 
@@ -120,7 +123,8 @@ public sealed class ClipEmbedder
     /// <returns>Unit vectors [rows, width].</returns>
     public float[] EmbedPixels(ReadOnlySpan<float> pixelValues, int rows, CancellationToken cancellationToken)
     {
-        float[] embeds = _lease.ImageEncoder.Encode(pixelValues, rows, Preprocessing.Height, Preprocessing.Width, cancellationToken).ToArray();
+        float[] embeds = _lease.ImageEncoder.Encode(
+            pixelValues, rows, Preprocessing.Height, Preprocessing.Width, cancellationToken).ToArray();
         Normalize(embeds, embeds.Length / rows);
         return embeds;
     }

@@ -85,7 +85,8 @@ public sealed class ClipScorer : IImageScorer
         return new() { Images = outcomes, Texts = [.. texts.Select((text, i) => Record(batch.Texts[i], text))] };
     }
 
-    private void Score(IReadOnlyList<RgbImage> images, int start, Span<ImageOutcome> outcomes, TextEmbedding[] texts, CancellationToken cancellationToken)
+    private void Score(
+        IReadOnlyList<RgbImage> images, int start, Span<ImageOutcome> outcomes, TextEmbedding[] texts, CancellationToken cancellationToken)
     {
         int length = Embedder.Preprocessing.Length, rows = outcomes.Length;
         string?[] failures = new string?[rows];

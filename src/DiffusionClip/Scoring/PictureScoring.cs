@@ -22,11 +22,15 @@ public sealed class PictureScoring : IDisposable
     /// <param name="catalog">Where they are found.</param>
     /// <param name="codec">Decodes pictures.</param>
     /// <param name="limits">What pictures may be read.</param>
-    /// <param name="search">Who scores, how scores are combined, and against which text: without <see cref="SearchRequest.ScoreText"/> each picture has its own.</param>
+    /// <param name="search">
+    /// Who scores, how scores are combined, and against which text: without <see cref="SearchRequest.ScoreText"/> each picture has its own.
+    /// </param>
     /// <param name="provider">Execution provider; null: the configured one.</param>
     /// <param name="cacheFolder">Where embeddings are kept between runs; null: nowhere.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
-    /// <exception cref="InvalidRequestException">A scorer is unknown or asked for what it cannot do; or the scores cannot be combined.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// A scorer is unknown or asked for what it cannot do; or the scores cannot be combined.
+    /// </exception>
     /// <exception cref="DiffusionClipException">A scorer cannot be used.</exception>
     public static async Task<PictureScoring> OpenAsync(
         ScorerCatalog catalog,
@@ -44,7 +48,8 @@ public sealed class PictureScoring : IDisposable
         ScorerSet scorers = await catalog.LeaseAsync(normalized, choices, provider, [], cancellationToken).ConfigureAwait(false);
         try
         {
-            return new(scorers, await ScoringStream.OpenAsync(scorers, codec, limits, cacheFolder, cancellationToken).ConfigureAwait(false));
+            return new(
+                scorers, await ScoringStream.OpenAsync(scorers, codec, limits, cacheFolder, cancellationToken).ConfigureAwait(false));
         }
         catch
         {
@@ -54,7 +59,8 @@ public sealed class PictureScoring : IDisposable
     }
 
     /// <summary>Scores items as they come, in their order and in bounded memory. A bad file costs only its own result.</summary>
-    public async IAsyncEnumerable<ScoredItem> ScoreAsync(IEnumerable<ScoringItem> items, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<ScoredItem> ScoreAsync(
+        IEnumerable<ScoringItem> items, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(items);
         await foreach (ScoredItem item in _stream.ScoreAsync(items.ToAsyncEnumerable(), cancellationToken).ConfigureAwait(false))

@@ -29,7 +29,8 @@ public static class ScoreTotals
     /// <param name="combination">How several become one.</param>
     /// <returns>One total per candidate; null: none.</returns>
     /// <exception cref="ArgumentException">A candidate has not as many scores as there are scorers.</exception>
-    public static double?[] Combine(IReadOnlyList<IReadOnlyList<double?>> scores, IReadOnlyList<ScoreWeight> scorers, ScoreCombination combination)
+    public static double?[] Combine(
+        IReadOnlyList<IReadOnlyList<double?>> scores, IReadOnlyList<ScoreWeight> scorers, ScoreCombination combination)
     {
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(scorers);
@@ -51,7 +52,11 @@ public static class ScoreTotals
             return [.. scores.Select(row => Finite(row[columns[0]]))];
         }
 
-        int[] complete = [.. Enumerable.Range(0, scores.Count).Where(candidate => Array.TrueForAll(columns, column => Finite(scores[candidate][column]) is not null))];
+        int[] complete =
+        [
+            .. Enumerable.Range(0, scores.Count)
+                .Where(candidate => Array.TrueForAll(columns, column => Finite(scores[candidate][column]) is not null)),
+        ];
         double[] sums = new double[complete.Length];
         foreach (int column in columns)
         {

@@ -26,9 +26,16 @@ public sealed class ScorerCatalog
     private readonly TimeProvider _time;
 
     /// <summary>Composes the catalogue; the host's <c>AddDiffusionClip</c> does it for you.</summary>
-    /// <exception cref="InvalidRequestException">Two registered scorers have one name, or one describes itself in a way that cannot be.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// Two registered scorers have one name, or one describes itself in a way that cannot be.
+    /// </exception>
     public ScorerCatalog(
-        IModelStore store, ModelCatalog catalog, TokenizerCache tokenizers, IEnumerable<IImageScorer> registered, PipelineOptions options, TimeProvider time)
+        IModelStore store,
+        ModelCatalog catalog,
+        TokenizerCache tokenizers,
+        IEnumerable<IImageScorer> registered,
+        PipelineOptions options,
+        TimeProvider time)
     {
         _store = store;
         _catalog = catalog;
@@ -36,9 +43,9 @@ public sealed class ScorerCatalog
         _options = options;
         _time = time;
         _registered = [.. registered.Select(scorer => scorer as CheckedScorer ?? new CheckedScorer(scorer, options.Scoring.Timeout, time))];
-        if (_registered.GroupBy(scorer => scorer.Descriptor.Name, StringComparer.OrdinalIgnoreCase).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        if (Doubled(_registered.Select(scorer => scorer.Descriptor.Name)) is { } twice)
         {
-            throw new InvalidRequestException("scorers", twice.Key, "two registered scorers have this name; rename one");
+            throw new InvalidRequestException("scorers", twice, "two registered scorers have this name; rename one");
         }
     }
 
@@ -57,7 +64,9 @@ public sealed class ScorerCatalog
     /// <param name="generator">The generator; null: none.</param>
     /// <param name="warnings">Takes what the reader should know.</param>
     /// <returns>The scorers in the request's order; empty: no scores.</returns>
-    /// <exception cref="InvalidRequestException">A scorer is unknown, named twice, or asked for what it cannot do; or the scores cannot be combined.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// A scorer is unknown, named twice, or asked for what it cannot do; or the scores cannot be combined.
+    /// </exception>
     /// <exception cref="ModelFolderException">A scorer's folder is damaged.</exception>
     public IReadOnlyList<ScorerChoice> Choose(SearchRequest search, DiffusionFolder? generator, List<string> warnings)
     {
@@ -88,8 +97,8 @@ public sealed class ScorerCatalog
     /// </summary>
     /// <param name="search">What is asked for.</param>
     /// <param name="toRank">
-    /// Whether pictures are put in order: then the scores have to combine, and one scorer at least has a weight. Else every score stands for
-    /// itself, and pictures have texts of their own.
+    /// Whether pictures are put in order: then the scores have to combine, and one scorer at least has a weight. Else every score stands
+    /// for itself, and pictures have texts of their own.
     /// </param>
     /// <inheritdoc cref="Choose" path="/exception"/>
     public IReadOnlyList<ScorerChoice> ChooseForPictures(SearchRequest search, bool toRank)
@@ -104,17 +113,22 @@ public sealed class ScorerCatalog
         };
         if (choices.FirstOrDefault(choice => !choice.Request.Phases!.Contains(ScoringPhase.Final)) is { } blind)
         {
-            throw new InvalidRequestException(field, blind.Request.Id, "it is not to score finished pictures; name another, or leave phases out");
+            throw new InvalidRequestException(
+                field, blind.Request.Id, "it is not to score finished pictures; name another, or leave phases out");
         }
 
         if (toRank && choices.All(choice => choice.Request.Weight == 0))
         {
-            throw new InvalidRequestException(field, ScorerShorthand.Format([.. choices.Select(choice => choice.Request)]), "every weight is 0; give one of them a weight to rank by");
+            throw new InvalidRequestException(
+                field,
+                ScorerShorthand.Format([.. choices.Select(choice => choice.Request)]),
+                "every weight is 0; give one of them a weight to rank by");
         }
 
         if (!toRank && choices.FirstOrDefault(choice => choice.Request.Text is not null) is { } own)
         {
-            throw new InvalidRequestException(field, own.Request.Text, "the pictures have the texts that they are scored against; leave text out");
+            throw new InvalidRequestException(
+                field, own.Request.Text, "the pictures have the texts that they are scored against; leave text out");
         }
 
         CheckTogether(choices, toRank ? search.Combination : ScoreCombination.MeanRank, field);
@@ -127,7 +141,9 @@ public sealed class ScorerCatalog
     /// </summary>
     /// <param name="search">What is asked for.</param>
     /// <param name="choices">What was found for it.</param>
-    /// <param name="text">What is scored against where neither scorer nor request has a text; null: texts stay open, each picture has its own.</param>
+    /// <param name="text">
+    /// What is scored against where neither scorer nor request has a text; null: texts stay open, each picture has its own.
+    /// </param>
     public static SearchRequest Normalize(SearchRequest search, IReadOnlyList<ScorerChoice> choices, string? text)
     {
         ArgumentNullException.ThrowIfNull(search);
@@ -142,7 +158,9 @@ public sealed class ScorerCatalog
         return search with
         {
             Scorer = null,
-            Scorers = search.Scorers is { } given && given.Count == scorers.Length && given.Zip(scorers, AreEqual).All(equal => equal) ? given : scorers,
+            Scorers = search.Scorers is { } given && given.Count == scorers.Length && given.Zip(scorers, AreEqual).All(equal => equal)
+                ? given
+                : scorers,
             Combination = scorers.Count(scorer => scorer.Weight > 0) > 1 ? search.Combination ?? ScoreCombination.WeightedSum : null,
             ScoreText = scored,
             LongText = longText,
@@ -175,7 +193,10 @@ public sealed class ScorerCatalog
         };
     }
 
-    /// <summary>Leases the scorers of a run: models are loaded and registered scorers ready when the task completes. All or, but for optional ones, none.</summary>
+    /// <summary>
+    /// Leases the scorers of a run: models are loaded and registered scorers ready when the task completes. All or, but for optional ones,
+    /// none.
+    /// </summary>
     /// <param name="search">The search, as <see cref="Normalize"/> made it of <paramref name="choices"/>.</param>
     /// <param name="choices">The scorers.</param>
     /// <param name="provider">Execution provider; null: the configured one.</param>
@@ -183,12 +204,17 @@ public sealed class ScorerCatalog
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="DiffusionClipException">A scorer that is not optional cannot be used.</exception>
     public async Task<ScorerSet> LeaseAsync(
-        SearchRequest search, IReadOnlyList<ScorerChoice> choices, string? provider, List<string> warnings, CancellationToken cancellationToken)
+        SearchRequest search,
+        IReadOnlyList<ScorerChoice> choices,
+        string? provider,
+        List<string> warnings,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(search);
         ArgumentNullException.ThrowIfNull(choices);
         ArgumentNullException.ThrowIfNull(warnings);
-        Task<ScorerLease>[] leasing = [.. choices.Select((choice, i) => LeaseAsync(search.Scorers![i], choice, provider, cancellationToken))];
+        Task<ScorerLease>[] leasing =
+            [.. choices.Select((choice, i) => LeaseAsync(search.Scorers![i], choice, provider, cancellationToken))];
         var leases = new List<ScorerLease>(leasing.Length);
         Exception? failure = null;
         for (int i = 0; i < leasing.Length; i++)
@@ -197,7 +223,8 @@ public sealed class ScorerCatalog
             {
                 leases.Add(await leasing[i].ConfigureAwait(false));
             }
-            catch (DiffusionClipException exception) when (choices[i].Request.Optional && exception is not InvalidRequestException and not ExecutionProviderException)
+            catch (DiffusionClipException exception) when (
+                choices[i].Request.Optional && exception is not InvalidRequestException and not ExecutionProviderException)
             {
                 lock (warnings)
                 {
@@ -225,7 +252,8 @@ public sealed class ScorerCatalog
     /// <param name="longText">What happens to text beyond the model's limit.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="ModelFolderException">There is no such model, or it cannot be used.</exception>
-    public async Task<ClipScorer> LeaseClipAsync(string? name, string? provider, LongTextPolicy longText, CancellationToken cancellationToken)
+    public async Task<ClipScorer> LeaseClipAsync(
+        string? name, string? provider, LongTextPolicy longText, CancellationToken cancellationToken)
     {
         ClipFolder folder = name is null ? DefaultClip() : _catalog.ResolveScorer(name);
         return (await LeaseClipAsync(folder, provider, longText, cancellationToken).ConfigureAwait(false)).Scorer;
@@ -255,7 +283,9 @@ public sealed class ScorerCatalog
         if (scorers.Count > MaxScorers)
         {
             throw new InvalidRequestException(
-                FieldOf(search), string.Create(CultureInfo.InvariantCulture, $"{scorers.Count} of them"), string.Create(CultureInfo.InvariantCulture, $"give up to {MaxScorers}"));
+                FieldOf(search),
+                FormattableString.Invariant($"{scorers.Count} of them"),
+                FormattableString.Invariant($"give up to {MaxScorers}"));
         }
 
         for (int i = 0; i < scorers.Count; i++)
@@ -270,13 +300,16 @@ public sealed class ScorerCatalog
     {
         if (string.IsNullOrWhiteSpace(scorer?.Id) || scorer.Id == None)
         {
-            throw new InvalidRequestException(Field("id"), scorer?.Id, "name a CLIP folder or a registered scorer; for no scores leave the list empty");
+            throw new InvalidRequestException(
+                Field("id"), scorer?.Id, "name a CLIP folder or a registered scorer; for no scores leave the list empty");
         }
 
         if (!(scorer.Weight >= 0 && scorer.Weight <= MaxWeight))
         {
             throw new InvalidRequestException(
-                Field("weight"), scorer.Weight.ToString("R", CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"{scorer.Id} may weigh 0 to {MaxWeight}; with 0 it watches"));
+                Field("weight"),
+                scorer.Weight.ToString("R", CultureInfo.InvariantCulture),
+                FormattableString.Invariant($"{scorer.Id} may weigh 0 to {MaxWeight}; with 0 it watches"));
         }
 
         RequestNormalizer.CheckKnown(Field("long_text"), scorer.LongText);
@@ -290,7 +323,8 @@ public sealed class ScorerCatalog
 
             if (phases.Count == 0 || phases.Distinct().Count() != phases.Count)
             {
-                throw new InvalidRequestException(Field("phases"), string.Join(", ", phases), "name checkpoint, final or both, each once; leave it out for both");
+                throw new InvalidRequestException(
+                    Field("phases"), string.Join(", ", phases), "name checkpoint, final or both, each once; leave it out for both");
             }
         }
 
@@ -375,9 +409,9 @@ public sealed class ScorerCatalog
     /// <summary>What no scorer can be asked for alone.</summary>
     private static void CheckTogether(IReadOnlyList<ScorerChoice> choices, ScoreCombination? combination, string field)
     {
-        if (choices.GroupBy(choice => choice.Request.Id, StringComparer.OrdinalIgnoreCase).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        if (Doubled(choices.Select(choice => choice.Request.Id)) is { } twice)
         {
-            throw new InvalidRequestException(field, twice.Key, "it is named twice; name each scorer once");
+            throw new InvalidRequestException(field, twice, "it is named twice; name each scorer once");
         }
 
         ScorerChoice[] weighted = [.. choices.Where(choice => choice.Request.Weight > 0)];
@@ -387,7 +421,8 @@ public sealed class ScorerCatalog
             throw new InvalidRequestException(
                 "combination",
                 "weighted-sum",
-                $"{weighted[0].Request.Id} gives {Scale(weighted[0])} and {other.Request.Id} {Scale(other)}, which do not add up; use standard-scores or mean-rank");
+                $"{weighted[0].Request.Id} gives {Scale(weighted[0])} and {other.Request.Id} {Scale(other)}, which do not add up; "
+                    + "use standard-scores or mean-rank");
         }
 
         static string Scale(ScorerChoice choice) => choice.Descriptor.Scale switch
@@ -398,6 +433,9 @@ public sealed class ScorerCatalog
         };
     }
 
+    private static string? Doubled(IEnumerable<string> names) =>
+        names.GroupBy(name => name, StringComparer.OrdinalIgnoreCase).FirstOrDefault(group => group.Count() > 1)?.Key;
+
     private static string NotLoaded(ScorerRequest scorer, int asked, Exception exception) =>
         asked == 1 ? $"no scores: {exception.Message}" : $"no scores of {scorer.Id}: {exception.Message}";
 
@@ -406,7 +444,8 @@ public sealed class ScorerCatalog
         : _catalog.ScorerOf(_catalog.ResolveGenerator(_options.DefaultModel))
             ?? throw new InvalidRequestException("scorer", null, $"{_options.DefaultModel} names no scorer of its own; name a CLIP folder");
 
-    private async Task<ScorerLease> LeaseAsync(ScorerRequest scorer, ScorerChoice choice, string? provider, CancellationToken cancellationToken)
+    private async Task<ScorerLease> LeaseAsync(
+        ScorerRequest scorer, ScorerChoice choice, string? provider, CancellationToken cancellationToken)
     {
         if (choice.Registered is { } plugin)
         {

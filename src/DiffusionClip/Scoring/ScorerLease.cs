@@ -58,6 +58,12 @@ public sealed class ScorerLease : IDisposable
     public static string IdentityOf(ScorerDescriptor descriptor)
     {
         ArgumentNullException.ThrowIfNull(descriptor);
-        return string.Join('\n', descriptor.Name, descriptor.Version, descriptor.Scale, descriptor.HigherIsBetter ? "higher" : "lower", descriptor.Identity);
+        return string.Join(
+            '\n',
+            descriptor.Name,
+            descriptor.Version,
+            descriptor.Scale,
+            descriptor.HigherIsBetter ? "higher" : "lower",
+            descriptor.Identity);
     }
 }

@@ -35,7 +35,9 @@ public sealed class ScorerSet : IDisposable
     /// <summary>Whether a total depends on the population that it is set in.</summary>
     public bool TotalsAreRelative => Combination is ScoreCombination.StandardScores or ScoreCombination.MeanRank;
 
-    /// <summary>How the first scores of each scorer came about: what a snapshot holds, so that a run that goes on compares with them.</summary>
+    /// <summary>
+    /// How the first scores of each scorer came about: what a snapshot holds, so that a run that goes on compares with them.
+    /// </summary>
     /// <exception cref="InvalidDataException">They are those of other scorers.</exception>
     public IReadOnlyList<ScorerRecords> Records
     {
@@ -51,7 +53,8 @@ public sealed class ScorerSet : IDisposable
             if (!value.Select(records => records?.Scorer).SequenceEqual(Entries.Select(entry => entry.Request.Id)))
             {
                 throw new InvalidDataException(
-                    $"records of the scorers {string.Join(", ", value.Select(records => records?.Scorer))}; here are {string.Join(", ", Entries.Select(entry => entry.Request.Id))}");
+                    $"records of the scorers {string.Join(", ", value.Select(records => records?.Scorer))}; "
+                    + $"here are {string.Join(", ", Entries.Select(entry => entry.Request.Id))}");
             }
 
             foreach ((ScorerLease entry, ScorerRecords records) in Entries.Zip(value))
@@ -69,7 +72,9 @@ public sealed class ScorerSet : IDisposable
     /// <param name="images">The pictures.</param>
     /// <param name="phase">Finished pictures or previews.</param>
     /// <param name="cancellationToken">Ends the call early, also where a scorer does not heed it.</param>
-    /// <returns>Per picture, one score per scorer in the order of <see cref="Entries"/>; empty of a scorer that is not asked in this phase.</returns>
+    /// <returns>
+    /// Per picture, one score per scorer in the order of <see cref="Entries"/>; empty of a scorer that is not asked in this phase.
+    /// </returns>
     public async ValueTask<IReadOnlyList<IReadOnlyList<ScorerScore>>> ScoreAsync(
         IReadOnlyList<RgbImage> images, ScoringPhase phase, CancellationToken cancellationToken)
     {
@@ -93,11 +98,14 @@ public sealed class ScorerSet : IDisposable
             ScoringResult result = await entry.Scorer.ScoreAsync(batch, cancellationToken).ConfigureAwait(false);
 
             // What was not scored says nothing of how others are.
-            string? refused = result.Images.Any(outcome => outcome.Failure is null) ? entry.Comparison.Refuse(result.Texts[0], phase) : null;
+            string? refused = result.Images.Any(outcome => outcome.Failure is null)
+                ? entry.Comparison.Refuse(result.Texts[0], phase)
+                : null;
             for (int i = 0; i < scores.Length; i++)
             {
                 string? failure = result.Images[i].Failure ?? refused;
-                scores[i][scorer] = new() { Scorer = id, Score = failure is null ? result.Images[i].ScoresPerText.Span[0] : null, Failure = failure };
+                scores[i][scorer] =
+                    new() { Scorer = id, Score = failure is null ? result.Images[i].ScoresPerText.Span[0] : null, Failure = failure };
             }
         }
 
@@ -146,8 +154,10 @@ public sealed class ScorerSet : IDisposable
         }
 
         warnings.AddRange(Entries
-            .Where(entry => entry.Request.LongText == LongTextPolicy.WindowsMean && entry.Comparison.Record is { } record && record.LongText != "windows-mean")
-            .Select(entry => $"long_text: {entry.Comparison.Record!.Scorer} does not know windows-mean; it scored by {entry.Comparison.Record.LongText}"));
+            .Where(entry => entry.Request.LongText == LongTextPolicy.WindowsMean)
+            .Select(entry => entry.Comparison.Record)
+            .Where(record => record is not null and not { LongText: "windows-mean" })
+            .Select(record => $"long_text: {record!.Scorer} does not know windows-mean; it scored by {record.LongText}"));
         return warnings;
     }
 

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace DiffusionClip.Scoring;
 
-/// <summary>Scorers in one line: <c>emoji-clip</c>, <c>emoji-clip=1,facts=0.5</c>, <c>none</c> (<see cref="SearchRequest.Scorer"/>).</summary>
+/// <summary>
+/// Scorers in one line: <c>emoji-clip</c>, <c>emoji-clip=1,facts=0.5</c>, <c>none</c> (<see cref="SearchRequest.Scorer"/>).
+/// </summary>
 public static class ScorerShorthand
 {
     /// <summary>Reads a line.</summary>

@@ -77,13 +77,15 @@ internal sealed class ClipLane : ScoringLane
 
     public override bool KeepsPictures => false;
 
-    public static async Task<ClipLane> OpenAsync(ScorerLease entry, ClipScorer clip, string? cacheFolder, CancellationToken cancellationToken)
+    public static async Task<ClipLane> OpenAsync(
+        ScorerLease entry, ClipScorer clip, string? cacheFolder, CancellationToken cancellationToken)
     {
         await clip.ReadyAsync(cancellationToken).ConfigureAwait(false);
 
         // Vectors depend on the weights, on how pictures are prepared, and in their last bits on what computes them.
         ScoreRecord record = clip.Record("", new TextEmbedding(default, 0, 0));
-        string key = string.Join('\n', record.Scorer, record.Version, record.Sha256, record.Preprocessing, record.Precision, record.Provider);
+        string key = string.Join(
+            '\n', record.Scorer, record.Version, record.Sha256, record.Preprocessing, record.Precision, record.Provider);
         int width = clip.Embedder.EmbedText("", cancellationToken).Embeds.Length;
         return new(entry, clip, new EmbeddingCache(key, width, cacheFolder));
     }
@@ -114,7 +116,9 @@ internal sealed class ClipLane : ScoringLane
     {
         PreparedPicture[] fresh =
         [
-            .. pictures.Where(picture => picture.Failures[lane] is null && picture.Pixels[lane] is not null).DistinctBy(picture => picture.Hash),
+            .. pictures
+                .Where(picture => picture.Failures[lane] is null && picture.Pixels[lane] is not null)
+                .DistinctBy(picture => picture.Hash),
         ];
         var encoded = new Dictionary<string, ImageOutcome>(StringComparer.Ordinal);
         if (fresh.Length > 0)
@@ -134,7 +138,9 @@ internal sealed class ClipLane : ScoringLane
             }
         }
 
-        return await Task.Run(() => pictures.Select(picture => Finish(picture, lane, encoded, cancellationToken)).ToArray(), cancellationToken).ConfigureAwait(false);
+        return await Task.Run(
+            () => pictures.Select(picture => Finish(picture, lane, encoded, cancellationToken)).ToArray(),
+            cancellationToken).ConfigureAwait(false);
     }
 
     private ScoringResult Encode(ReadOnlySpan<PreparedPicture> pictures, int lane, CancellationToken cancellationToken)
@@ -169,7 +175,8 @@ internal sealed class ClipLane : ScoringLane
         }
     }
 
-    private ScoredBy Finish(PreparedPicture picture, int lane, Dictionary<string, ImageOutcome> encoded, CancellationToken cancellationToken)
+    private ScoredBy Finish(
+        PreparedPicture picture, int lane, Dictionary<string, ImageOutcome> encoded, CancellationToken cancellationToken)
     {
         if (picture.Failures[lane] is { } reason)
         {

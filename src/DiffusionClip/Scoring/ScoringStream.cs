@@ -58,7 +58,8 @@ public sealed class ScoringStream
     }
 
     /// <summary>Scores items as they come.</summary>
-    public async IAsyncEnumerable<ScoredItem> ScoreAsync(IAsyncEnumerable<ScoringItem> items, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<ScoredItem> ScoreAsync(
+        IAsyncEnumerable<ScoringItem> items, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(items);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -99,14 +100,16 @@ public sealed class ScoringStream
         }
     }
 
-    private async Task FeedAsync(IAsyncEnumerable<ScoringItem> items, ChannelWriter<Task<PreparedPicture>> ahead, CancellationToken cancellationToken)
+    private async Task FeedAsync(
+        IAsyncEnumerable<ScoringItem> items, ChannelWriter<Task<PreparedPicture>> ahead, CancellationToken cancellationToken)
     {
         try
         {
             await foreach (ScoringItem item in items.WithCancellation(cancellationToken).ConfigureAwait(false))
             {
                 await ahead.WaitToWriteAsync(cancellationToken).ConfigureAwait(false);
-                await ahead.WriteAsync(Task.Run(() => PrepareAsync(item, cancellationToken), cancellationToken), cancellationToken).ConfigureAwait(false);
+                await ahead.WriteAsync(
+                    Task.Run(() => PrepareAsync(item, cancellationToken), cancellationToken), cancellationToken).ConfigureAwait(false);
             }
 
             ahead.Complete();

@@ -15,7 +15,7 @@ public sealed class PictureRanking
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(scorers);
-        Scores = [.. items.Select(item => (IReadOnlyList<ScorerScore>)[.. item.Scorers.Select((scored, i) => Score(scored, scorers.Entries[i]))])];
+        Scores = [.. items.Select(item => item.Scorers.Select((scored, i) => Score(scored, scorers.Entries[i])).ToArray())];
         _totals = scorers.Totals(Scores, ScoringPhase.Final);
         _failures = [.. Scores.Select((row, i) => _totals[i] is null ? scorers.FailureOf(row) ?? "it has no score" : null)];
         Order = Ranking.Order(_totals, scorers.HigherIsBetter);

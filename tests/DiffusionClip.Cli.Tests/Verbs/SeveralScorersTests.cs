@@ -26,14 +26,20 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     [Fact]
     public async Task Several_scorers_have_a_column_each_and_a_total()
     {
-        CliResult table = (await RunAsync("rank", "green", run.Folder, "--scorer", "emoji-clip=1,toy=0.5", "--combine", "mean-rank", "--no-cache")).AssertSuccess();
-        Assert.Equal(["rank", "total", "margin", "emoji-clip", "toy", "file"], table.Out.Split('\n')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        CliResult table = (
+            await RunAsync(
+                "rank", "green", run.Folder, "--scorer", "emoji-clip=1,toy=0.5", "--combine", "mean-rank", "--no-cache")).AssertSuccess();
+        Assert.Equal(
+            ["rank", "total", "margin", "emoji-clip", "toy", "file"],
+            table.Out.Split('\n')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
-        using JsonDocument json = await JsonAsync("rank", "green", run.Folder, "--scorer", "emoji-clip=1,toy=0.5", "--combine", "mean-rank", "--json", "--no-cache");
+        using JsonDocument json = await JsonAsync(
+            "rank", "green", run.Folder, "--scorer", "emoji-clip=1,toy=0.5", "--combine", "mean-rank", "--json", "--no-cache");
         Assert.Equal("mean-rank", json.RootElement.GetProperty("combination").GetString());
         Assert.False(json.RootElement.TryGetProperty("scoring", out _));
         JsonElement[] images = [.. json.RootElement.GetProperty("images").EnumerateArray()];
-        double[][] raw = [.. images.Select(image => image.GetProperty("scores").EnumerateArray().Select(score => score.GetProperty("score").GetDouble()).ToArray())];
+        double[][] raw =
+            [.. images.Select(image => image.GetProperty("scores").EnumerateArray().Select(score => score.GetProperty("score").GetDouble()).ToArray())];
         for (int i = 0; i < images.Length; i++)
         {
             double expected = -(Rank(0) + (0.5 * Rank(1))) / 1.5;
@@ -46,11 +52,11 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     [Fact]
     public async Task What_does_not_add_up_and_what_is_written_are_refused_before_anything_is_scored()
     {
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "emoji-clip,toy")).AssertRefused(ExitCodes.Usage, "do not add up", "standard-scores or mean-rank");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "emoji-clip=0")).AssertRefused(ExitCodes.Usage, "every weight is 0");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "toy", "--combine", "median")).AssertRefused(ExitCodes.Usage, "weighted-sum, standard-scores, mean-rank");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "emoji-clip,toy", "--combine", "mean-rank", "--write-score")).AssertRefused(ExitCodes.Usage, "--write-score");
-        (await RunAsync("rank", "green", run.Folder, "--scorer", "tov")).AssertRefused(ExitCodes.Usage, "did you mean toy", "emoji-clip");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy")).AssertRefused(ExitCodes.Usage, "do not add up", "standard-scores or mean-rank");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip=0")).AssertRefused(ExitCodes.Usage, "every weight is 0");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "toy", "--combine", "median")).AssertRefused(ExitCodes.Usage, "weighted-sum, standard-scores, mean-rank");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy", "--combine", "mean-rank", "--write-score")).AssertRefused(ExitCodes.Usage, "--write-score");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "tov")).AssertRefused(ExitCodes.Usage, "did you mean toy", "emoji-clip");
     }
 
     [Theory]
@@ -58,7 +64,19 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     [InlineData("csv")]
     public async Task Scores_of_several_scorers_are_a_row_each(string format)
     {
-        CliResult result = (await RunAsync("score", run.Files[0], "-p", "red", "-p", "green", "--scorer", "emoji-clip,toy", "--format", format, "--no-cache")).AssertSuccess();
+        CliResult result = (
+            await RunAsync(
+                "score",
+                run.Files[0],
+                "-p",
+                "red",
+                "-p",
+                "green",
+                "--scorer",
+                "emoji-clip,toy",
+                "--format",
+                format,
+                "--no-cache")).AssertSuccess();
         string[] lines = result.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         string[] scorers = format == "csv"
             ? [.. lines.Skip(1).Select(line => line.Split(',')[^1])]
@@ -70,7 +88,8 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     public async Task A_scorer_that_gives_no_number_is_an_error_of_the_file()
     {
         CliResult result = await Cli.RunAsync(
-            new(), services => services.AddSingleton<IImageScorer, Endless>(), "rank", "green", run.Files[0], run.Files[1], "--scorer", "endless", "--json");
+            new(), services =>
+                services.AddSingleton<IImageScorer, Endless>(), "rank", "green", run.Files[0], run.Files[1], "--scorer", "endless", "--json");
         Assert.Equal(ExitCodes.Failure, result.ExitCode);
         using JsonDocument json = JsonDocument.Parse(result.Out);
         Assert.Empty(json.RootElement.GetProperty("images").EnumerateArray());
@@ -86,7 +105,8 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
         result.AssertSuccess();
         Assert.Contains("emoji-clip", result.Out.Split('\n')[0], StringComparison.Ordinal);
         string folder = _work.OnlyFolder("out");
-        RunReport report = JsonSerializer.Deserialize<RunReport>(File.ReadAllBytes(Path.Combine(folder, "report.json")), DiffusionClipJson.Compact)!;
+        RunReport report = JsonSerializer.Deserialize<RunReport>(
+            File.ReadAllBytes(Path.Combine(folder, "report.json")), DiffusionClipJson.Compact)!;
         Assert.Equal([("emoji-clip", 1), ("toy", 0.25)], report.Scorers.Select(scorer => (scorer.Id, scorer.Weight)));
         Assert.Null(report.Scoring);
 
@@ -100,16 +120,20 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
 
     private async Task<JsonDocument> JsonAsync(params string[] args) => JsonDocument.Parse((await RunAsync(args)).AssertSuccess().Out);
 
-    private static Task<CliResult> RunAsync(params string[] args) => Cli.RunAsync(new(), services => services.AddSingleton<IImageScorer, ToyScorer>(), args);
+    private static Task<CliResult> RunAsync(params string[] args) =>
+        Cli.RunAsync(new(), services => services.AddSingleton<IImageScorer, ToyScorer>(), args);
 
     private sealed class Endless : IImageScorer
     {
         public ScorerDescriptor Descriptor { get; } = new() { Name = "endless", Version = "1", Scale = ScoreScale.Unbounded };
 
-        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => ValueTask.FromResult(new ScoringResult
+        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) =>
+            ValueTask.FromResult(new ScoringResult
         {
-            Images = [.. batch.Images.Select(_ => new ImageOutcome { ScoresPerText = batch.Texts.Select(_ => float.PositiveInfinity).ToArray() })],
-            Texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "endless", Version = "1", Scale = ScoreScale.Unbounded, Text = text })],
+            Images =
+                [.. batch.Images.Select(_ => new ImageOutcome { ScoresPerText = batch.Texts.Select(_ => float.PositiveInfinity).ToArray() })],
+            Texts =
+                [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "endless", Version = "1", Scale = ScoreScale.Unbounded, Text = text })],
         });
 
         public void Dispose()

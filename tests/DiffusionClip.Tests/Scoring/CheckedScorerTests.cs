@@ -77,7 +77,8 @@ public sealed class CheckedScorerTests
             "records" => Scripted.Answer(batch, _ => 1) with { Texts = [] },
             "null record" => Scripted.Answer(batch, _ => 1) with { Texts = [null!] },
             "null outcome" => Scripted.Answer(batch, _ => 1) with { Images = new ImageOutcome[batch.Images.Count] },
-            "scores" => Scripted.Answer(batch, _ => 1) with { Images = [.. batch.Images.Select(_ => new ImageOutcome { ScoresPerText = new float[2] })] },
+            "scores" =>
+                Scripted.Answer(batch, _ => 1) with { Images = [.. batch.Images.Select(_ => new ImageOutcome { ScoresPerText = new float[2] })] },
             "nan" => Scripted.Answer(batch, _ => float.NaN),
             "infinity" => Scripted.Answer(batch, _ => float.NegativeInfinity),
             "throws" => throw new InvalidOperationException("out of order"),
@@ -192,7 +193,8 @@ public sealed class CheckedScorerTests
             release.Wait(CancellationToken.None);
             return Scripted.Answer(batch, _ => 1);
         }));
-        OperationCanceledException exception = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => isChecked.ScoreAsync(Batch(1), abort.Token).AsTask());
+        OperationCanceledException exception = await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => isChecked.ScoreAsync(Batch(1), abort.Token).AsTask());
         Assert.Equal(abort.Token, exception.CancellationToken);
         release.Set();
     }
@@ -219,7 +221,8 @@ public sealed class CheckedScorerTests
     [Fact]
     public async Task A_scorer_that_is_not_ready_says_so()
     {
-        using var isChecked = new CheckedScorer(new Scripted(batch => Scripted.Answer(batch, _ => 1)) { Ready = _ => throw new IOException("no such program") });
+        using var isChecked = new CheckedScorer(
+            new Scripted(batch => Scripted.Answer(batch, _ => 1)) { Ready = _ => throw new IOException("no such program") });
         DiffusionClipException exception = await Assert.ThrowsAsync<DiffusionClipException>(() => isChecked.ReadyAsync(default).AsTask());
         Assert.Contains("scorer scripted cannot be used: scripted failed: no such program", exception.Message, StringComparison.Ordinal);
         await ((IImageScorer)new ToyScorer()).ReadyAsync(default);
@@ -228,8 +231,10 @@ public sealed class CheckedScorerTests
     [Fact]
     public void Descriptors_that_cannot_be_are_refused()
     {
-        Assert.Throws<InvalidRequestException>(() => new CheckedScorer(new Scripted(_ => null!) { Descriptor = Scripted.Describe(maxBatch: 0) }));
-        Assert.Throws<InvalidRequestException>(() => new CheckedScorer(new Scripted(_ => null!) { Descriptor = Scripted.Describe() with { Phases = [] } }));
+        Assert.Throws<InvalidRequestException>(
+            () => new CheckedScorer(new Scripted(_ => null!) { Descriptor = Scripted.Describe(maxBatch: 0) }));
+        Assert.Throws<InvalidRequestException>(
+            () => new CheckedScorer(new Scripted(_ => null!) { Descriptor = Scripted.Describe() with { Phases = [] } }));
     }
 
     private static ScoringBatch Batch(int images) => new()

@@ -2,7 +2,8 @@ namespace DiffusionClip.Scoring;
 
 public sealed class ScoreComparisonTests
 {
-    private static readonly ScoreRecord First = new() { Scorer = "clip", Version = "1", Scale = ScoreScale.Cosine, Model = "a", Text = "a cat" };
+    private static readonly ScoreRecord First =
+        new() { Scorer = "clip", Version = "1", Scale = ScoreScale.Cosine, Model = "a", Text = "a cat" };
 
     [Fact]
     public void Scores_of_two_policies_are_kept_apart()
@@ -10,7 +11,8 @@ public sealed class ScoreComparisonTests
         var comparison = new ScoreComparison();
         Assert.Null(comparison.Refuse(First));
         Assert.Null(comparison.Refuse(First with { Text = "a dog", TokensDropped = 3 }));
-        Assert.Contains("long_text: truncate and windows-mean", comparison.Refuse(First with { LongText = "windows-mean" }), StringComparison.Ordinal);
+        Assert.Contains(
+            "long_text: truncate and windows-mean", comparison.Refuse(First with { LongText = "windows-mean" }), StringComparison.Ordinal);
         Assert.Same(First, comparison.Record);
     }
 

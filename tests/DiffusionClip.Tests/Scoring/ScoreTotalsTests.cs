@@ -48,7 +48,8 @@ public sealed class ScoreTotalsTests
     public void Ties_share_the_mean_of_their_ranks()
     {
         // Ranks 1.5, 1.5, 3, 4 and 4, 3, 1.5, 1.5.
-        double?[] totals = ScoreTotals.Combine([[9, 9], [9, 8], [5, 2], [1, 2]], [Higher, Lower with { Weight = 3 }], ScoreCombination.MeanRank);
+        double?[] totals = ScoreTotals.Combine(
+            [[9, 9], [9, 8], [5, 2], [1, 2]], [Higher, Lower with { Weight = 3 }], ScoreCombination.MeanRank);
         Assert.Equal([-(1.5 + 12) / 4, -(1.5 + 9) / 4, -(3 + 4.5) / 4, -(4 + 4.5) / 4], totals);
     }
 
@@ -96,7 +97,10 @@ public sealed class ScoreTotalsTests
         {
             (double?[][] scores, ScoreWeight[] scorers) = Population(random);
             double?[] totals = ScoreTotals.Combine(scores, scorers, combination);
-            double?[] watched = ScoreTotals.Combine([.. scores.Select(row => (double?[])[random.Next(3) == 0 ? null : random.NextDouble(), .. row])], [Watching, .. scorers], combination);
+            double?[] watched = ScoreTotals.Combine(
+                [.. scores.Select(row => (double?[])[random.Next(3) == 0 ? null : random.NextDouble(), .. row])],
+                [Watching, .. scorers],
+                combination);
             Assert.Equal(totals, watched);
         }
     }
@@ -109,7 +113,8 @@ public sealed class ScoreTotalsTests
         {
             (double?[][] scores, ScoreWeight[] scorers) = Population(random);
             double?[] totals = ScoreTotals.Combine(scores, scorers, ScoreCombination.MeanRank);
-            double?[][] stretched = [.. scores.Select(row => row.Select((score, scorer) => scorer == 0 ? Math.Exp(score ?? double.NaN) : (score * 3) - 7).Select(score => score is double.NaN ? null : score).ToArray())];
+            double?[][] stretched =
+                [.. scores.Select(row => row.Select((score, scorer) => scorer == 0 ? Math.Exp(score ?? double.NaN) : (score * 3) - 7).Select(score => score is double.NaN ? null : score).ToArray())];
             if (scorers.Count(scorer => scorer.Weight > 0) > 1)
             {
                 Assert.Equal(totals, ScoreTotals.Combine(stretched, scorers, ScoreCombination.MeanRank));
@@ -123,7 +128,8 @@ public sealed class ScoreTotalsTests
         var random = new Random(17);
         double?[][] scores = [.. Enumerable.Range(0, 20).Select(_ => (double?[])[random.NextDouble(), random.NextDouble()])];
         double?[] totals = ScoreTotals.Combine(scores, [Higher, Lower], ScoreCombination.StandardScores);
-        double?[] scaled = ScoreTotals.Combine([.. scores.Select(row => (double?[])[(row[0] * 1000) + 5, row[1]])], [Higher, Lower], ScoreCombination.StandardScores);
+        double?[] scaled = ScoreTotals.Combine(
+            [.. scores.Select(row => (double?[])[(row[0] * 1000) + 5, row[1]])], [Higher, Lower], ScoreCombination.StandardScores);
         Assert.All(totals.Zip(scaled), pair => Assert.Equal(pair.First!.Value, pair.Second!.Value, 9));
     }
 
@@ -136,7 +142,8 @@ public sealed class ScoreTotalsTests
         })];
 
         // Few values, so that there are ties.
-        double?[][] scores = [.. Enumerable.Range(0, random.Next(1, 12)).Select(_ => scorers.Select(_ => random.Next(10) == 0 ? (double?)null : random.Next(8) / 7.0).ToArray())];
+        double?[][] scores =
+            [.. Enumerable.Range(0, random.Next(1, 12)).Select(_ => scorers.Select(_ => random.Next(10) == 0 ? (double?)null : random.Next(8) / 7.0).ToArray())];
         return (scores, scorers);
     }
 }

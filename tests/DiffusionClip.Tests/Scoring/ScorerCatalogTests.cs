@@ -22,7 +22,9 @@ public sealed class ScorerCatalogTests
     public void The_shorthand_names_scorers_with_weights(string shorthand, string expected)
     {
         IReadOnlyList<ScorerChoice> choices = Choose(new() { Scorer = shorthand, Combination = ScoreCombination.MeanRank });
-        Assert.Equal(expected, string.Join(',', choices.Select(choice => FormattableString.Invariant($"{choice.Request.Id}={choice.Request.Weight}"))));
+        Assert.Equal(
+            expected,
+            string.Join(',', choices.Select(choice => FormattableString.Invariant($"{choice.Request.Id}={choice.Request.Weight}"))));
         Assert.All(choices, choice => Assert.False(choice.Request.Optional));
         string again = ScorerShorthand.Format([.. choices.Select(choice => choice.Request)]);
         Assert.Equal(choices.Select(choice => choice.Request.Id), ScorerShorthand.Parse(again).Select(scorer => scorer.Id));
@@ -84,9 +86,13 @@ public sealed class ScorerCatalogTests
     [Fact]
     public void Scores_of_unlike_scales_are_not_added_up()
     {
-        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() => Choose(new() { Scorer = "clip-tiny-random,facts" }));
+        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(
+            () => Choose(new() { Scorer = "clip-tiny-random,facts" }));
         Assert.Equal("combination", exception.Field);
-        Assert.Contains("clip-tiny-random gives cosines and facts probabilities, which do not add up; use standard-scores or mean-rank", exception.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "clip-tiny-random gives cosines and facts probabilities, which do not add up; use standard-scores or mean-rank",
+            exception.Message,
+            StringComparison.Ordinal);
 
         // Who watches is not added.
         Assert.Equal(2, Choose(new() { Scorer = "clip-tiny-random,facts=0" }).Count);
@@ -112,7 +118,8 @@ public sealed class ScorerCatalogTests
     {
         SearchRequest search = new()
         {
-            Scorers = [new() { Id = "CLIP-tiny-random", Text = "its own" }, new() { Id = "FACTS", Weight = 0.5, LongText = LongTextPolicy.Truncate }],
+            Scorers =
+                [new() { Id = "CLIP-tiny-random", Text = "its own" }, new() { Id = "FACTS", Weight = 0.5, LongText = LongTextPolicy.Truncate }],
             Combination = ScoreCombination.MeanRank,
             LongText = LongTextPolicy.WindowsMean,
         };
@@ -123,15 +130,18 @@ public sealed class ScorerCatalogTests
         Assert.Equal(normalized, Normalize(normalized));
 
         // Also of what was read back.
-        var read = JsonSerializer.Deserialize<SearchRequest>(JsonSerializer.Serialize(normalized, DiffusionClipJson.Compact), DiffusionClipJson.Compact)!;
+        var read = JsonSerializer.Deserialize<SearchRequest>(
+            JsonSerializer.Serialize(normalized, DiffusionClipJson.Compact), DiffusionClipJson.Compact)!;
         Assert.Same(read.Scorers, Normalize(read).Scorers);
 
         SearchRequest one = Normalize(new() { Scorer = "facts" });
         Assert.Null(one.Scorer);
         Assert.Null(one.Combination);
-        Assert.Equal(ScoreCombination.WeightedSum, Normalize(new() { Scorer = "clip-tiny-random,clip-tiny-random-textual-visual" }).Combination);
+        Assert.Equal(
+            ScoreCombination.WeightedSum, Normalize(new() { Scorer = "clip-tiny-random,clip-tiny-random-textual-visual" }).Combination);
         Assert.Equal([], Normalize(new() { Scorer = "none" }).Scorers);
-        SearchRequest own = ScorerCatalog.Normalize(new(), Catalog(Path.Combine(Golden.Repository, "models")).Choose(new(), Generator, _warnings), "a cat");
+        SearchRequest own = ScorerCatalog.Normalize(
+            new(), Catalog(Path.Combine(Golden.Repository, "models")).Choose(new(), Generator, _warnings), "a cat");
         IReadOnlyList<ScorerChoice> again = Catalog(TinyModels).Choose(own, Generator, _warnings);
         Assert.Equal(own, ScorerCatalog.Normalize(own, again, "something else"));
     }
@@ -141,16 +151,40 @@ public sealed class ScorerCatalogTests
     {
         ScorerCatalog catalog = Catalog(TinyModels, new() { DefaultScorer = "clip-tiny-random" });
         Assert.Equal("clip-tiny-random", Assert.Single(catalog.ChooseForPictures(new(), toRank: true)).Request.Id);
-        Assert.Contains("need a scorer", Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorer = "none" }, toRank: true)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "need a scorer",
+            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorer = "none" }, toRank: false)).Message,
+            StringComparison.Ordinal);
         Assert.Contains(
             "it is not to score finished pictures",
-            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(new() { Scorers = [new() { Id = "clip-tiny-random", Phases = [ScoringPhase.Checkpoint] }] }, toRank: true)).Message,
+            Assert.Throws<InvalidRequestException>(
+                () =>
+                    catalog.ChooseForPictures(
+                        new() { Scorers = [new() { Id = "clip-tiny-random", Phases = [ScoringPhase.Checkpoint] }] }, toRank: true)).Message,
+            StringComparison.Ordinal);
+
+        // To rank, one scorer has a weight and scores combine; else every score stands for itself.
+        SearchRequest watching = new() { Scorer = "facts=0" }, unlike = new() { Scorer = "clip-tiny-random,facts" };
+        Assert.Contains(
+            "every weight is 0",
+            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(watching, toRank: true)).Message,
+            StringComparison.Ordinal);
+        Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(unlike, toRank: true));
+        Assert.Single(catalog.ChooseForPictures(watching, toRank: false));
+        Assert.Equal(2, catalog.ChooseForPictures(unlike, toRank: false).Count);
+        SearchRequest own = new() { Scorers = [new() { Id = "facts", Text = "a cat" }] };
+        Assert.Contains(
+            "leave text out",
+            Assert.Throws<InvalidRequestException>(() => catalog.ChooseForPictures(own, toRank: false)).Message,
             StringComparison.Ordinal);
     }
 
     [Fact]
     public void Two_registered_scorers_of_one_name_are_refused() =>
-        Assert.Contains("two registered scorers", Assert.Throws<InvalidRequestException>(() => Catalog(TinyModels, null, Facts(), Facts())).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "two registered scorers",
+            Assert.Throws<InvalidRequestException>(() => Catalog(TinyModels, null, Facts(), Facts())).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task Refusals_leave_no_lease()
@@ -159,7 +193,8 @@ public sealed class ScorerCatalogTests
         for (int i = 0; i < 3; i++)
         {
             // A SigLIP refuses this policy when its scorer is made; by then its model is on loan.
-            await Assert.ThrowsAsync<InvalidRequestException>(() => catalog.LeaseClipAsync("siglip-tiny-random", null, LongTextPolicy.WindowsMean, default));
+            await Assert.ThrowsAsync<InvalidRequestException>(
+                () => catalog.LeaseClipAsync("siglip-tiny-random", null, LongTextPolicy.WindowsMean, default));
             SearchRequest search = new() { Scorer = "siglip-tiny-random", LongText = LongTextPolicy.WindowsMean };
             await Assert.ThrowsAsync<InvalidRequestException>(() => LeaseAsync(catalog, search));
         }
@@ -171,11 +206,14 @@ public sealed class ScorerCatalogTests
     public async Task One_that_cannot_be_leased_gives_the_others_back()
     {
         _store.Broken = "clip-tiny-random-textual-visual";
-        await Assert.ThrowsAsync<ModelFolderException>(() => LeaseAsync(Catalog(TinyModels), new() { Scorer = "clip-tiny-random,clip-tiny-random-textual-visual" }));
+        await Assert.ThrowsAsync<ModelFolderException>(
+            () => LeaseAsync(Catalog(TinyModels), new() { Scorer = "clip-tiny-random,clip-tiny-random-textual-visual" }));
         Assert.Equal((1, 0), (_store.Leased, _store.OnLoan));
 
-        var facts = new Scripted(_ => null!) { Descriptor = Scripted.Describe("facts", ScoreScale.Cosine), Ready = _ => throw new IOException("no such program") };
-        await Assert.ThrowsAsync<DiffusionClipException>(() => LeaseAsync(Catalog(TinyModels, null, facts), new() { Scorer = "clip-tiny-random,facts" }));
+        var facts =
+            new Scripted(_ => null!) { Descriptor = Scripted.Describe("facts", ScoreScale.Cosine), Ready = _ => throw new IOException("no such program") };
+        await Assert.ThrowsAsync<DiffusionClipException>(
+            () => LeaseAsync(Catalog(TinyModels, null, facts), new() { Scorer = "clip-tiny-random,facts" }));
         Assert.Equal((2, 0), (_store.Leased, _store.OnLoan));
     }
 
@@ -213,7 +251,9 @@ public sealed class ScorerCatalogTests
     };
 
     private ScorerCatalog Catalog(string models, PipelineOptions? options = null, params IImageScorer[] registered) => new(
-        _store, new ModelCatalog([models]), new TokenizerCache(), registered.Length > 0 ? registered : [Facts()], options ?? new(), TimeProvider.System);
+        _store, new ModelCatalog([models]), new TokenizerCache(), registered.Length > 0
+            ? registered
+            : [Facts()], options ?? new(), TimeProvider.System);
 
     /// <summary>Lends without loading, and counts.</summary>
     private sealed class FakeStore : IModelStore
@@ -230,7 +270,8 @@ public sealed class ScorerCatalogTests
 
         public int Threads => 1;
 
-        public Task<GeneratorLease> LeaseGeneratorAsync(DiffusionFolder folder, string? provider, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public Task<GeneratorLease> LeaseGeneratorAsync(DiffusionFolder folder, string? provider, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
 
         public Task<ClipLease> LeaseScorerAsync(ClipFolder folder, string? provider, CancellationToken cancellationToken)
         {

@@ -91,7 +91,8 @@ public sealed class ScorerSetTests
     private static Scripted Constant(string name, Func<RgbImage, float> score, bool lower = false) =>
         new(batch => Scripted.Answer(batch, score, name)) { Descriptor = Scripted.Describe(name) with { HigherIsBetter = !lower } };
 
-    private static ScorerRequest Entry(string id, double weight = 1, string text = "a text") => new() { Id = id, Weight = weight, Text = text };
+    private static ScorerRequest Entry(string id, double weight = 1, string text = "a text") =>
+        new() { Id = id, Weight = weight, Text = text };
 
     private static ScorerSet Set(ScoreCombination? combination, params (ScorerRequest Request, Scripted Scorer)[] scorers) =>
         new([.. scorers.Select(scorer => new ScorerLease(scorer.Request, new CheckedScorer(scorer.Scorer), null))], combination);

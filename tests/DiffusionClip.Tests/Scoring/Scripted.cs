@@ -21,12 +21,14 @@ internal sealed class Scripted(Func<ScoringBatch, CancellationToken, ScoringResu
     public static ScoringResult Answer(ScoringBatch batch, Func<RgbImage, float> score, string name = "scripted") => new()
     {
         Images = [.. batch.Images.Select(image => new ImageOutcome { ScoresPerText = batch.Texts.Select(_ => score(image)).ToArray() })],
-        Texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = name, Version = "1", Scale = ScoreScale.Unbounded, Text = text })],
+        Texts =
+            [.. batch.Texts.Select(text => new ScoreRecord { Scorer = name, Version = "1", Scale = ScoreScale.Unbounded, Text = text })],
     };
 
     public ValueTask ReadyAsync(CancellationToken cancellationToken) => Ready(cancellationToken);
 
-    public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => ValueTask.FromResult(score(batch, cancellationToken));
+    public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(score(batch, cancellationToken));
 
     public void Dispose() => IsDisposed = true;
 }

@@ -46,7 +46,12 @@ public sealed class LedgerMigrationTests : IDisposable
             ("01C", "generate", "queued", Generate("emoji-clip", 1), 1),
             ("01D", "generate", "queued", Generate("none", 1), 0),
             ("01E", "generate", "done", Generate("emoji-clip", 1), 0),
-            ("01F", "rank", "queued", """{"rank":{"prompt":"a","scorer":"emoji-clip","long_text":"truncate","images":["00"]},"cache":"allow","pinned":false}""", 1));
+            (
+                "01F",
+                "rank",
+                "queued",
+                """{"rank":{"prompt":"a","scorer":"emoji-clip","long_text":"truncate","images":["00"]},"cache":"allow","pinned":false}""",
+                1));
         var options = new WorkerOptions { DataFolder = _folder };
         for (int opened = 0; opened < 2; opened++)
         {
@@ -70,7 +75,8 @@ public sealed class LedgerMigrationTests : IDisposable
             Assert.Equal(("emoji-clip", null), Search("01E"));
             Assert.Equal("emoji-clip", ledger.Find("a", "01F")!.Body.Rank!.Scorer);
 
-            (string?, IReadOnlyList<ScorerRequest>?) Search(string id) => (ledger.Find("a", id)!.Body.Generate!.Search.Scorer, ledger.Find("a", id)!.Body.Generate!.Search.Scorers);
+            (string?, IReadOnlyList<ScorerRequest>?) Search(string id) =>
+                (ledger.Find("a", id)!.Body.Generate!.Search.Scorer, ledger.Find("a", id)!.Body.Generate!.Search.Scorers);
         }
 
         using var folder = new DataFolder(options);
@@ -84,15 +90,16 @@ public sealed class LedgerMigrationTests : IDisposable
     [Fact]
     public async Task A_job_of_an_older_worker_runs_without_the_scorer_that_is_gone()
     {
+        const string First = "01ARZ3NDEKTSV4RRFFQ69G5FAV", Second = "01ARZ3NDEKTSV4RRFFQ69G5FAW";
         using var models = new ModelFolders();
         models.Copy("emoji-sd");
-        Write(("01A", "generate", "queued", Generate("emoji-clip", 1), 0), ("01B", "generate", "queued", Generate("emoji-clip", 1), 1));
+        Write((First, "generate", "queued", Generate("emoji-clip", 1), 0), (Second, "generate", "queued", Generate("emoji-clip", 1), 1));
         await using QueueHost host = await QueueHost.StartAsync(services: models.Replace, folder: _folder);
         using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
-        Job job = await host.Queue.WaitAsync("a", "01A", patience.Token);
+        Job job = await host.Queue.WaitAsync("a", First, patience.Token);
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));
         Assert.Contains(job.Result!.Warnings, warning => warning.Contains("no scores", StringComparison.Ordinal));
-        job = await host.Queue.WaitAsync("a", "01B", patience.Token);
+        job = await host.Queue.WaitAsync("a", Second, patience.Token);
         Assert.Equal(JobState.Failed, job.State);
         Assert.Contains("emoji-clip", job.Reason, StringComparison.Ordinal);
     }
@@ -102,7 +109,8 @@ public sealed class LedgerMigrationTests : IDisposable
 
     private void Write(params (string Id, string Kind, string State, string Body, int ScorerAsked)[] jobs)
     {
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = Path.Combine(_folder, "ledger.db"), Pooling = false }.ToString());
+        using var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder { DataSource = Path.Combine(_folder, "ledger.db"), Pooling = false }.ToString());
         connection.Open();
         using SqliteCommand schema = connection.CreateCommand();
         schema.CommandText = Version1;
@@ -112,7 +120,8 @@ public sealed class LedgerMigrationTests : IDisposable
             using SqliteCommand insert = connection.CreateCommand();
             insert.CommandText =
                 """
-                INSERT INTO jobs(id, caller, kind, priority, state, model, model_bytes, body, scorer_asked, submitted_sha256, pinned, epoch, accepted_at)
+                INSERT INTO jobs(
+                    id, caller, kind, priority, state, model, model_bytes, body, scorer_asked, submitted_sha256, pinned, epoch, accepted_at)
                 VALUES(@id, 'a', @kind, 'batch', @state, 'emoji-sd', 1, @body, @asked, 'x', 0, 3, 1700000000000)
                 """;
             insert.Parameters.AddWithValue("@id", id);

@@ -12,7 +12,8 @@ public sealed class SeveralScorersTests
         JobSubmission submission = QueueHost.Generate(candidates: 3);
         Job job = await host.RunAsync(submission with
         {
-            Body = new() { Generate = submission.Body.Generate! with { Search = new() { Candidates = 3, Scorer = "emoji-clip=1,picky=0.5", Combination = ScoreCombination.MeanRank } } },
+            Body =
+                new() { Generate = submission.Body.Generate! with { Search = new() { Candidates = 3, Scorer = "emoji-clip=1,picky=0.5", Combination = ScoreCombination.MeanRank } } },
         });
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));
         Assert.Equal(["emoji-clip", "picky"], job.Body.Generate!.Search.Scorers!.Select(scorer => scorer.Id));
@@ -23,7 +24,8 @@ public sealed class SeveralScorersTests
         Picky.Refuses = true;
         Job ranked = await host.RunAsync(new("local", JobKind.Rank, new()
         {
-            Rank = new() { Prompt = "x", Scorers = [new() { Id = "emoji-clip", Text = "a red apple" }, new() { Id = "picky" }], Combination = ScoreCombination.StandardScores, Images = images },
+            Rank =
+                new() { Prompt = "x", Scorers = [new() { Id = "emoji-clip", Text = "a red apple" }, new() { Id = "picky" }], Combination = ScoreCombination.StandardScores, Images = images },
         }));
         Assert.Equal((JobState.Done, null), (ranked.State, ranked.Reason));
         Assert.Equal(["emoji-clip", "picky"], ranked.Result!.Scorers!.Select(scorer => scorer.Id));
@@ -50,7 +52,8 @@ public sealed class SeveralScorersTests
     [Fact]
     public async Task What_cannot_be_combined_is_refused_when_it_comes_in()
     {
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<IImageScorer, Picky>(), run: false);
+        await using QueueHost host = await QueueHost.StartAsync(
+            services: services => services.AddSingleton<IImageScorer, Picky>(), run: false);
         JobSubmission submission = QueueHost.Generate();
         InvalidRequestException refused = await Assert.ThrowsAsync<InvalidRequestException>(() => host.Queue.SubmitAsync(submission with
         {
@@ -71,7 +74,8 @@ public sealed class SeveralScorersTests
 
         public ScorerDescriptor Descriptor { get; } = new() { Name = "picky", Version = "1", Scale = ScoreScale.Unbounded };
 
-        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => ValueTask.FromResult(new ScoringResult
+        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) =>
+            ValueTask.FromResult(new ScoringResult
         {
             Images =
             [
@@ -80,7 +84,8 @@ public sealed class SeveralScorersTests
                     ScoresPerText = batch.Texts.Select(_ => Refuses && i == 0 ? float.NaN : image.Pixels.Span[0]).ToArray(),
                 }),
             ],
-            Texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "picky", Version = "1", Scale = ScoreScale.Unbounded, Text = text })],
+            Texts =
+                [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "picky", Version = "1", Scale = ScoreScale.Unbounded, Text = text })],
         });
 
         public void Dispose()

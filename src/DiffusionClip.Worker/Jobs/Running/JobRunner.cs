@@ -102,7 +102,8 @@ internal sealed class JobRunner(
     private async Task<JobResult> RankAsync(RankBody body, RunningJob run, JobFeed feed)
     {
         using PictureScoring scoring = await OpenAsync(JobIntake.SearchOf(body), run).ConfigureAwait(false);
-        List<ScoredItem> items = await ScoreAsync(scoring, body.Images.Select(image => Item(image, texts: null)), body.Images.Count, run, feed).ConfigureAwait(false);
+        IEnumerable<ScoringItem> pictures = body.Images.Select(image => Item(image, texts: null));
+        List<ScoredItem> items = await ScoreAsync(scoring, pictures, body.Images.Count, run, feed).ConfigureAwait(false);
         var ranking = new PictureRanking(items, scoring.Scorers);
         if (ranking.Order.Count == 0)
         {
@@ -119,7 +120,8 @@ internal sealed class JobRunner(
             Scores = several ? ranking.Scores[index] : null,
             Margin = ranking.Margin(rank),
         });
-        IEnumerable<ResultImage> failed = ranking.Failures.Index().Where(failure => failure.Item is not null).Select(failure => new ResultImage
+        var failures = ranking.Failures.Index().Where(failure => failure.Item is not null);
+        IEnumerable<ResultImage> failed = failures.Select(failure => new ResultImage
         {
             Sha256 = body.Images[failure.Index],
             Index = failure.Index,
@@ -127,25 +129,34 @@ internal sealed class JobRunner(
             Kept = false,
             Failure = failure.Item,
         });
-        return new JobResult { Images = [.. ranked, .. failed], Scorers = scoring.Scorers.Report(), Warnings = [.. scoring.Scorers.Warnings(), .. Warnings(items)] };
+        return new JobResult
+        {
+            Images = [.. ranked, .. failed],
+            Scorers = scoring.Scorers.Report(),
+            Warnings = [.. scoring.Scorers.Warnings(), .. Warnings(items)],
+        };
     }
 
     private async Task<JobResult> ScoreAsync(ScoreBody body, RunningJob run, JobFeed feed)
     {
         using PictureScoring scoring = await OpenAsync(JobIntake.SearchOf(body), run).ConfigureAwait(false);
-        List<ScoredItem> items = await ScoreAsync(
-            scoring, body.Pairs.Select(pair => Item(pair.Image, file => Texts(pair.Texts, file))), body.Pairs.Count, run, feed).ConfigureAwait(false);
+        IEnumerable<ScoringItem> pictures = body.Pairs.Select(pair => Item(pair.Image, file => Texts(pair.Texts, file)));
+        List<ScoredItem> items = await ScoreAsync(scoring, pictures, body.Pairs.Count, run, feed).ConfigureAwait(false);
         bool several = scoring.Scorers.Entries.Count > 1;
         return new JobResult
         {
-            Scores = [.. items.SelectMany((item, i) => item.Scorers.SelectMany(scored => Rows(scored, body.Pairs[i], several ? scored.Scorer : null)))],
+            Scores = [.. items.SelectMany((item, i) => item.Scorers.SelectMany(scored => Rows(scored, body.Pairs[i], several)))],
             Warnings = Warnings(items),
         };
     }
 
-    private static IEnumerable<ScoreRow> Rows(ScoredBy scored, ScorePair pair, string? scorer) => scored.Outcome.Failure is { } failure
-        ? (pair.Texts.Count > 0 ? (IEnumerable<string?>)pair.Texts : [null]).Select(words => new ScoreRow(pair.Image, words, null, null, failure) { Scorer = scorer })
-        : scored.Texts.Select((words, i) => new ScoreRow(pair.Image, words, scored.Outcome.ScoresPerText.Span[i], scored.Records[i], null) { Scorer = scorer });
+    private static IEnumerable<ScoreRow> Rows(ScoredBy scored, ScorePair pair, bool several)
+    {
+        IEnumerable<ScoreRow> rows = scored.Outcome.Failure is { } failure
+            ? (pair.Texts.Count > 0 ? (IEnumerable<string?>)pair.Texts : [null]).Select(words => new ScoreRow(pair.Image, words, null, null, failure))
+            : scored.Texts.Select((words, i) => new ScoreRow(pair.Image, words, scored.Outcome.ScoresPerText.Span[i], scored.Records[i], null));
+        return several ? rows.Select(row => row with { Scorer = scored.Scorer }) : rows;
+    }
 
     private Task<PictureScoring> OpenAsync(SearchRequest search, RunningJob run) =>
         PictureScoring.OpenAsync(scorers, codec, limits, search, provider: null, folder.Embeddings, run.Abort);
@@ -153,7 +164,8 @@ internal sealed class JobRunner(
     private ScoringItem Item(string image, Func<ReadOnlyMemory<byte>, IReadOnlyList<string>>? texts) =>
         new() { Name = image, ReadAsync = cancellationToken => ReadAsync(image, cancellationToken), Texts = texts };
 
-    private async Task<List<ScoredItem>> ScoreAsync(PictureScoring scoring, IEnumerable<ScoringItem> items, int count, RunningJob run, JobFeed feed)
+    private async Task<List<ScoredItem>> ScoreAsync(
+        PictureScoring scoring, IEnumerable<ScoringItem> items, int count, RunningJob run, JobFeed feed)
     {
         var scored = new List<ScoredItem>(count);
         await foreach (ScoredItem item in scoring.ScoreAsync(items, run.Abort).ConfigureAwait(false))

@@ -8,13 +8,17 @@ using DiffusionClip.Worker.Jobs.Ledger;
 
 namespace DiffusionClip.Worker.Jobs.Running;
 
-/// <summary>Answers a generation from the caller's own earlier one: same normalized request, same plan, same models to the last byte.</summary>
-internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, ModelCatalog catalog, ScorerCatalog scorers, IModelStore store, PipelineOptions options)
+/// <summary>
+/// Answers a generation from the caller's own earlier one: same normalized request, same plan, same models to the last byte.
+/// </summary>
+internal sealed class ResultCache(
+    JobLedger ledger, ArtifactStore artifacts, ModelCatalog catalog, ScorerCatalog scorers, IModelStore store, PipelineOptions options)
 {
     /// <summary>The result of an equal job whose artefacts are all there; null where there is none.</summary>
     public JobResult? Find(Job job)
     {
-        if (job.Body.Cache != CacheUse.Allow || KeyBefore(job.Body.Generate!) is not { } key || ledger.FindCached(job.Caller, key) is not { Result: { } result } earlier)
+        if (job.Body.Cache != CacheUse.Allow || KeyBefore(job.Body.Generate!) is not { } key
+            || ledger.FindCached(job.Caller, key) is not { Result: { } result } earlier)
         {
             return null;
         }
@@ -34,7 +38,8 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
             return null;
         }
 
-        Dictionary<string, string> clips = report.Models.Where(model => model.Role == "scorer").ToDictionary(model => model.Id, model => model.Sha256, StringComparer.Ordinal);
+        Dictionary<string, string> clips = report.Models.Where(model => model.Role == "scorer").ToDictionary(
+            model => model.Id, model => model.Sha256, StringComparer.Ordinal);
         string? generator = report.Models.FirstOrDefault(model => model.Role == "generator")?.Sha256;
         return Key(request, generator, Scorers(request, id => clips.GetValueOrDefault(id)));
     }
@@ -56,9 +61,11 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
     /// <summary>What the scores of each scorer depend on.</summary>
     private string Scorers(ImageRequest request, Func<string, string?> clip) => string.Join(
         '\n',
-        (request.Search.Scorers ?? []).Select(scorer => scorers.FindRegistered(scorer.Id) is { } plugin ? ScorerLease.IdentityOf(plugin.Descriptor) : clip(scorer.Id)));
+        (request.Search.Scorers ?? []).Select(
+            scorer => scorers.FindRegistered(scorer.Id) is { } plugin ? ScorerLease.IdentityOf(plugin.Descriptor) : clip(scorer.Id)));
 
-    private string Key(ImageRequest request, string? generator, string scorers) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(
+    private string Key(ImageRequest request, string? generator, string scorers) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(
         '\n',
         request.ComputeSha256(),
         ImagePipeline.Software,
