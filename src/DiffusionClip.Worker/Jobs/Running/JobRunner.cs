@@ -24,7 +24,8 @@ internal sealed class JobRunner(
     DataFolder folder,
     MachinePaths paths,
     JobTelemetry telemetry,
-    WorkerOptions options)
+    WorkerOptions options,
+    TimeProvider time)
 {
     /// <summary>Runs a job to its result.</summary>
     /// <exception cref="OperationCanceledException">It was aborted.</exception>
@@ -55,7 +56,7 @@ internal sealed class JobRunner(
             request = request with { Search = request.Search with { Scorer = null } };
         }
 
-        var control = new RunControl(run.Abort, run.Finish, new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval))
+        var control = new RunControl(run.Abort, run.Finish, new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval, time))
         {
             Images = await artifacts.DecodeAsync(request.Origin, codec, limits, run.Abort).ConfigureAwait(false),
             Snapshots = snapshots.For(started, run),
