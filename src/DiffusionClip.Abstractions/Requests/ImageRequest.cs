@@ -187,28 +187,6 @@ public enum NoiseKind
     Philox,
 }
 
-/// <summary>The search over candidates.</summary>
-public sealed record SearchRequest
-{
-    /// <summary>Name of the strategy; null: <c>best-of-n</c>.</summary>
-    public string? Strategy { get; init; }
-
-    /// <summary>How many candidates are started, 1 to 1024.</summary>
-    public int? Candidates { get; init; }
-
-    /// <summary>How many of the best are kept, 1 to the number of candidates; null: all.</summary>
-    public int? Keep { get; init; }
-
-    /// <summary>Id or path of the CLIP folder that scores; null: the one that goes with the generator; <c>none</c>: no scores.</summary>
-    public string? Scorer { get; init; }
-
-    /// <summary>The text that pictures are scored against; null: the prompt without its syntax.</summary>
-    public string? ScoreText { get; init; }
-
-    /// <summary>What the scorer does with text beyond its limit; null: <c>truncate</c>.</summary>
-    public LongTextPolicy? LongText { get; init; }
-}
-
 /// <summary>What is written down.</summary>
 public sealed record OutputRequest
 {

@@ -1,6 +1,7 @@
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
 using DiffusionClip.Origins;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;
@@ -181,7 +182,7 @@ internal sealed class Candidate
         CheckpointScore[] checkpoints = new CheckpointScore[reader.ReadCount(sizeof(int) + 1 + sizeof(double), "checkpoints")];
         foreach (ref CheckpointScore checkpoint in checkpoints.AsSpan())
         {
-            checkpoint = new(reader.ReadInt32(), reader.ReadOptionalDouble());
+            checkpoint = new() { Evaluation = reader.ReadInt32(), Score = reader.ReadOptionalDouble() };
         }
 
         float[] sample = reader.ReadSingles(length);

@@ -292,7 +292,7 @@ internal sealed partial class SearchLoop(
         CandidateEvent what = candidate.Failure is not null ? CandidateEvent.Failed : phase == ScoringPhase.Final ? CandidateEvent.Finished : CandidateEvent.Scored;
         if (phase == ScoringPhase.Checkpoint && candidate.Failure is null)
         {
-            candidate.Checkpoints.Add(new CheckpointScore(candidate.Evaluation, candidate.Score));
+            candidate.Checkpoints.Add(new CheckpointScore { Evaluation = candidate.Evaluation, Score = candidate.Score });
         }
 
         control.Observer?.OnCandidate(new CandidateUpdate(candidate.Id, what, candidate.Seed, candidate.Evaluation)
