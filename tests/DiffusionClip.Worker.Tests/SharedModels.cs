@@ -1,5 +1,5 @@
-using DiffusionClip.Models;
 using DiffusionClip.Onnx;
+using DiffusionClip.Runtime;
 using DiffusionClip.Worker.Tests;
 
 [assembly: AssemblyFixture(typeof(SharedModels))]
