@@ -59,7 +59,7 @@ internal sealed class OriginFiles
             ImageLimits limits = CliContext.Limits(services);
             byte[] file = await PictureFiles.ReadAsync(path, limits, cancellationToken).ConfigureAwait(false);
             string name = OriginRequest.NameOf(file);
-            _images[name] = services.GetRequiredService<IImageCodec>().Decode(file, limits);
+            _images[name] = services.GetRequiredService<IImageCodec>().Decode(file, limits, cancellationToken);
             return name;
         }
         catch (DiffusionClipException exception)

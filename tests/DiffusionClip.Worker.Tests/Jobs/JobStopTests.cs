@@ -36,7 +36,7 @@ public sealed class JobStopTests
     public async Task Finish_keeps_what_is_there()
     {
         using var gate = new Gate();
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy>(HeldAt(2, gate)));
+        await using QueueHost host = await QueueHost.StartAsync(services: services => Strategy(services, HeldAt(2, gate)));
         Job job = await host.Queue.SubmitAsync(Halving());
         await gate.Reached;
         Assert.Equal(CancelOutcome.Stopping, await host.Queue.CancelAsync("local", job.Id, CancelKind.Finish));
@@ -62,7 +62,7 @@ public sealed class JobStopTests
             Task<Job> wait;
             Task<List<JobEvent>> watch;
             await using (QueueHost host = await QueueHost.StartAsync(
-                Options, services => services.AddSingleton<TimeProvider>(clock).AddSingleton<ISearchStrategy>(HeldAt(2, gate)), folder))
+                Options, services => Strategy(services.AddSingleton<TimeProvider>(clock), HeldAt(2, gate)), folder))
             {
                 id = (await host.Queue.SubmitAsync(submission)).Id;
                 waiting = (await host.Queue.SubmitAsync(QueueHost.Generate(seed: 3))).Id;
@@ -98,7 +98,7 @@ public sealed class JobStopTests
             }
 
             await using (QueueHost host = await QueueHost.StartAsync(
-                Options, services => services.AddSingleton<ISearchStrategy, HalvingStrategy>(), folder))
+                Options, services => Strategy(services, new HalvingStrategy()), folder))
             {
                 long lastNumber = (await watch)[^1].Number;
                 Task<List<JobEvent>> rest = host.Queue.WatchAsync("local", id, lastNumber, CancellationToken.None).ToListAsync().AsTask();
@@ -126,7 +126,7 @@ public sealed class JobStopTests
     [Fact]
     public async Task Populations_that_shrink_and_branch_go_through_events_and_result()
     {
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>());
+        await using QueueHost host = await QueueHost.StartAsync(services: services => Strategy(services, new HalvingStrategy()));
         Job job = await host.Queue.SubmitAsync(Halving(steps: 5));
         List<JobEvent> events = await host.Queue.WatchAsync("local", job.Id, 0, CancellationToken.None).ToListAsync();
         Assert.Equal(["start", "advance", "advance", "advance", "advance", "finish"], events.Where(item => item.Kind == JobEventKind.Move).Select(item => item.Data.Move!));
@@ -166,6 +166,9 @@ public sealed class JobStopTests
             }
         }
     }
+
+    private static void Strategy(IServiceCollection services, ISearchStrategy strategy) =>
+        services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(strategy));
 
     private static HalvingStrategy HeldAt(int rounds, Gate gate) => new(round =>
     {
