@@ -4,7 +4,7 @@ using DiffusionClip.Models;
 namespace DiffusionClip.Worker.Interfaces;
 
 /// <summary>The generators as the interfaces of other programs list them.</summary>
-internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions options)
+internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions options, TimeProvider time)
 {
     private const int ShortHash = 10;
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
@@ -40,7 +40,7 @@ internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions opti
                 return null;
             }
         }), entry.Path);
-        return await Task.WhenAny(hash, Task.Delay(_patience)).ConfigureAwait(false) == hash ? await hash.ConfigureAwait(false) : null;
+        return await Task.WhenAny(hash, Task.Delay(_patience, time)).ConfigureAwait(false) == hash ? await hash.ConfigureAwait(false) : null;
     }
 
     /// <summary>A1111's title.</summary>

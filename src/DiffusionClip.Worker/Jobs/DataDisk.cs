@@ -31,7 +31,7 @@ internal sealed class DataDisk(DataFolder folder, DiskProbe ask, WorkerOptions o
             _answer ??= Task.Factory.StartNew(Ask, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             try
             {
-                _known = await _answer.WaitAsync(_patience, cancellationToken).ConfigureAwait(false);
+                _known = await _answer.WaitAsync(_patience, time, cancellationToken).ConfigureAwait(false);
                 _answer = null;
             }
             catch (TimeoutException)

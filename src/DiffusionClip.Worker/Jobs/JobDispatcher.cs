@@ -5,7 +5,9 @@ using DiffusionClip.Worker.Jobs.Running;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Takes jobs, runs them and writes down how they ended; at the end of the process drains.</summary>
-internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, SnapshotStore snapshots, MachinePaths paths, WorkerOptions options, IHostApplicationLifetime lifetime, ILogger<JobDispatcher> logger) : IHostedLifecycleService
+internal sealed partial class JobDispatcher(
+    JobQueue queue, JobRunner runner, SnapshotStore snapshots, MachinePaths paths, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time,
+    ILogger<JobDispatcher> logger) : IHostedLifecycleService
 {
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(5);
 
@@ -86,7 +88,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
             }
 
             await Wait(AbortTimeout).ConfigureAwait(false);
-            async Task Wait(TimeSpan timeout) => await ended.WaitAsync(timeout, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            async Task Wait(TimeSpan timeout) => await ended.WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         finally
         {
@@ -135,7 +137,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
             catch (StorageException exception)
             {
                 WriteFailed(logger, exception, queued.Id);
-                await Task.Delay(WriteAgainAfter, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(WriteAgainAfter, time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (_stop.IsCancellationRequested)
                 {
                     return;
@@ -149,7 +151,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
         }
 
         Job job = started.Job;
-        long since = Stopwatch.GetTimestamp();
+        long since = time.GetTimestamp();
         using Activity? span = JobTelemetry.Spans.StartActivity("job");
         span?.SetTag("job.id", job.Id).SetTag("job.kind", LedgerReading.Word(job.Kind)).SetTag("job.attempt", job.Attempts);
         JobStarted(logger, job.Id, LedgerReading.Word(job.Kind), job.Attempts);
@@ -177,7 +179,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
             JobFailed(logger, job.Id, exception.GetType().Name);
         }
 
-        TimeSpan elapsed = Stopwatch.GetElapsedTime(since);
+        TimeSpan elapsed = time.GetElapsedTime(since);
         await WriteAsync(job.Id, async () =>
         {
             try
@@ -208,7 +210,7 @@ internal sealed partial class JobDispatcher(JobQueue queue, JobRunner runner, Sn
             catch (StorageException exception) when (!_drained.Task.IsCompleted)
             {
                 WriteFailed(logger, exception, id);
-                await Task.Delay(WriteAgainAfter, CancellationToken.None).ConfigureAwait(false);
+                await Task.Delay(WriteAgainAfter, time, CancellationToken.None).ConfigureAwait(false);
             }
         }
     }

@@ -14,19 +14,22 @@ internal sealed class UrlFetcher : IDisposable
     private readonly HttpClient _client;
     private readonly bool _httpsOnly;
     private readonly long _mostBytes;
+    private readonly TimeProvider _time;
 
     /// <summary>Creates the fetcher.</summary>
     /// <param name="options">The largest body also bounds what is fetched.</param>
     /// <param name="limits">The largest picture file.</param>
-    public UrlFetcher(WorkerOptions options, ImageLimits limits)
-        : this(Math.Min(options.Trust.BodyBytes, limits.MaxFileBytes), PublicAddress.Is, httpsOnly: true)
+    /// <param name="time">Measures how long it takes.</param>
+    public UrlFetcher(WorkerOptions options, ImageLimits limits, TimeProvider time)
+        : this(Math.Min(options.Trust.BodyBytes, limits.MaxFileBytes), PublicAddress.Is, httpsOnly: true, time)
     {
     }
 
-    internal UrlFetcher(long mostBytes, Func<IPAddress, bool> isAllowed, bool httpsOnly)
+    internal UrlFetcher(long mostBytes, Func<IPAddress, bool> isAllowed, bool httpsOnly, TimeProvider time)
     {
         _mostBytes = mostBytes;
         _httpsOnly = httpsOnly;
+        _time = time;
         _client = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
@@ -78,8 +81,8 @@ internal sealed class UrlFetcher : IDisposable
             throw new InvalidRequestException(field, uri.Host, "URLs with credentials are not fetched");
         }
 
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(_patience);
+        using var over = new CancellationTokenSource(_patience, _time);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, over.Token);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, uri);

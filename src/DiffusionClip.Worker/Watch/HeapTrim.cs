@@ -4,7 +4,7 @@ namespace DiffusionClip.Worker.Watch;
 /// Gives back what large pictures leave on the managed heap. The collector takes its time where a machine has memory to spare: a few
 /// photographs of 100 megapixels, 300 MB each, would be kept as garbage for as long as little else is allocated.
 /// </summary>
-internal sealed class HeapTrim : BackgroundService
+internal sealed class HeapTrim(TimeProvider time) : BackgroundService
 {
     /// <summary>How much above the least that was held is worth a full collection.</summary>
     private const long Slack = 128L << 20;
@@ -19,7 +19,7 @@ internal sealed class HeapTrim : BackgroundService
         TimeSpan pause = _pause;
         while (!stoppingToken.IsCancellationRequested)
         {
-            await Task.Delay(pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (Held() > least + Slack)
             {
                 GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);

@@ -4,7 +4,8 @@ using DiffusionClip.Runtime;
 namespace DiffusionClip.Worker.Watch;
 
 /// <summary>Loads the default generator and its scorer once at start, so that the first job finds them and readiness knows that they work.</summary>
-internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalog, PipelineOptions options, ILogger<ModelWarmUp> logger) : BackgroundService
+internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalog, PipelineOptions options, TimeProvider time, ILogger<ModelWarmUp> logger)
+    : BackgroundService
 {
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
     private volatile string? _problem = "the default model is being loaded";
@@ -46,7 +47,7 @@ internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalo
             }
 
             // Somebody may be putting the folder right.
-            await Task.Delay(_patience, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(_patience, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

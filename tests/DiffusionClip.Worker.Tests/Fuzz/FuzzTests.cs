@@ -27,7 +27,7 @@ public sealed class FuzzTests
     [Fact]
     public async Task NoRequestBreaksTheWorker()
     {
-        int count = NumberFrom("DIFFUSIONCLIP_FUZZ", 2000);
+        int count = NumberFrom("DIFFUSIONCLIP_FUZZ", 800);
         int first = NumberFrom("DIFFUSIONCLIP_FUZZ_SEED", 1);
         string folder = Directory.CreateTempSubdirectory("dclip-fuzz-").FullName;
         try
@@ -63,8 +63,9 @@ public sealed class FuzzTests
             Assert.InRange(resident[3] - resident[0], long.MinValue, (80L << 20) + (count * 4096L));
             if (count >= 10_000)
             {
-                // The first half fills what is kept: models, caches, the collector's generations.
-                Assert.InRange(resident[3] - resident[1], long.MinValue, 64L << 20);
+                // The first half fills what is kept: models, caches, the collector's generations. After that it is the slope that counts:
+                // what a request leaves, beside what a single large one may leave at any time.
+                Assert.InRange(resident[3] - resident[1], long.MinValue, (64L << 20) + (count / 2 * 2048L));
             }
 
             async Task SendAsync(int from, int to)

@@ -432,7 +432,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         using HttpClient anna = own.ClientWith("key-of-anna-0123456789"), bert = own.ClientWith("key-of-bert-0123456789");
         IJobQueue queue = own.Application.Services.GetRequiredService<IJobQueue>();
         JsonObject body = ApisHost.Quick("a tree");
-        body["steps"] = 200;
+        body["steps"] = 100;
         Task<(int Status, JsonNode? Body, HttpResponseMessage Response)> request = ApisHost.PostAsync(anna, Text, body);
         await UntilAsync(() => queue.Status("anna").OwnRunning == 1);
         Assert.Equal((200, "{}"), await InterruptAsync(bert));

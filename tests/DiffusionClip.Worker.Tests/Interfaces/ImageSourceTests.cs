@@ -7,6 +7,7 @@ using DiffusionClip.Imaging;
 using DiffusionClip.Skia;
 using DiffusionClip.Worker.Interfaces;
 using DiffusionClip.Worker.Trust;
+using Microsoft.Extensions.Time.Testing;
 
 namespace DiffusionClip.Worker.Tests.Interfaces;
 
@@ -17,7 +18,7 @@ public sealed class ImageSourceTests : IDisposable
     private readonly MemoryArtifacts _artifacts = new();
     private readonly SkiaImageCodec _codec = new();
     private readonly WorkerOptions _options = new();
-    private readonly UrlFetcher _anywhere = new(100_000, static _ => true, httpsOnly: false);
+    private readonly UrlFetcher _anywhere = new(100_000, static _ => true, httpsOnly: false, TimeProvider.System);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -83,7 +84,7 @@ public sealed class ImageSourceTests : IDisposable
     public async Task Row10_WhereTheyAreTakenOnlyPublicOnes(string url, string reason)
     {
         _options.Trust.FetchUrls = true;
-        using var urls = new UrlFetcher(_options, ImageLimits.Default);
+        using var urls = new UrlFetcher(_options, ImageLimits.Default, TimeProvider.System);
         using ImageSource source = Source(urls);
         var exception = await Assert.ThrowsAsync<InvalidRequestException>(() => source.ResolveAsync("alice", "image", url, Stop));
         Assert.Contains(reason, exception.Message, StringComparison.Ordinal);
@@ -140,6 +141,31 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Fact]
+    public async Task Row10_what_does_not_answer_is_given_up()
+    {
+        _options.Trust.FetchUrls = true;
+        var clock = new FakeTimeProvider();
+        using var urls = new UrlFetcher(1000, static _ => true, httpsOnly: false, clock);
+        using ImageSource source = Source(urls);
+        var asked = new SemaphoreSlim(0);
+        var answer = new ManualResetEventSlim();
+        using var server = new Server(_ =>
+        {
+            asked.Release();
+            answer.Wait(CancellationToken.None);
+            return [];
+        });
+        Task<string> fetch = source.ResolveAsync("alice", "image", server.Address + "x.png", Stop);
+        await asked.WaitAsync(Stop);
+        clock.Advance(TimeSpan.FromSeconds(19));
+        Assert.False(fetch.IsCompleted);
+        clock.Advance(TimeSpan.FromSeconds(1));
+        var exception = await Assert.ThrowsAsync<InvalidRequestException>(() => fetch);
+        Assert.Contains("it took too long", exception.Message, StringComparison.Ordinal);
+        answer.Set();
+    }
+
+    [Fact]
     public async Task Row10_TheAddressLookedAtIsTheOneConnectedTo()
     {
         // The only thing that decides is the address itself, whatever name led to it.
@@ -149,7 +175,7 @@ public sealed class ImageSourceTests : IDisposable
         {
             asked.Add(address);
             return false;
-        }, httpsOnly: false);
+        }, httpsOnly: false, TimeProvider.System);
         using ImageSource source = Source(urls);
         using var server = new Server(_ => Reply("200 OK", Png));
         await Assert.ThrowsAsync<InvalidRequestException>(() => source.ResolveAsync("alice", "image", server.Address + "x.png", Stop));

@@ -393,6 +393,7 @@ internal sealed class ModelFolders : IDisposable
     public void Replace(IServiceCollection services)
     {
         services.AddSingleton(new ModelCatalog([_root]));
+        Tests.SharedModels.Leave(services);
     }
 
     public void Dispose() => Directory.Delete(_root, recursive: true);

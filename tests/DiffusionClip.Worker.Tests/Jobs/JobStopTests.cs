@@ -1,3 +1,6 @@
+using DiffusionClip.Worker.Jobs.Running;
+using Microsoft.Extensions.Time.Testing;
+
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Cancel, finish and drain.</summary>
@@ -32,10 +35,12 @@ public sealed class JobStopTests
     [Fact]
     public async Task Finish_keeps_what_is_there()
     {
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy())));
+        using var gate = new Gate();
+        await using QueueHost host = await QueueHost.StartAsync(services: services => Strategy(services, HeldAt(2, gate)));
         Job job = await host.Queue.SubmitAsync(Halving());
-        await RunningAsync(host, job);
+        await gate.Reached;
         Assert.Equal(CancelOutcome.Stopping, await host.Queue.CancelAsync("local", job.Id, CancelKind.Finish));
+        gate.Open();
         Job over = await WaitAsync(host, job);
         Assert.Equal((JobState.Done, null), (over.State, over.Reason));
         Assert.True(over.Result!.Report!.FinishedEarly);
@@ -48,19 +53,23 @@ public sealed class JobStopTests
         string folder = Directory.CreateTempSubdirectory("dclip-drain-").FullName;
         try
         {
-            static void Options(WorkerOptions options) => (options.Queue.DrainTimeout, options.Queue.SnapshotInterval) = (TimeSpan.FromSeconds(0.2), TimeSpan.FromMinutes(5));
-            static void Services(IServiceCollection services) => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy()));
+            TimeSpan drain = TimeSpan.FromSeconds(20);
+            void Options(WorkerOptions options) => (options.Queue.DrainTimeout, options.Queue.SnapshotInterval) = (drain, TimeSpan.FromMinutes(5));
+            var clock = new FakeTimeProvider();
+            using var gate = new Gate();
             JobSubmission submission = Halving();
             string id, waiting;
             Task<Job> wait;
             Task<List<JobEvent>> watch;
-            await using (QueueHost host = await QueueHost.StartAsync(Options, Services, folder))
+            await using (QueueHost host = await QueueHost.StartAsync(
+                Options, services => Strategy(services.AddSingleton<TimeProvider>(clock), HeldAt(2, gate)), folder))
             {
                 id = (await host.Queue.SubmitAsync(submission)).Id;
                 waiting = (await host.Queue.SubmitAsync(QueueHost.Generate(seed: 3))).Id;
                 wait = host.Queue.WaitAsync("local", id, CancellationToken.None);
                 watch = host.Queue.WatchAsync("local", id, 0, CancellationToken.None).ToListAsync().AsTask();
-                await SteppedAsync(host, id);
+                await gate.Reached;
+                RunningJob running = Assert.Single(host.Get<JobQueue>().Running);
                 Task stop = host.Host.StopAsync();
                 await Assert.ThrowsAsync<DrainingException>(async () =>
                 {
@@ -70,6 +79,17 @@ public sealed class JobStopTests
                         await Task.Delay(10);
                     }
                 });
+                // So long it may end by itself; then it is written down at its next boundary.
+                DateTimeOffset since = clock.GetUtcNow();
+                while (!running.IsParking)
+                {
+                    Assert.False(stop.IsCompleted);
+                    clock.Advance(TimeSpan.FromSeconds(1));
+                    await Task.Delay(10);
+                }
+
+                Assert.True(clock.GetUtcNow() - since >= drain);
+                gate.Open();
                 await stop;
                 Job left = host.Queue.Find("local", id)!;
                 Assert.Equal((JobState.Queued, 1), (left.State, left.Attempts));
@@ -77,7 +97,8 @@ public sealed class JobStopTests
                 Assert.Equal(JobState.Queued, (await watch)[^1].Data.State);
             }
 
-            await using (QueueHost host = await QueueHost.StartAsync(Options, Services, folder))
+            await using (QueueHost host = await QueueHost.StartAsync(
+                Options, services => Strategy(services, new HalvingStrategy()), folder))
             {
                 long lastNumber = (await watch)[^1].Number;
                 Task<List<JobEvent>> rest = host.Queue.WatchAsync("local", id, lastNumber, CancellationToken.None).ToListAsync().AsTask();
@@ -105,7 +126,7 @@ public sealed class JobStopTests
     [Fact]
     public async Task Populations_that_shrink_and_branch_go_through_events_and_result()
     {
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy())));
+        await using QueueHost host = await QueueHost.StartAsync(services: services => Strategy(services, new HalvingStrategy()));
         Job job = await host.Queue.SubmitAsync(Halving(steps: 5));
         List<JobEvent> events = await host.Queue.WatchAsync("local", job.Id, 0, CancellationToken.None).ToListAsync();
         Assert.Equal(["start", "advance", "advance", "advance", "advance", "finish"], events.Where(item => item.Kind == JobEventKind.Move).Select(item => item.Data.Move!));
@@ -118,7 +139,7 @@ public sealed class JobStopTests
         Assert.Contains(result.Images, image => image.Kept);
     }
 
-    internal static JobSubmission Halving(int steps = 120) => new("local", JobKind.Generate, new JobBody
+    internal static JobSubmission Halving(int steps = 20) => new("local", JobKind.Generate, new JobBody
     {
         Generate = QueueHost.Request("a red apple", 11, 8, steps) with { Search = new SearchRequest { Candidates = 8, Keep = 2, Strategy = "halving" } },
     });
@@ -146,18 +167,16 @@ public sealed class JobStopTests
         }
     }
 
-    private static async Task SteppedAsync(QueueHost host, string id)
+    private static void Strategy(IServiceCollection services, ISearchStrategy strategy) =>
+        services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(strategy));
+
+    private static HalvingStrategy HeldAt(int rounds, Gate gate) => new(round =>
     {
-        int moves = 0;
-        await foreach (JobEvent item in host.Queue.WatchAsync("local", id, 0, CancellationToken.None))
+        if (round == rounds)
         {
-            moves += item.Kind == JobEventKind.Move ? 1 : 0;
-            if (moves >= 2 && item.Kind == JobEventKind.Step)
-            {
-                return;
-            }
+            gate.Pass();
         }
-    }
+    });
 
     private static async Task<Job> WaitAsync(QueueHost host, Job job)
     {

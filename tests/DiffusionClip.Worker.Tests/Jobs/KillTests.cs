@@ -11,14 +11,14 @@ using Microsoft.Extensions.Hosting;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>
-/// A real worker in a process of its own that is killed at random points under load. The environment variable KILLS says how often (6
-/// without it), KILL_SEED where the points lie.
+/// A real worker in a process of its own that is killed at random points under load. The environment variable KILLS says how often (4
+/// without it, one of each kind), KILL_SEED where the points lie.
 /// </summary>
 public sealed class KillTests
 {
     private const string FolderVariable = "DIFFUSIONCLIP_TEST_WORKER_FOLDER";
     private const string AddressFile = "address";
-    private const int Backlog = 5;
+    private const int Backlog = 3;
 
     private readonly ITestOutputHelper _output = TestContext.Current.TestOutputHelper!;
 
@@ -26,7 +26,7 @@ public sealed class KillTests
     public async Task Killed_at_random_points_every_accepted_job_ends_once_whole_and_in_the_same_bits()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no SIGKILL");
-        int kills = int.Parse(Environment.GetEnvironmentVariable("KILLS") ?? "6", CultureInfo.InvariantCulture);
+        int kills = int.Parse(Environment.GetEnvironmentVariable("KILLS") ?? "4", CultureInfo.InvariantCulture);
         int seed = int.Parse(Environment.GetEnvironmentVariable("KILL_SEED") ?? "1", CultureInfo.InvariantCulture);
         var random = new Random(seed);
         string folder = Directory.CreateTempSubdirectory("dclip-kill-").FullName;

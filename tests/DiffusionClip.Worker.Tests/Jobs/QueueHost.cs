@@ -1,3 +1,4 @@
+using DiffusionClip.Worker.Tests;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -27,7 +28,8 @@ internal sealed class QueueHost : IAsyncDisposable
 
     public T Get<T>() where T : notnull => Host.Services.GetRequiredService<T>();
 
-    public static async Task<QueueHost> StartAsync(Action<WorkerOptions>? configure = null, Action<IServiceCollection>? services = null, string? folder = null, bool run = true)
+    public static async Task<QueueHost> StartAsync(
+        Action<WorkerOptions>? configure = null, Action<IServiceCollection>? services = null, string? folder = null, bool run = true)
     {
         bool owns = folder is null;
         folder ??= Directory.CreateTempSubdirectory("dclip-jobs-").FullName;
@@ -39,6 +41,7 @@ internal sealed class QueueHost : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.Services.AddDiffusionClip(new ConfigurationBuilder().Build(), Golden.Repository);
         builder.Services.AddJobs(options);
+        SharedModels.Use(builder.Services);
         services?.Invoke(builder.Services);
         if (!run)
         {

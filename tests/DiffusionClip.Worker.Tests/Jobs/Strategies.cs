@@ -3,7 +3,8 @@ using DiffusionClip.Selection;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>A search whose population shrinks and branches: looks at every fifth of the way, drops the worse half, and forks the best.</summary>
-internal sealed class HalvingStrategy : ISearchStrategy
+/// <param name="before">Called before each move with the number of rounds so far.</param>
+internal sealed class HalvingStrategy(Action<int>? before = null) : ISearchStrategy
 {
     private const int Looks = 5;
 
@@ -11,6 +12,7 @@ internal sealed class HalvingStrategy : ISearchStrategy
 
     public SearchMove Next(SearchState state)
     {
+        before?.Invoke(state.Rounds.Count);
         SearchBudget budget = state.Budget;
         if (state.Rounds.Count == 0)
         {
@@ -46,4 +48,27 @@ internal sealed class TrapStrategy(string name, Action trap) : ISearchStrategy
 
         return _inner.Next(state);
     }
+}
+
+/// <summary>Where a run is held until the test lets it go on.</summary>
+internal sealed class Gate : IDisposable
+{
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+    private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ManualResetEventSlim _open = new();
+
+    /// <summary>Ends when the run stands here.</summary>
+    public Task Reached => _reached.Task.WaitAsync(_patience);
+
+    /// <summary>Stops the run here, unless the gate is open.</summary>
+    public void Pass()
+    {
+        _reached.TrySetResult();
+        Assert.True(_open.Wait(_patience, CancellationToken.None), "the gate was not opened");
+    }
+
+    /// <summary>Lets the run go on, now and for ever.</summary>
+    public void Open() => _open.Set();
+
+    public void Dispose() => _open.Dispose();
 }

@@ -80,7 +80,7 @@ public sealed class TelemetryTests
         meters.SetMeasurementEventCallback<double>((instrument, value, _, _) => costs.Enqueue((instrument.Meter, value)));
         meters.Start();
         await using QueueHost host = await QueueHost.StartAsync(options => options.Queue.SnapshotInterval = TimeSpan.Zero);
-        Job job = await host.RunAsync(QueueHost.Generate(candidates: 2, steps: 300));
+        Job job = await host.RunAsync(QueueHost.Generate(candidates: 1, steps: 60));
         Assert.Equal(JobState.Done, job.State);
         double[] all = [.. costs.Where(cost => cost.Meter == host.Get<JobTelemetry>().Meter).Select(cost => cost.Value)];
         double seconds = job.Result!.Report!.Seconds;

@@ -18,7 +18,7 @@ public partial class PageTests(BrowserFixture browser)
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
         await visit.ShotAsync("welcome");
-        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 80);
+        await visit.FillAsync(Apple, candidates: 5, keep: 2, steps: 40);
         await visit.GenerateAsync();
 
         await Expect(page.Locator(".candidate.latent img").First).ToHaveAttributeAsync("src", PngData());

@@ -5,8 +5,10 @@ using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.Native;
 
-/// <summary>A job's events as <c>text/event-stream</c>: number, kind and particulars; a comment now and then keeps the connection alive.</summary>
-internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan heartbeat) : IResult
+/// <summary>
+/// A job's events as <c>text/event-stream</c>: number, kind and particulars; a comment now and then keeps the connection alive.
+/// </summary>
+internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan heartbeat, TimeProvider time) : IResult
 {
     // So long a reply with nothing in it may still become "no content".
     private static readonly TimeSpan _hesitation = TimeSpan.FromMilliseconds(200);
@@ -19,7 +21,7 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
         Task<bool> next = source.MoveNextAsync().AsTask();
         try
         {
-            bool isOverAlready = await HasComeAsync(next, _hesitation, aborted).ConfigureAwait(false) && !await next.ConfigureAwait(false);
+            bool isOverAlready = await HasComeAsync(next, _hesitation, time, aborted).ConfigureAwait(false) && !await next.ConfigureAwait(false);
             if (isOverAlready)
             {
                 // Tells an EventSource that there is no use in coming back.
@@ -33,7 +35,7 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
             await response.WriteAsync("retry: 2000\n\n", aborted).ConfigureAwait(false);
             do
             {
-                while (!await HasComeAsync(next, heartbeat, aborted).ConfigureAwait(false))
+                while (!await HasComeAsync(next, heartbeat, time, aborted).ConfigureAwait(false))
                 {
                     await response.WriteAsync(": still here\n\n", aborted).ConfigureAwait(false);
                     await response.Body.FlushAsync(aborted).ConfigureAwait(false);
@@ -60,9 +62,9 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
         }
     }
 
-    private static async Task<bool> HasComeAsync(Task task, TimeSpan patience, CancellationToken cancellationToken)
+    private static async Task<bool> HasComeAsync(Task task, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
     {
-        await task.WaitAsync(patience, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await task.WaitAsync(patience, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
         return task.IsCompleted;
     }

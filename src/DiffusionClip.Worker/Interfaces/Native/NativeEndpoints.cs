@@ -161,7 +161,9 @@ internal static class NativeEndpoints
             throw new InvalidRequestException("after", seen.ToString(CultureInfo.InvariantCulture), "the number of an event, or 0");
         }
 
-        return queue.Find(caller, id) is null ? NoJob() : new EventStream(queue.WatchAsync(caller, id, seen, context.RequestAborted), _heartbeat);
+        return queue.Find(caller, id) is null
+            ? NoJob()
+            : new EventStream(queue.WatchAsync(caller, id, seen, context.RequestAborted), _heartbeat, context.RequestServices.GetRequiredService<TimeProvider>());
     }
 
     private static async Task<IResult> UploadAsync(HttpContext context, [FromServices] ImageSource pictures, CancellationToken cancellationToken)

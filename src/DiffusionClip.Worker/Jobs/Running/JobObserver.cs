@@ -5,7 +5,7 @@ using DiffusionClip.Imaging.Resampling;
 namespace DiffusionClip.Worker.Jobs.Running;
 
 /// <summary>Makes events and measurements of what happens in a run. Never waits for anybody.</summary>
-internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCodec codec, TimeSpan previewInterval) : IRunObserver
+internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCodec codec, TimeSpan previewInterval, TimeProvider time) : IRunObserver
 {
     private const int PreviewSide = 256;
     private const double LargestPreviewShare = 0.01;
@@ -13,7 +13,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
 
     private readonly Dictionary<int, long> _previewed = [];
     private readonly Activity? _span = Activity.Current;
-    private readonly long _began = Stopwatch.GetTimestamp();
+    private readonly long _began = time.GetTimestamp();
     private long _previewing;
     private long _lastStep;
     private long _done;
@@ -31,7 +31,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
             ((int)update.Stage * 4) + ((int)update.Cause * 2) + (update.Elapsed is null ? 0 : 1));
         if (update.Elapsed is not { } elapsed)
         {
-            _lastStep = update.Stage == Stage.Denoising ? Stopwatch.GetTimestamp() : _lastStep;
+            _lastStep = update.Stage == Stage.Denoising ? time.GetTimestamp() : _lastStep;
             return;
         }
 
@@ -39,7 +39,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         telemetry.Stage(stage, cause, elapsed);
         if (_span is not null)
         {
-            DateTimeOffset end = DateTimeOffset.UtcNow;
+            DateTimeOffset end = time.GetUtcNow();
             using Activity? activity = JobTelemetry.Spans.StartActivity(stage, ActivityKind.Internal, _span.Context, startTime: end - elapsed);
             activity?.SetTag("cause", cause);
         }
@@ -48,10 +48,10 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
     /// <inheritdoc/>
     public void OnStep(in StepUpdate update)
     {
-        long now = Stopwatch.GetTimestamp();
+        long now = time.GetTimestamp();
         if (_lastStep != 0)
         {
-            telemetry.Step(Stopwatch.GetElapsedTime(_lastStep, now));
+            telemetry.Step(time.GetElapsedTime(_lastStep, now));
         }
 
         _lastStep = now;
@@ -66,7 +66,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         {
             _previewed[candidate] = now;
             RgbImage? preview = update.DecodePreview();
-            Interlocked.Add(ref _previewing, Stopwatch.GetTimestamp() - now);
+            Interlocked.Add(ref _previewing, time.GetTimestamp() - now);
             if (preview is not null)
             {
                 Show(candidate, update.Evaluation, preview);
@@ -141,7 +141,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
     private bool IsPreviewDue(int candidate, long now) =>
         previewInterval > TimeSpan.Zero
         && feed.IsWatched
-        && (!_previewed.TryGetValue(candidate, out long before) || Stopwatch.GetElapsedTime(before, now) >= previewInterval)
+        && (!_previewed.TryGetValue(candidate, out long before) || time.GetElapsedTime(before, now) >= previewInterval)
         && Volatile.Read(ref _previewing) <= LargestPreviewShare * (now - _began)
         && Volatile.Read(ref _encoding) < 8;
 
@@ -150,7 +150,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         Interlocked.Increment(ref _encoding);
         _ = Task.Run(() =>
         {
-            long since = Stopwatch.GetTimestamp();
+            long since = time.GetTimestamp();
             try
             {
                 int longer = Math.Max(image.Width, image.Height);
@@ -164,7 +164,7 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
             }
             finally
             {
-                Interlocked.Add(ref _previewing, Stopwatch.GetTimestamp() - since);
+                Interlocked.Add(ref _previewing, time.GetTimestamp() - since);
                 Interlocked.Decrement(ref _encoding);
             }
         });

@@ -23,7 +23,8 @@ internal sealed class JobRunner(
     DataFolder folder,
     MachinePaths paths,
     JobTelemetry telemetry,
-    WorkerOptions options)
+    WorkerOptions options,
+    TimeProvider time)
 {
     /// <summary>Runs a job to its result.</summary>
     /// <exception cref="OperationCanceledException">It was aborted.</exception>
@@ -54,7 +55,7 @@ internal sealed class JobRunner(
         {
             Abort = run.Abort,
             Finish = run.Finish,
-            Observer = new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval),
+            Observer = new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval, time),
             Snapshots = snapshots.For(started, run),
         };
         RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(prepared, control).ConfigureAwait(false));

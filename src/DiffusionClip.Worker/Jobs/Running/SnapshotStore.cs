@@ -1,15 +1,15 @@
-using System.Diagnostics;
 using DiffusionClip.Worker.Jobs.Ledger;
 
 namespace DiffusionClip.Worker.Jobs.Running;
 
 /// <summary>Snapshots of running jobs, a file each, removed when the job is over.</summary>
-internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, JobTelemetry telemetry, WorkerOptions options)
+internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, JobTelemetry telemetry, WorkerOptions options, TimeProvider time)
 {
     private const string Extension = ".snapshot";
 
     /// <summary>The snapshots of one start of a job.</summary>
-    public IRunSnapshots For(StartedJob started, RunningJob running) => new JobSnapshots(PathOf(started.Job.Id), started, running, ledger, telemetry, options.Queue.SnapshotInterval);
+    public IRunSnapshots For(StartedJob started, RunningJob running) =>
+        new JobSnapshots(PathOf(started.Job.Id), started, running, ledger, telemetry, options.Queue.SnapshotInterval, time);
 
     /// <summary>Removes a job's snapshot.</summary>
     public void Remove(string id) => DurableFile.Remove(PathOf(id));
@@ -33,11 +33,12 @@ internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, JobTele
     /// The cost of the last snapshot, from the question to the synced file, decides when the next one is due: a hundred times as much
     /// later, so that snapshots take at most a hundredth of the run.
     /// </remarks>
-    private sealed class JobSnapshots(string path, StartedJob started, RunningJob running, JobLedger ledger, JobTelemetry telemetry, TimeSpan interval) : IRunSnapshots
+    private sealed class JobSnapshots(
+        string path, StartedJob started, RunningJob running, JobLedger ledger, JobTelemetry telemetry, TimeSpan interval, TimeProvider time) : IRunSnapshots
     {
         private const double LargestShare = 0.01;
 
-        private long _since = Stopwatch.GetTimestamp();
+        private long _since = time.GetTimestamp();
         private long _asked;
         private TimeSpan _cost;
         private bool _resumed;
@@ -58,8 +59,8 @@ internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, JobTele
 
         public bool IsDue()
         {
-            _asked = Stopwatch.GetTimestamp();
-            TimeSpan passed = Stopwatch.GetElapsedTime(_since, _asked);
+            _asked = time.GetTimestamp();
+            TimeSpan passed = time.GetElapsedTime(_since, _asked);
             return running.IsParking || (passed >= interval && passed * LargestShare >= _cost);
         }
 
@@ -80,8 +81,8 @@ internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, JobTele
                 // A job without a snapshot is slower after a crash, not wrong.
             }
 
-            _since = Stopwatch.GetTimestamp();
-            _cost = Stopwatch.GetElapsedTime(_asked, _since);
+            _since = time.GetTimestamp();
+            _cost = time.GetElapsedTime(_asked, _since);
             telemetry.Snapshot(_cost);
             if (running.IsParking)
             {

@@ -39,7 +39,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     private static string Small(int seed = 1, int steps = 2, int candidates = 2) =>
-        $$$$"""{"kind":"generate","generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":{{{{steps}}}},"seed":{{{{seed}}}}},"search":{"candidates":{{{{candidates}}}}}}}""";
+        $$$$"""{"kind":"generate","generate":{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":{{{{steps}}}},"seed":{{{{seed}}}},"width":64,"height":64},"search":{"candidates":{{{{candidates}}}}}}}""";
 
     private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
 
