@@ -120,7 +120,7 @@ public sealed class ImagePipeline
         control ??= new RunControl();
         control.Abort.ThrowIfCancellationRequested();
         (DateTimeOffset startedAt, long start) = (_time.GetUtcNow(), _time.GetTimestamp());
-        var clock = new StageClock(control.Observer);
+        var clock = new StageClock(control.Observer, _time);
         List<string> warnings = [.. prepared.Warnings];
         RunLeases leases;
         using (clock.Measure(Stage.Models))

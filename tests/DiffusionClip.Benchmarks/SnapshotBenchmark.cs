@@ -99,7 +99,7 @@ internal static class SnapshotBenchmark
             Denoising = denoising,
             CreateRoot = (id, seed) => Candidate.Root(id, seed, NoiseKind.Cpu, shape.Length, scheduler, TextOrigin.Instance),
             Scoring = scoring,
-            Clock = new StageClock(null),
+            Clock = new StageClock(null, TimeProvider.System),
             Control = control,
             Time = TimeProvider.System,
             Origin = TextOrigin.Instance,

@@ -16,7 +16,7 @@ public sealed class CompositionTests
         using ServiceProvider provider = once.AddDiffusionClip(Settings(), Golden.Repository).BuildServiceProvider();
         Assert.NotNull(provider.GetRequiredService<ImagePipeline>());
         Assert.Equal(["models"], provider.GetRequiredService<DiffusionClipOptions>().ModelFolders);
-        Assert.Single(provider.GetServices<ISearchStrategy>());
+        Assert.Single(provider.GetServices<ISearchStrategyFactory>());
 
         // What AddOptions and ValidateOnStart note down again has no effect.
         Assert.DoesNotContain(

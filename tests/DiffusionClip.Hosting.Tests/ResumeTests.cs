@@ -155,7 +155,14 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
     /// <summary>Pictures and report, apart from times.</summary>
     private static string Outcome(RankedImages ranked)
     {
-        RunReport report = ranked.Report with { Stages = [], StartedAt = default, Seconds = 0, Resumed = null };
+        RunReport report = ranked.Report with
+        {
+            Stages = [],
+            StartedAt = default,
+            Seconds = 0,
+            Resumed = null,
+            Spent = ranked.Report.Spent! with { Seconds = 0 },
+        };
         return string.Join('\n', ranked.Images.Select(image => Convert.ToHexString(image.Image.Pixels.Span)).Prepend(JsonSerializer.Serialize(report, DiffusionClipJson.Indented)));
     }
 

@@ -1,9 +1,9 @@
-using System.Diagnostics;
-
 namespace DiffusionClip.Observing;
 
 /// <summary>Measures the stages of a run and reports them to the observer.</summary>
-internal sealed class StageClock(IRunObserver? observer)
+/// <param name="observer">Told when a stage begins and ends; null: none.</param>
+/// <param name="time">Measures.</param>
+internal sealed class StageClock(IRunObserver? observer, TimeProvider time)
 {
     private readonly Dictionary<(Stage Stage, ScoringPhase Cause), (int Count, TimeSpan Elapsed)> _stages = [];
 
@@ -11,7 +11,7 @@ internal sealed class StageClock(IRunObserver? observer)
     public Measurement Measure(Stage stage, ScoringPhase cause = ScoringPhase.Final)
     {
         observer?.OnStage(new StageUpdate(stage, cause, null));
-        return new Measurement(this, stage, cause, Stopwatch.GetTimestamp());
+        return new Measurement(this, stage, cause, time.GetTimestamp());
     }
 
     /// <summary>The stages in the order of the road.</summary>
@@ -26,7 +26,7 @@ internal sealed class StageClock(IRunObserver? observer)
 
     private void End(Stage stage, ScoringPhase cause, long start)
     {
-        TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+        TimeSpan elapsed = time.GetElapsedTime(start);
         _stages.TryGetValue((stage, cause), out (int Count, TimeSpan Elapsed) sum);
         _stages[(stage, cause)] = (sum.Count + 1, sum.Elapsed + elapsed);
         observer?.OnStage(new StageUpdate(stage, cause, elapsed));

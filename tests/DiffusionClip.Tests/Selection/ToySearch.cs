@@ -103,7 +103,7 @@ internal sealed class ToySearch
             CreateRoot = (id, seed) => Candidate.Root(
                 id, seed, Noise, Shape.Length, scheduler, Broken.Contains((int)(seed - Seed)) ? new BrokenOrigin() : origin, Hooks),
             Scoring = Scoring,
-            Clock = new StageClock(control.Observer),
+            Clock = new StageClock(control.Observer, Time),
             Control = control,
             Time = Time,
             Origin = origin,

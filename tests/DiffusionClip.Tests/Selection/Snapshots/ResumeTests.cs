@@ -354,7 +354,7 @@ public sealed class ResumeTests
                 Denoising = denoising,
                 CreateRoot = (id, seed) => Candidate.Root(id, seed, NoiseKind.Cpu, ToySearch.Shape.Length, scheduler, TextOrigin.Instance),
                 Scoring = scoring,
-                Clock = new StageClock(null),
+                Clock = new StageClock(null, TimeProvider.System),
                 Control = control,
                 Time = TimeProvider.System,
                 Origin = TextOrigin.Instance,
