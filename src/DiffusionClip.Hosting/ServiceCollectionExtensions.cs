@@ -1,14 +1,13 @@
-using DiffusionClip.Conditioning;
-using DiffusionClip.Conditioning.Families;
+using DiffusionClip.Families;
 using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
+using DiffusionClip.Models;
 using DiffusionClip.Onnx;
 using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Skia;
-using DiffusionClip.Tokenization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -28,9 +27,8 @@ public static class DiffusionClipServiceCollectionExtensions
         DiffusionClipOptions options = OptionsReader.Read(configuration ?? new ConfigurationBuilder().Build());
         services.AddSingleton(options);
         services.AddSingleton<DiffusionClip.PipelineOptions>(options);
-        services.AddSingleton(ContentRoot.Catalog(options, contentRoot));
+        services.AddSingleton(provider => ContentRoot.Catalog(options, contentRoot, provider.GetRequiredService<ModelFormats>()));
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<TokenizerCache>();
         services.AddSingleton(new OnnxOptions
         {
             Provider = options.Provider,
@@ -39,6 +37,14 @@ public static class DiffusionClipServiceCollectionExtensions
             KeepLoaded = options.Runtime.KeepLoaded,
         });
         services.AddSingleton<IModelStore, OnnxModelStore>();
+        services.TryAddEnumerable(
+        [
+            ServiceDescriptor.Singleton<OnnxModelLoader, GeneratorLoader>(),
+            ServiceDescriptor.Singleton<OnnxModelLoader, ClipLoader>(),
+            ServiceDescriptor.Singleton<IModelFormat, DiffusersFormat>(),
+            ServiceDescriptor.Singleton<IModelFormat, ClipFormat>(),
+        ]);
+        services.TryAddSingleton<ModelFormats>();
         services.AddSingleton<IImageCodec, SkiaImageCodec>();
         services.AddSingleton<ScorerSource>();
         services.AddSingleton<IModelFamily, StableDiffusion>();

@@ -4,6 +4,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
@@ -11,7 +12,6 @@ using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Selection.Snapshots;
-using DiffusionClip.Tokenization;
 
 namespace DiffusionClip;
 
@@ -23,7 +23,6 @@ public sealed class ImagePipeline
 {
     private readonly IModelStore _store;
     private readonly ModelCatalog _catalog;
-    private readonly TokenizerCache _tokenizers;
     private readonly IModelFamily[] _families;
     private readonly Dictionary<string, ISearchStrategy> _strategies;
     private readonly ScorerSource _scorers;
@@ -35,7 +34,6 @@ public sealed class ImagePipeline
     public ImagePipeline(
         IModelStore store,
         ModelCatalog catalog,
-        TokenizerCache tokenizers,
         ScorerSource scorers,
         IEnumerable<IModelFamily> families,
         IEnumerable<ISearchStrategy> strategies,
@@ -44,7 +42,6 @@ public sealed class ImagePipeline
     {
         _store = store;
         _catalog = catalog;
-        _tokenizers = tokenizers;
         _scorers = scorers;
         _families = [.. families];
         _strategies = strategies.ToDictionary(strategy => strategy.Name, StringComparer.OrdinalIgnoreCase);
@@ -102,18 +99,18 @@ public sealed class ImagePipeline
     private async Task<RankedImages> RunAsync(
         Resolved resolved, GeneratorLease generator, ScorerLease? scorer, StageClock clock, List<string> warnings, RunControl control, DateTimeOffset startedAt, long start)
     {
-        (ImageRequest request, DiffusionFolder folder, IModelFamily family, ISearchStrategy strategy, _) = resolved;
+        (ImageRequest request, GeneratorFolder folder, IModelFamily family, ISearchStrategy strategy, _) = resolved;
         SamplingRequest sampling = request.Sampling;
         CancellationToken abort = control.Abort;
 
         SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
-        IScheduler scheduler = RequestNormalizer.Schedule(request, schedulerConfig, family);
+        IScheduler scheduler = RequestNormalizer.Schedule(request, folder, schedulerConfig, family);
         PromptPlan prompt;
         using (clock.Measure(Stage.Tokenization))
         {
             prompt = family.Tokenize(
                 folder,
-                [.. folder.TextEncoders.Select(encoder => _tokenizers.Get(encoder.TokenizerPath))],
+                generator.Tokenizers,
                 request.Prompt,
                 PromptSteps.Of(scheduler, sampling.NumInferenceSteps!.Value));
             warnings.AddRange(prompt.Warnings);
@@ -124,7 +121,7 @@ public sealed class ImagePipeline
         ConditioningSchedule conditioning;
         using (clock.Measure(Stage.Conditioning))
         {
-            conditioning = family.Encode(prompt, new ConditioningRequest(folder, sampling, guidance.IsActive), generator.TextEncoders, abort);
+            conditioning = family.Encode(prompt, new ConditioningRequest { Folder = folder, Sampling = sampling, IsGuided = guidance.IsActive }, generator.TextEncoders, abort);
         }
 
         LatentShape shape = family.Shape(folder, sampling.Width!.Value, sampling.Height!.Value);
@@ -225,9 +222,8 @@ public sealed class ImagePipeline
     {
         ArgumentNullException.ThrowIfNull(request);
         _normalizer.Check(request);
-        DiffusionFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
-        IModelFamily family = _families.FirstOrDefault(candidate => candidate.Matches(folder))
-            ?? throw new ModelFolderException(folder.Path, $"a {folder.PipelineClass}; this build runs {string.Join(", ", _families.Select(candidate => candidate.Name))}");
+        GeneratorFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
+        IModelFamily family = _families.Of(folder);
         ScorerChoice scorer = _scorers.Choose(request.Search.Scorer, folder, warnings);
         ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorer, images);
         return new Resolved(normalized, folder, family, _strategies[normalized.Search.Strategy!], scorer);
@@ -236,7 +232,7 @@ public sealed class ImagePipeline
     private async Task<(GeneratorLease Generator, ScorerLease? Scorer)> LeaseAsync(Resolved resolved, List<string> warnings, CancellationToken abort)
     {
         string? provider = resolved.Request.Model.Provider;
-        Task<GeneratorLease> generator = _store.LeaseGeneratorAsync(resolved.Folder, provider, abort);
+        Task<GeneratorLease> generator = _store.LeaseAsync<GeneratorLease>(new() { Folder = resolved.Folder, Provider = provider }, abort);
         Task<ScorerLease?> scorer = _scorers.LeaseAsync(resolved.Scorer, provider, resolved.Request.Search.LongText!.Value, warnings, abort);
         try
         {
@@ -303,5 +299,5 @@ public sealed class ImagePipeline
         return new ModelReport { Role = role, Id = folder.Id, Sha256 = hashes.Identity, Files = hashes.Files };
     }
 
-    private sealed record Resolved(ImageRequest Request, DiffusionFolder Folder, IModelFamily Family, ISearchStrategy Strategy, ScorerChoice Scorer);
+    private sealed record Resolved(ImageRequest Request, GeneratorFolder Folder, IModelFamily Family, ISearchStrategy Strategy, ScorerChoice Scorer);
 }

@@ -4,8 +4,10 @@ using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
+using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 
 namespace DiffusionClip;
@@ -22,7 +24,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     /// <param name="family">Its family.</param>
     /// <param name="scorer">The scorer that was chosen.</param>
     /// <param name="images">The pictures that the request names; asked for their size only.</param>
-    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, IModelFamily family, ScorerChoice scorer, IReadOnlyDictionary<string, RgbImage>? images)
+    public ImageRequest Normalize(ImageRequest request, GeneratorFolder folder, IModelFamily family, ScorerChoice scorer, IReadOnlyDictionary<string, RgbImage>? images)
     {
         Check(request);
         SamplingRequest sampling = request.Sampling;
@@ -30,7 +32,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int candidates = request.Search.Candidates ?? options.Candidates;
         int keep = request.Search.Keep ?? candidates;
         CheckRange("keep", keep, 1, candidates);
-        CheckFit(request, folder);
+        family.Check(request, folder);
         OriginRequest? origin = request.Origin is { } given ? given with { Strength = given.Strength ?? (given.Mask is null ? folder.Defaults.Strength : folder.Defaults.InpaintStrength) } : null;
         (int ownWidth, int ownHeight) = OwnSize(request, folder, images);
         int width = Size("width", ownWidth, folder);
@@ -67,18 +69,19 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         Check(normalized);
 
         // Building checks the scheduler's name, options, number of steps and strength before anything is loaded.
-        Schedule(normalized, scheduler, family);
+        Schedule(normalized, folder, scheduler, family);
         return normalized;
     }
 
     /// <summary>The plan of a normalized request.</summary>
     /// <param name="request">The request.</param>
+    /// <param name="folder">The model's folder.</param>
     /// <param name="scheduler">Its scheduler's configuration.</param>
-    /// <param name="family">The model's family: how a strength shortens the plan.</param>
-    public static IScheduler Schedule(ImageRequest request, SchedulerConfig scheduler, IModelFamily family)
+    /// <param name="family">The model's family, which knows what its schedules depend on.</param>
+    public static IScheduler Schedule(ImageRequest request, GeneratorFolder folder, SchedulerConfig scheduler, IModelFamily family)
     {
-        var steps = new ScheduleRequest { NumInferenceSteps = request.Sampling.NumInferenceSteps!.Value, Eta = request.Sampling.Eta };
-        return scheduler.Build(request.Origin is { } origin ? family.Shorten(steps, scheduler, origin) : steps);
+        LatentShape shape = family.Shape(folder, request.Sampling.Width!.Value, request.Sampling.Height!.Value);
+        return scheduler.Build(family.Schedule(request, folder, scheduler, shape));
     }
 
     /// <summary>Checks what can be judged without a model.</summary>
@@ -144,7 +147,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 
     private void CheckSizes(SamplingRequest sampling)
     {
-        foreach ((string field, RowsColumns? size, int least) in Sizes(sampling))
+        foreach ((string field, RowsColumns? size, int least) in SizeConditions.Of(sampling))
         {
             if (size is { } given && (given.Rows < least || given.Columns < least || given.Rows > MaxCondition || given.Columns > MaxCondition))
             {
@@ -153,61 +156,8 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         }
     }
 
-    private static (string Field, RowsColumns? Size, int Least)[] Sizes(SamplingRequest sampling) =>
-    [
-        ("original_size", sampling.OriginalSize, 1),
-        ("crops_coords_top_left", sampling.CropsCoordsTopLeft, 0),
-        ("target_size", sampling.TargetSize, 1),
-        ("negative_original_size", sampling.NegativeOriginalSize, 1),
-        ("negative_crops_coords_top_left", sampling.NegativeCropsCoordsTopLeft, 0),
-        ("negative_target_size", sampling.NegativeTargetSize, 1),
-    ];
-
-    /// <summary>Refuses what the model cannot do.</summary>
-    private static void CheckFit(ImageRequest request, DiffusionFolder folder)
-    {
-        foreach ((string field, string? text) in new[] { ("prompt_2", request.Prompt.Text2), ("negative_prompt_2", request.Prompt.Negative2) })
-        {
-            if (text is not null && folder.TextEncoders.Count < 2)
-            {
-                throw new InvalidRequestException(field, text, $"{folder.Id} has one text encoder; leave it out");
-            }
-        }
-
-        foreach ((string field, RowsColumns? size, _) in Sizes(request.Sampling))
-        {
-            if (size is { } given && folder.Denoiser.AdditionEmbedType != "text_time")
-            {
-                throw new InvalidRequestException(field, $"{Text(given.Rows)}, {Text(given.Columns)}", $"{folder.Id} is not conditioned on sizes; leave it out");
-            }
-        }
-
-        // SDXL reads the last layer but one to begin with.
-        if (request.Sampling.ClipSkip is { } skip && folder.TextEncoders.Min(encoder => encoder.NumHiddenLayers) is { } layers && skip > layers - (folder.TextEncoders.Count > 1 ? 1 : 0))
-        {
-            throw new InvalidRequestException("clip_skip", Text(skip), $"the text encoder of {folder.Id} has {Text(layers)} layers");
-        }
-
-        DenoiserFolder denoiser = folder.Denoiser;
-        if (denoiser.InChannels != denoiser.OutChannels && !denoiser.SeesMask)
-        {
-            throw new ModelFolderException(denoiser.ConfigPath, $"in_channels is {denoiser.InChannels}; this build runs {denoiser.OutChannels}, and {(2 * denoiser.OutChannels) + 1} for inpainting");
-        }
-
-        if (denoiser.SeesMask && request.Origin?.Mask is null)
-        {
-            throw new InvalidRequestException(
-                request.Origin is null ? "init_image" : "mask", null, $"{folder.Id} is an inpainting model, which paints where a mask shows; give a picture and a mask, or choose another model");
-        }
-
-        if (request.Origin is not null && folder.Encoder is null)
-        {
-            throw new ModelFolderException(Path.Combine(folder.Path, "vae_encoder"), "missing; painting over a picture needs the encoder of the model's autoencoder");
-        }
-    }
-
     /// <summary>The size asked for; else that of the picture to start from, rounded down to what the model paints; else the model's.</summary>
-    private static (int Width, int Height) OwnSize(ImageRequest request, DiffusionFolder folder, IReadOnlyDictionary<string, RgbImage>? images)
+    private static (int Width, int Height) OwnSize(ImageRequest request, GeneratorFolder folder, IReadOnlyDictionary<string, RgbImage>? images)
     {
         SamplingRequest sampling = request.Sampling;
         if (sampling is { Width: { } width, Height: { } height })
@@ -229,7 +179,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 
     private void CheckText(string field, string text) => RequestText.Check(field, text, options.Limits.PromptLength);
 
-    private static int Size(string field, int value, DiffusionFolder folder)
+    private static int Size(string field, int value, GeneratorFolder folder)
     {
         int multiple = folder.SizeMultiple;
         if (value % multiple == 0)

@@ -52,7 +52,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
                 Verdict = "",
                 License = folder.License,
                 Machine = machine,
-                Facts = folder is DiffusionFolder diffusion ? Facts(diffusion) : Facts((ClipFolder)folder),
+                Facts = folder is GeneratorFolder diffusion ? Facts(diffusion) : Facts((ClipFolder)folder),
                 Missing = [.. folder.Files.Where(file => !File.Exists(folder.PathOf(file)))],
                 Without = [.. Without(folder)],
                 Graphs = folder.DescribeGraphs(),
@@ -61,7 +61,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
             List<VerifyCheck> checks = [.. report.Trials.SelectMany(Judge)];
             if (checks.TrueForAll(check => check.State != CheckState.Failed))
             {
-                checks.AddRange(folder is ClipFolder clip ? await TryAsync(clip).ConfigureAwait(false) : await TryAsync((DiffusionFolder)folder).ConfigureAwait(false));
+                checks.AddRange(folder is ClipFolder clip ? await TryAsync(clip).ConfigureAwait(false) : await TryAsync((GeneratorFolder)folder).ConfigureAwait(false));
             }
 
             VerifyCheck? failed = checks.Find(check => check.State == CheckState.Failed);
@@ -160,18 +160,18 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
     {
         ClipFolder { Family: ClipFamily.Siglip } => "scoring and ranking (probabilities)",
         ClipFolder => "scoring and ranking (cosines)",
-        DiffusionFolder diffusion => string.Create(
+        GeneratorFolder diffusion => string.Create(
             CultureInfo.InvariantCulture,
             $"{(diffusion.Denoiser.InChannels > diffusion.Denoiser.OutChannels ? "inpainting" : "painting")} at {diffusion.Defaults.Width}x{diffusion.Defaults.Height}{(diffusion.Encoder is null ? " (text to image only)" : "")}"),
         _ => "",
     };
 
-    private static Dictionary<string, string> Facts(DiffusionFolder folder)
+    private static Dictionary<string, string> Facts(GeneratorFolder folder)
     {
         var facts = new Dictionary<string, string>
         {
             ["pipeline"] = folder.PipelineClass,
-            ["prediction"] = folder.PredictionType.ToString(),
+            ["prediction"] = folder.Scheduler.TryGetProperty("prediction_type", out JsonElement prediction) ? prediction.GetString() ?? "epsilon" : "epsilon",
             ["scheduler"] = folder.Scheduler.TryGetProperty("_class_name", out JsonElement name) ? name.ToString() : "?",
             ["text encoders"] = string.Join(", ", folder.TextEncoders.Select(encoder => string.Create(CultureInfo.InvariantCulture, $"{encoder.HiddenSize} wide, {encoder.TokenLimit} tokens"))),
             ["latents"] = string.Create(CultureInfo.InvariantCulture, $"{folder.Decoder.LatentChannels} channels, 1:{folder.Decoder.SpatialScale}, factor {folder.Decoder.ScalingFactor}"),
@@ -228,7 +228,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
 
     private static IEnumerable<string> Without(ModelFolder folder)
     {
-        if (folder is DiffusionFolder diffusion)
+        if (folder is GeneratorFolder diffusion)
         {
             if (diffusion.Encoder is null)
             {
@@ -237,7 +237,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
 
             if (diffusion.TinyDecoder is null)
             {
-                yield return "vae_decoder_tiny: glimpses of pictures in the making use the full decoder";
+                yield return "vae_decoder_tiny: previews of pictures in the making use the full decoder";
             }
         }
         else if (((ClipFolder)folder).Preprocessing.Source == "defaults")
@@ -253,7 +253,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
             return new(3, clip.Preprocessing.Height, clip.Preprocessing.Width, clip.TokenLimit, clip.EmbedDim ?? 1, clip.VocabSize ?? 1000);
         }
 
-        var diffusion = (DiffusionFolder)folder;
+        var diffusion = (GeneratorFolder)folder;
         int latents = 1 << diffusion.Denoiser.Downsamplings, pixels = latents * diffusion.Decoder.SpatialScale;
         TextEncoderFolder encoder = diffusion.TextEncoders.FirstOrDefault(part => part.Graph == graph) ?? diffusion.TextEncoders[0];
         bool isUnet = graph == diffusion.Denoiser.Graph, isEncoder = graph == diffusion.Encoder?.Graph;
@@ -344,7 +344,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         return checks;
     }
 
-    private async Task<List<VerifyCheck>> TryAsync(DiffusionFolder folder)
+    private async Task<List<VerifyCheck>> TryAsync(GeneratorFolder folder)
     {
         try
         {
@@ -365,7 +365,7 @@ internal sealed class VerifyRun(IServiceProvider services, string provider, Canc
         }
     }
 
-    private async Task<List<VerifyCheck>> PaintAsync(DiffusionFolder folder, int width, int height)
+    private async Task<List<VerifyCheck>> PaintAsync(GeneratorFolder folder, int width, int height)
     {
         // A denoiser with channels for a mask is given one: all of a grey picture is painted.
         const string picture = "picture", mask = "mask";

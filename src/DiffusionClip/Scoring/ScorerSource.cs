@@ -1,11 +1,10 @@
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
-using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Scoring;
 
 /// <summary>Finds scorers by name: CLIP folders of the catalog, and scorers that the host registered.</summary>
-public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, TokenizerCache tokenizers, IEnumerable<IImageScorer> registered, PipelineOptions options)
+public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, IEnumerable<IImageScorer> registered, PipelineOptions options)
 {
     /// <summary>Asks for no scores.</summary>
     public const string None = "none";
@@ -14,7 +13,7 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
     /// Decides who scores: who is asked for, else the one that goes with the generator, else the configured one. Only one
     /// that was asked for has to exist; without the others there are pictures without scores, and a warning.
     /// </summary>
-    internal ScorerChoice Choose(string? asked, DiffusionFolder? generator, List<string> warnings)
+    internal ScorerChoice Choose(string? asked, GeneratorFolder? generator, List<string> warnings)
     {
         string? name = asked ?? generator?.Scorer ?? options.DefaultScorer;
         if (name is null or None)
@@ -53,8 +52,8 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
 
         try
         {
-            ClipLease lease = await store.LeaseScorerAsync(folder, provider, cancellationToken).ConfigureAwait(false);
-            return new ScorerLease(new ClipScorer(lease, tokenizers, longText), lease);
+            ClipLease lease = await store.LeaseAsync<ClipLease>(new() { Folder = folder, Provider = provider }, cancellationToken).ConfigureAwait(false);
+            return new ScorerLease(new ClipScorer(lease, longText), lease);
         }
         catch (ModelFolderException exception) when (!choice.IsRequired)
         {
@@ -76,7 +75,8 @@ public sealed class ScorerSource(IModelStore store, ModelCatalog catalog, Tokeni
     public async Task<ClipScorer> LeaseClipAsync(string? name, string? provider, LongTextPolicy longText, CancellationToken cancellationToken)
     {
         ClipFolder folder = ResolveClip(name);
-        return new ClipScorer(await store.LeaseScorerAsync(folder, provider ?? options.Provider, cancellationToken).ConfigureAwait(false), tokenizers, longText);
+        var spec = new ModelSpec { Folder = folder, Provider = provider ?? options.Provider };
+        return new ClipScorer(await store.LeaseAsync<ClipLease>(spec, cancellationToken).ConfigureAwait(false), longText);
     }
 
     /// <summary>The CLIP folder of a name; null: that of the configured scorer, else of the default generator's.</summary>
