@@ -175,7 +175,7 @@ public sealed class ModelFolderTests
     [InlineData("<html></html>", "a web page")]
     [InlineData("{\"in_channels\": 4,", "broken JSON at line 1")]
     [InlineData("[]", "not an object")]
-    [InlineData("", "broken JSON")]
+    [InlineData("", "empty")]
     public void A_broken_configuration_is_named(string content, string problem)
     {
         using ModelCopy copy = new(Tiny);
