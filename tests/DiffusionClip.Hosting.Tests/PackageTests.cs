@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 
 namespace DiffusionClip.Hosting;
@@ -24,7 +23,7 @@ public sealed partial class PackageTests(ITestOutputHelper output) : IDisposable
         string feed = Path.Combine(_folder, "feed");
         foreach (string project in new[] { "DiffusionClip.Abstractions", "DiffusionClip", "DiffusionClip.Onnx", "DiffusionClip.Skia", "DiffusionClip.Hosting" })
         {
-            await DotnetAsync(Golden.Repository, "pack", $"src/{project}/{project}.csproj", "-c", Configuration, "--no-build", "-o", feed, "-p:PackageVersion=0.0.0-test", "-v", "q");
+            await DotnetCommand.RunAsync(Golden.Repository, "pack", $"src/{project}/{project}.csproj", "-c", Configuration, "--no-build", "-o", feed, "-p:PackageVersion=0.0.0-test", "-v", "q");
         }
 
         string consumer = Directory.CreateDirectory(Path.Combine(_folder, "consumer")).FullName;
@@ -47,41 +46,17 @@ public sealed partial class PackageTests(ITestOutputHelper output) : IDisposable
               </ItemGroup>
             </Project>
             """);
-        await DotnetAsync(consumer, "build", "-v", "q", "-o", "out");
+        await DotnetCommand.RunAsync(consumer, "build", "-v", "q", "-o", "out");
         foreach (string folder in new[] { "models" })
         {
             Directory.CreateSymbolicLink(Path.Combine(consumer, folder), Path.Combine(Golden.Repository, folder));
         }
 
-        string printed = await DotnetAsync(consumer, "out/consumer.dll");
+        string printed = await DotnetCommand.RunAsync(consumer, "out/consumer.dll");
         output.WriteLine(printed);
         Assert.Matches(@"1\. seed \d+, score 0\.\d{4}", printed);
         Assert.Matches(@"4\. seed \d+, score 0\.\d{4}", printed);
         Assert.True(new FileInfo(Path.Combine(consumer, "apple.png")).Length > 1000);
-    }
-
-    private static async Task<string> DotnetAsync(string folder, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", arguments)
-        {
-            WorkingDirectory = folder,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-
-        // The test host's own settings must not leak into the builds it starts.
-        foreach (string name in start.Environment.Keys.Where(key => key.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
-        {
-            start.Environment.Remove(name);
-        }
-
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        string all = await output + await errors;
-        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)}: {all}");
-        return all;
     }
 
     [GeneratedRegex("```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]

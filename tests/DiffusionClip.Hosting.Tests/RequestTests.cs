@@ -45,8 +45,8 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void Normalizing_twice_changes_nothing()
     {
-        ImageRequest once = host.Pipeline.Normalize(ImageRequest.For("two (cats:1.2)"));
-        Assert.Equal(once, host.Pipeline.Normalize(once));
+        ImageRequest once = host.Pipeline.Prepare(ImageRequest.For("two (cats:1.2)")).Request;
+        Assert.Equal(once, host.Pipeline.Prepare(once).Request);
         Assert.Equal("two cats", once.Search.ScoreText);
         Assert.NotNull(once.Sampling.Seed);
         Assert.Equal((128, 128), (once.Sampling.Width, once.Sampling.Height));
@@ -56,7 +56,7 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void A_request_survives_JSON()
     {
-        ImageRequest request = host.Pipeline.Normalize(Sampling(s => s with { Seed = ulong.MaxValue, Noise = NoiseKind.Philox }));
+        ImageRequest request = host.Pipeline.Prepare(Sampling(s => s with { Seed = ulong.MaxValue, Noise = NoiseKind.Philox })).Request;
         string json = JsonSerializer.Serialize(request, DiffusionClipJson.Compact);
         Assert.Equal(request, JsonSerializer.Deserialize<ImageRequest>(json, DiffusionClipJson.Compact));
         Assert.Contains("\"noise\":\"philox\"", json, StringComparison.Ordinal);
@@ -66,7 +66,7 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void An_unknown_model_names_those_there_are()
     {
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => host.Pipeline.Normalize(new() { Model = new() { Id = "no-such-model" } }));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => host.Pipeline.Prepare(new() { Model = new() { Id = "no-such-model" } }).Request);
         Assert.Contains("emoji-sd", exception.Message, StringComparison.Ordinal);
     }
 

@@ -12,9 +12,9 @@ namespace DiffusionClip;
 public sealed record ImageRequest
 {
     /// <summary>The version of this record that this build writes.</summary>
-    public const int CurrentSchemaVersion = 1;
+    public const int CurrentSchemaVersion = 2;
 
-    /// <summary>Version of the record; 1.</summary>
+    /// <summary>Version of the record: 1 or 2; a normalized request has the newest.</summary>
     public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
     /// <summary>What the picture shows and does not show.</summary>
@@ -133,6 +133,12 @@ public sealed record SamplingRequest
     /// <summary>Rescale of guided noise (Lin et al. 2023, section 3.4), 0 to 1; 0 leaves it alone.</summary>
     public float? GuidanceRescale { get; init; }
 
+    /// <summary>
+    /// The share of the steps that is guided, e.g. [0.1, 0.8]; the others cost one evaluation in place of two (Kynkäänniemi et al. 2024).
+    /// Of N steps those from ⌊N·from⌋ up to, not including, ⌊N·to⌋. Null: all.
+    /// </summary>
+    public GuidanceInterval? GuidanceInterval { get; init; }
+
     /// <summary>DDIM's stochasticity, 0 to 1; null: the scheduler's default.</summary>
     public float? Eta { get; init; }
 
@@ -185,28 +191,6 @@ public enum NoiseKind
     /// <summary>torch's CUDA generator: Philox 4x32-10.</summary>
     [JsonStringEnumMemberName("philox")]
     Philox,
-}
-
-/// <summary>The search over candidates.</summary>
-public sealed record SearchRequest
-{
-    /// <summary>Name of the strategy; null: <c>best-of-n</c>.</summary>
-    public string? Strategy { get; init; }
-
-    /// <summary>How many candidates are started, 1 to 1024.</summary>
-    public int? Candidates { get; init; }
-
-    /// <summary>How many of the best are kept, 1 to the number of candidates; null: all.</summary>
-    public int? Keep { get; init; }
-
-    /// <summary>Id or path of the CLIP folder that scores; null: the one that goes with the generator; <c>none</c>: no scores.</summary>
-    public string? Scorer { get; init; }
-
-    /// <summary>The text that pictures are scored against; null: the prompt without its syntax.</summary>
-    public string? ScoreText { get; init; }
-
-    /// <summary>What the scorer does with text beyond its limit; null: <c>truncate</c>.</summary>
-    public LongTextPolicy? LongText { get; init; }
 }
 
 /// <summary>What is written down.</summary>

@@ -5,8 +5,11 @@ namespace DiffusionClip;
 /// <summary>What ran: enough to repeat the run and to judge its outcome.</summary>
 public sealed record RunReport
 {
-    /// <summary>Version of the record; 1.</summary>
-    public int SchemaVersion { get; init; } = 1;
+    /// <summary>The version of this record that this build writes.</summary>
+    public const int CurrentSchemaVersion = 2;
+
+    /// <summary>Version of the record; 1 or 2.</summary>
+    public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
     /// <summary>The program and its version.</summary>
     public required string Software { get; init; }
@@ -32,8 +35,17 @@ public sealed record RunReport
     /// <summary>Every candidate, the ranked ones best first.</summary>
     public required IReadOnlyList<CandidateReport> Candidates { get; init; }
 
-    /// <summary>How scores came about; null without a scorer.</summary>
+    /// <summary>What the search spent; null in reports of version 1.</summary>
+    public SearchSpent? Spent { get; init; }
+
+    /// <summary>How <see cref="CandidateReport.Score"/> came about, where one scorer made it; null without a scorer and with several.</summary>
     public ScoreRecord? Scoring { get; init; }
+
+    /// <summary>The scorers, in the request's order.</summary>
+    public IReadOnlyList<ScorerReport> Scorers { get; init; } = [];
+
+    /// <summary>How the scores of several scorers became one; null for one scorer and for none.</summary>
+    public ScoreCombination? Combination { get; init; }
 
     /// <summary>Why <c>auto</c> did not take a faster execution provider; null if it did or was not asked.</summary>
     public string? ProviderReason { get; init; }
@@ -81,6 +93,9 @@ public sealed record ExecutionPlan
 
     /// <summary>Whether the two halves of guidance share a run.</summary>
     public required bool BatchedGuidance { get; init; }
+
+    /// <summary>Pictures that are handed to the scorers at once.</summary>
+    public int PicturesPerScoring { get; init; } = 1;
 
     /// <summary>Threads of the process-wide pool.</summary>
     public required int Threads { get; init; }
@@ -160,7 +175,7 @@ public sealed record CandidateReport
 
     /// <summary>Seed of its root.</summary>
     [JsonConverter(typeof(SeedJsonConverter))]
-    public required ulong? Seed { get; init; }
+    public required ulong Seed { get; init; }
 
     /// <summary>Forks on the way from the root: the fork keys, oldest first; empty for a root.</summary>
     public IReadOnlyList<int> Lineage { get; init; } = [];
@@ -171,8 +186,11 @@ public sealed record CandidateReport
     /// <summary>1 is the best; null without a score.</summary>
     public int? Rank { get; init; }
 
-    /// <summary>Its score; null if it has none.</summary>
+    /// <summary>Its total: with one scorer, its score; null if it has none.</summary>
     public double? Score { get; init; }
+
+    /// <summary>What each scorer gave its picture, in the request's order; empty without a scorer.</summary>
+    public IReadOnlyList<ScorerScore> Scores { get; init; } = [];
 
     /// <summary>Distance to the next score; null for the last.</summary>
     public double? Margin { get; init; }
@@ -200,6 +218,43 @@ public sealed record CandidateReport
 }
 
 /// <summary>A score on the way.</summary>
-/// <param name="Evaluation">After which evaluation.</param>
-/// <param name="Score">The score; null if there was none.</param>
-public sealed record CheckpointScore(int Evaluation, double? Score);
+public sealed record CheckpointScore
+{
+    /// <summary>After which evaluation.</summary>
+    public required int Evaluation { get; init; }
+
+    /// <summary>The total; null if there was none.</summary>
+    public double? Score { get; init; }
+
+    /// <summary>What each scorer gave, in the request's order; empty where one scorer made the total.</summary>
+    public IReadOnlyList<ScorerScore> Scores { get; init; } = [];
+}
+
+/// <summary>What one scorer gave one picture.</summary>
+public sealed record ScorerScore
+{
+    /// <summary>Id of the scorer, as in <see cref="ScorerRequest.Id"/>.</summary>
+    public required string Scorer { get; init; }
+
+    /// <summary>The raw score, on the scorer's own scale; null if there is none.</summary>
+    public double? Score { get; init; }
+
+    /// <summary>Why there is none; null if there is one, or it was not asked for in this phase.</summary>
+    public string? Failure { get; init; }
+}
+
+/// <summary>A scorer that took part.</summary>
+public sealed record ScorerReport
+{
+    /// <summary>Its id, as in <see cref="ScorerRequest.Id"/>.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Weight of its score in the total; 0: it watched.</summary>
+    public required double Weight { get; init; }
+
+    /// <summary>Whether a larger number is a better match.</summary>
+    public required bool HigherIsBetter { get; init; }
+
+    /// <summary>How its scores of finished pictures came about, else those of checkpoints; null before the first.</summary>
+    public ScoreRecord? Record { get; init; }
+}

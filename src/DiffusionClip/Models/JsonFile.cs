@@ -11,10 +11,10 @@ internal static class JsonFile
         ReadOnlySpan<byte> content = ReadBytes(path, "JSON");
         try
         {
-            using JsonDocument document = JsonDocument.Parse(QuoteNonFinite(content));
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? document.RootElement.Clone()
-                : throw new ModelFolderException(path, $"a JSON {document.RootElement.ValueKind.ToString().ToLowerInvariant()}, not an object");
+            JsonElement root = Parse(content);
+            return root.ValueKind == JsonValueKind.Object
+                ? root
+                : throw new ModelFolderException(path, $"a JSON {root.ValueKind.ToString().ToLowerInvariant()}, not an object");
         }
         catch (JsonException exception)
         {
@@ -58,6 +58,14 @@ internal static class JsonFile
         return ModelFile.Impostor(content) is { } impostor
             ? throw new ModelFolderException(path, $"{impostor} instead of {what}; download the file itself")
             : content;
+    }
+
+    /// <summary>Parses JSON; bare <c>Infinity</c>, <c>-Infinity</c> and <c>NaN</c> become text.</summary>
+    /// <exception cref="JsonException">It is not JSON even so.</exception>
+    public static JsonElement Parse(ReadOnlySpan<byte> utf8)
+    {
+        using JsonDocument document = JsonDocument.Parse(QuoteNonFinite(utf8.StartsWith("\uFEFF"u8) ? utf8[3..] : utf8));
+        return document.RootElement.Clone();
     }
 
     /// <summary>Parses a file if it is there.</summary>
