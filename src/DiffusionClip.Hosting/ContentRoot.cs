@@ -11,11 +11,11 @@ public static class ContentRoot
     /// </summary>
     public static string Find() => Search(Environment.CurrentDirectory) ?? Search(AppContext.BaseDirectory) ?? Environment.CurrentDirectory;
 
-    internal static ModelCatalog Catalog(DiffusionClipOptions options, string? contentRoot)
+    internal static ModelCatalog Catalog(DiffusionClipOptions options, string? contentRoot, ModelFormats formats)
     {
         string root = contentRoot ?? Find();
         IEnumerable<string> folders = options.ModelFolders.Count > 0 ? options.ModelFolders : ["models"];
-        return new ModelCatalog(folders.Select(folder => Path.Combine(root, folder)));
+        return new ModelCatalog(folders.Select(folder => Path.Combine(root, folder)), formats);
     }
 
     private static readonly EnumerationOptions _oneDown = new() { RecurseSubdirectories = true, MaxRecursionDepth = 1, IgnoreInaccessible = true };

@@ -1,14 +1,13 @@
-using DiffusionClip.Conditioning;
-using DiffusionClip.Conditioning.Families;
+using DiffusionClip.Families;
 using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
+using DiffusionClip.Models;
 using DiffusionClip.Onnx;
 using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Skia;
-using DiffusionClip.Tokenization;
 using DiffusionClip.Verification;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -38,9 +37,10 @@ public static class DiffusionClipServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(services);
         AddOptions(services, configuration ?? new ConfigurationBuilder().Build());
-        services.TryAddSingleton(provider => ContentRoot.Catalog(provider.GetRequiredService<DiffusionClipOptions>(), contentRoot));
+        services.TryAddSingleton(provider => ContentRoot.Catalog(
+            provider.GetRequiredService<DiffusionClipOptions>(), contentRoot, provider.GetRequiredService<ModelFormats>()));
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton<TokenizerCache>();
+        services.TryAddSingleton<ModelFormats>();
         services.TryAddSingleton<IModelStore, OnnxModelStore>();
         services.TryAddSingleton<IGraphTrials, OnnxGraphTrials>();
         services.TryAddSingleton<IImageCodec, SkiaImageCodec>();
@@ -56,6 +56,10 @@ public static class DiffusionClipServiceCollectionExtensions
             ServiceDescriptor.Singleton<IModelFamily, StableDiffusion>(),
             ServiceDescriptor.Singleton<IModelFamily, StableDiffusionXl>(),
             ServiceDescriptor.Singleton<IModelFamily, LatentConsistency>(),
+            ServiceDescriptor.Singleton<IModelFormat, DiffusersFormat>(),
+            ServiceDescriptor.Singleton<IModelFormat, ClipFormat>(),
+            ServiceDescriptor.Singleton<OnnxModelLoader, GeneratorLoader>(),
+            ServiceDescriptor.Singleton<OnnxModelLoader, ClipLoader>(),
             ServiceDescriptor.Singleton<DiffusionClip.ISearchStrategyFactory, BestOfNFactory>(),
         ]);
         return services;

@@ -1,11 +1,17 @@
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
+using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Onnx;
 
 /// <summary>The sessions of one model, and its hashes.</summary>
 internal abstract class LoadedModel(ProviderInUse provider, string precision, Task<ModelHashes> hashes) : IDisposable
 {
+    /// <summary>Lends the model.</summary>
+    /// <param name="giveBack">To be called once, when the lease is disposed.</param>
+    public abstract ModelLease Lend(Action giveBack);
+
     public ProviderInUse Provider { get; } = provider;
 
     public string Precision { get; } = precision;
@@ -23,18 +29,19 @@ internal abstract class LoadedModel(ProviderInUse provider, string precision, Ta
     });
 
     /// <summary>
-    /// Loads the parts on another thread, one after the other, beside the hashing; waits for the hashes where the folder declares any, and
+    /// Loads what is no session, then the parts, on another thread, one after the other, beside the hashing; waits for the hashes where the folder declares any, and
     /// frees what was loaded if something fails.
     /// </summary>
     /// <remarks>
     /// Parts loaded at once would be ready no sooner, the denoiser being most of the work, but would take half as much memory again: the
     /// allocator gives each thread an arena of its own, and what loading leaves free in one serves no other.
     /// </remarks>
-    protected static async Task<IDisposable[]> LoadAsync(ModelFolder folder, Task<ModelHashes> hashes, params Func<IDisposable>[] parts)
+    protected static async Task<IDisposable[]> LoadAsync(ModelFolder folder, Task<ModelHashes> hashes, Action first, params Func<IDisposable>[] parts)
     {
         var loaded = new List<IDisposable>();
         Task loading = Task.Run(() =>
         {
+            first();
             foreach (Func<IDisposable> part in parts)
             {
                 loaded.Add(part());
@@ -62,10 +69,12 @@ internal sealed class LoadedGenerator : LoadedModel
     private readonly OnnxTextEncoder[] _textEncoders;
 
     private LoadedGenerator(
-        DiffusionFolder folder, ProviderInUse provider, Task<ModelHashes> hashes, OnnxEnvironment environment, OnnxTextEncoder[] textEncoders, OnnxDenoiser denoiser, OnnxLatentDecoder decoder)
+        GeneratorFolder folder, IReadOnlyList<ITokenizer> tokenizers, ProviderInUse provider, Task<ModelHashes> hashes, OnnxEnvironment environment,
+        OnnxTextEncoder[] textEncoders, OnnxDenoiser denoiser, OnnxLatentDecoder decoder)
         : base(provider, folder.Precision, hashes)
     {
         Folder = folder;
+        Tokenizers = tokenizers;
         _textEncoders = textEncoders;
         Denoiser = denoiser;
         Decoder = decoder;
@@ -73,7 +82,9 @@ internal sealed class LoadedGenerator : LoadedModel
         _encoder = folder.Encoder is { } part ? new(() => new(OnnxSession.Load(folder.PathOf(part.Graph), provider.Name, environment), part)) : null;
     }
 
-    public DiffusionFolder Folder { get; }
+    public GeneratorFolder Folder { get; }
+
+    public IReadOnlyList<ITokenizer> Tokenizers { get; }
 
     public IReadOnlyList<ITextEncoder> TextEncoders => _textEncoders;
 
@@ -85,7 +96,9 @@ internal sealed class LoadedGenerator : LoadedModel
 
     public ILatentEncoder? Encoder => _encoder?.Value;
 
-    public static async Task<LoadedModel> LoadAsync(DiffusionFolder folder, ProviderInUse provider, OnnxEnvironment environment)
+    public override ModelLease Lend(Action giveBack) => new OnnxGeneratorLease(this, giveBack);
+
+    public static async Task<LoadedModel> LoadAsync(GeneratorFolder folder, IModelFamily family, ProviderInUse provider, OnnxEnvironment environment)
     {
         OnnxSession Session(string graph) => OnnxSession.Load(folder.PathOf(graph), provider.Name, environment);
 
@@ -94,15 +107,18 @@ internal sealed class LoadedGenerator : LoadedModel
 
         // The largest first: the others fit into what loading it leaves free.
         Task<ModelHashes> hashes = HashAsync(folder);
+        IReadOnlyList<ITokenizer> tokenizers = [];
         IDisposable[] parts = await LoadAsync(
             folder,
             hashes,
+            () => tokenizers = family.LoadTokenizers(folder),
             [
-                () => new OnnxDenoiser(Session(folder.Denoiser.Graph), folder.Denoiser),
+                () => new OnnxDenoiser(Session(folder.Denoiser.Graph), folder.Denoiser, family.Denoiser(folder)),
                 () => new OnnxLatentDecoder(Session(folder.Decoder.Graph), folder.Decoder),
                 .. folder.TextEncoders.Select(part => (Func<IDisposable>)(() => new OnnxTextEncoder(Session(part.Graph), part))),
             ]).ConfigureAwait(false);
-        return new LoadedGenerator(folder, provider, hashes, environment, [.. parts.OfType<OnnxTextEncoder>()], (OnnxDenoiser)parts[0], (OnnxLatentDecoder)parts[1]);
+        return new LoadedGenerator(
+            folder, tokenizers, provider, hashes, environment, [.. parts.OfType<OnnxTextEncoder>()], (OnnxDenoiser)parts[0], (OnnxLatentDecoder)parts[1]);
     }
 
     public override void Dispose()
@@ -121,10 +137,12 @@ internal sealed class LoadedClip : LoadedModel
     private readonly Lazy<ClipLogits> _logits;
 
     private LoadedClip(
-        ClipFolder folder, ProviderInUse provider, Task<ModelHashes> hashes, OnnxEnvironment environment, OnnxClipTextEncoder text, OnnxClipImageEncoder image)
+        ClipFolder folder, ITokenizer tokenizer, ProviderInUse provider, Task<ModelHashes> hashes, OnnxEnvironment environment,
+        OnnxClipTextEncoder text, OnnxClipImageEncoder image)
         : base(provider, folder.Precision, hashes)
     {
         Folder = folder;
+        Tokenizer = tokenizer;
         Text = text;
         Image = image;
         _logits = new(() => folder.Logits ?? MeasureLogits(folder, provider, environment), LazyThreadSafetyMode.PublicationOnly);
@@ -134,25 +152,35 @@ internal sealed class LoadedClip : LoadedModel
 
     public ClipFolder Folder { get; }
 
+    public ITokenizer Tokenizer { get; }
+
     public OnnxClipTextEncoder Text { get; }
 
     public OnnxClipImageEncoder Image { get; }
+
+    public override ModelLease Lend(Action giveBack) => new OnnxClipLease(this, giveBack);
 
     public static async Task<LoadedModel> LoadAsync(ClipFolder folder, ProviderInUse provider, OnnxEnvironment environment)
     {
         folder.DescribeGraphs();
         if (folder is { Logits: null, JointGraph: null })
         {
-            throw new ModelFolderException(folder.PathOf("config.json"), "logit_scale and logit_bias are missing, without which a SigLIP's cosines are no probabilities; add them, or the joint onnx/model.onnx");
+            throw new ModelFolderException(
+                folder.PathOf("config.json"),
+                "logit_scale and logit_bias are missing, without which a SigLIP's cosines are no probabilities; add them, or the joint onnx/model.onnx");
         }
 
         Task<ModelHashes> hashes = HashAsync(folder);
         OnnxSession Session(string graph) => OnnxSession.Load(folder.PathOf(graph), provider.Name, environment);
+        ITokenizer? tokenizer = null;
+        void ReadTokenizer() => tokenizer = folder.Family == ClipFamily.Siglip
+            ? SiglipTokenizer.Load(folder.TokenizerPath)
+            : ClipTokenizer.Load(folder.TokenizerPath, TextNormalization.Scoring);
         IDisposable[] parts;
         if (folder.IsJoint)
         {
             // One session plays both towers.
-            parts = await LoadAsync(folder, hashes, () => Session(folder.ImageGraph)).ConfigureAwait(false);
+            parts = await LoadAsync(folder, hashes, ReadTokenizer, () => Session(folder.ImageGraph)).ConfigureAwait(false);
             var session = (OnnxSession)parts[0];
             try
             {
@@ -169,11 +197,12 @@ internal sealed class LoadedClip : LoadedModel
             parts = await LoadAsync(
                 folder,
                 hashes,
+                ReadTokenizer,
                 () => new OnnxClipImageEncoder(Session(folder.ImageGraph), folder),
                 () => new OnnxClipTextEncoder(Session(folder.TextGraph), folder)).ConfigureAwait(false);
         }
 
-        return new LoadedClip(folder, provider, hashes, environment, (OnnxClipTextEncoder)parts[1], (OnnxClipImageEncoder)parts[0]);
+        return new LoadedClip(folder, tokenizer!, provider, hashes, environment, (OnnxClipTextEncoder)parts[1], (OnnxClipImageEncoder)parts[0]);
     }
 
     public override void Dispose()

@@ -6,7 +6,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace DiffusionClip.Onnx;
 
-/// <summary>A UNet in ONNX Runtime. Owns its session.</summary>
+/// <summary>A denoiser in ONNX Runtime. Owns its session.</summary>
 internal sealed class OnnxDenoiser : IDenoiser
 {
     private readonly OnnxSession _session;
@@ -14,13 +14,14 @@ internal sealed class OnnxDenoiser : IDenoiser
     /// <summary>Maps the graph to its roles and compares it with its folder.</summary>
     /// <param name="session">The graph; owned from here on, also if this fails.</param>
     /// <param name="folder">What the folder says of it.</param>
+    /// <param name="signature">What its family calls it with.</param>
     /// <exception cref="ModelFolderException">A role has no input or output, or the graph is not that of the folder.</exception>
-    public OnnxDenoiser(OnnxSession session, DenoiserFolder folder)
+    public OnnxDenoiser(OnnxSession session, DenoiserFolder folder, DenoiserSignature signature)
     {
         _session = session;
         try
         {
-            Ports = new(session);
+            Ports = new(session, signature);
             Descriptor = Describe(session.Path, folder, Ports);
         }
         catch
@@ -34,6 +35,8 @@ internal sealed class OnnxDenoiser : IDenoiser
 
     internal DenoiserPorts Ports { get; }
 
+    internal OnnxSession Session => _session;
+
     public IDenoiserBinding Bind(LatentShape shape, int rows, int sequenceLength)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
@@ -45,19 +48,21 @@ internal sealed class OnnxDenoiser : IDenoiser
 
         if ((Descriptor.FixedHeight ?? shape.Height) != shape.Height || (Descriptor.FixedWidth ?? shape.Width) != shape.Width)
         {
-            string fixedSize = string.Create(CultureInfo.InvariantCulture, $"{Descriptor.FixedWidth ?? shape.Width}x{Descriptor.FixedHeight ?? shape.Height}");
-            throw new InvalidRequestException("width, height", string.Create(CultureInfo.InvariantCulture, $"latents of {shape.Width}x{shape.Height}"), $"the model's graph takes only {fixedSize}");
+            string fixedSize = string.Create(
+                CultureInfo.InvariantCulture, $"{Descriptor.FixedWidth ?? shape.Width}x{Descriptor.FixedHeight ?? shape.Height}");
+            throw new InvalidRequestException(
+                "width, height",
+                string.Create(CultureInfo.InvariantCulture, $"latents of {shape.Width}x{shape.Height}"),
+                $"the model's graph takes only {fixedSize}");
         }
 
-        if (Ports.Conditioning.Fixed(1) is { } tokens && tokens != sequenceLength)
+        if (Ports.Embeds.Fixed(1) is { } tokens && tokens != sequenceLength)
         {
             throw new ModelFolderException(_session.Path, $"takes exactly {tokens} tokens, but the text encoder gives {sequenceLength}");
         }
 
         return new DenoiserBinding(_session, Ports, Descriptor, shape, rows, sequenceLength);
     }
-
-    internal OnnxSession Session => _session;
 
     public void Dispose() => _session.Dispose();
 
@@ -67,60 +72,98 @@ internal sealed class OnnxDenoiser : IDenoiser
         {
             if (inGraph is { } graph && inFolder is { } config && graph != config)
             {
-                throw new ModelFolderException(path, $"its {what} is {graph}, but {folder.ConfigPath} says {config}; expected graph and configuration of one model");
+                throw new ModelFolderException(
+                    path, $"its {what} is {graph}, but {folder.ConfigPath} says {config}; expected graph and configuration of one model");
             }
 
             return inGraph ?? inFolder ?? 0;
         }
 
+        // In a layout of its own, the graph's axes say nothing of channels, height and width.
+        bool isPlanar = ports.Signature.Layout is null;
         return new()
         {
-            InChannels = Agree("number of input channels", ports.Sample.Fixed(1), folder.InChannels),
-            OutChannels = Agree("number of output channels", ports.Output.Fixed(1), folder.OutChannels),
-            CrossAttentionDim = Agree("width of text embeddings", ports.Conditioning.Fixed(2), folder.CrossAttentionDim),
-            GuidanceEmbedDim = ports.Guidance is null ? 0 : Agree("width of timestep_cond", ports.Guidance.Fixed(1), folder.TimeCondProjDim),
-            PooledDim = ports.Pooled?.Fixed(1) ?? 0,
-            TimeIds = ports.TimeIds?.Fixed(1) ?? 0,
-            FixedHeight = ports.Sample.Fixed(2),
-            FixedWidth = ports.Sample.Fixed(3),
+            InChannels = Agree("number of input channels", isPlanar ? ports.Sample.Fixed(1) : null, folder.InChannels),
+            OutChannels = Agree("number of output channels", isPlanar ? ports.Output.Fixed(1) : null, folder.OutChannels),
+            CrossAttentionDim = Agree("width of text embeddings", ports.Embeds.Fixed(2), ports.EmbedsWidth),
+            Widths = ports.Further.ToDictionary(
+                part => part.Conditioning.Role,
+                part => part.Conditioning.Rank == 1
+                    ? 1
+                    : Agree($"width of {part.Conditioning.Port.Name}", part.Port.Fixed(-1), part.Conditioning.Width)),
+            FixedHeight = isPlanar ? ports.Sample.Fixed(2) : null,
+            FixedWidth = isPlanar ? ports.Sample.Fixed(3) : null,
         };
     }
 }
 
-/// <summary>Which of a UNet's ports plays which role.</summary>
+/// <summary>Which of a denoiser's ports plays which role of its family's signature.</summary>
 internal sealed class DenoiserPorts
 {
-    public DenoiserPorts(OnnxSession session)
+    public DenoiserPorts(OnnxSession session, DenoiserSignature signature)
     {
-        var map = new PortMap(session, "a denoiser", "sample, timestep, encoder_hidden_states, and at most timestep_cond, text_embeds, time_ids");
-        Sample = map.Input("sample", port => port is { Rank: 4, IsReal: true }, "latent_sample", "x");
-        Conditioning = map.Input("encoder_hidden_states", port => port is { Rank: 3, IsReal: true }, "context", "text_embeddings");
-        Timestep = map.Input("timestep", port => port.Rank <= 1 && (port.IsReal || port.IsInteger), "timesteps", "t");
-        Guidance = map.OptionalInput("timestep_cond", port => port is { Rank: 2, IsReal: true });
-        Pooled = map.OptionalInput("text_embeds", port => port is { Rank: 2, IsReal: true }, "pooled_projections");
-        TimeIds = map.OptionalInput("time_ids", port => port is { Rank: 2, IsReal: true });
+        Signature = signature;
+        ConditioningPort embeds = signature.Conditioning.First(part => part.Role == ConditioningRole.PromptEmbeds);
+        ConditioningPort[] others = [.. signature.Conditioning.Where(part => part.Role != ConditioningRole.PromptEmbeds)];
+        var map = new PortMap(session, "a denoiser", Expected(signature, embeds, others));
+        int rank = (signature.Layout?.ShapeOf(new LatentShape(1, 2, 2)).Count ?? 3) + 1;
+        bool IsSample(Port port) => port.Rank == rank && port.IsReal;
+        Sample = map.Input(signature.Sample, IsSample);
+        Embeds = map.Input(embeds.Port, port => port.Rank == embeds.Rank && port.IsReal);
+        EmbedsWidth = embeds.Width;
+        Timestep = map.Input(signature.Timestep, port => port.Rank <= 1 && (port.IsReal || port.IsInteger));
+        var further = new List<(ConditioningPort, Port)>();
+        foreach (ConditioningPort part in others)
+        {
+            bool Fits(Port port) => port.Rank == part.Rank && (port.IsReal || port.IsInteger);
+            if (part.IsRequired)
+            {
+                further.Add((part, map.Input(part.Port, Fits)));
+            }
+            else if (map.OptionalInput(part.Port, Fits) is { } found)
+            {
+                further.Add((part, found));
+            }
+        }
+
+        Further = further;
+        Shapes = [.. signature.Shapes.Select(part => (part, map.Input(part.Port, port => port.IsReal || port.IsInteger)))];
         map.RefuseOthers();
-        Output = map.Output("out_sample", port => port is { Rank: 4, IsReal: true }, "noise_pred", "sample");
+        Output = map.Output(signature.Output, IsSample);
     }
+
+    public DenoiserSignature Signature { get; }
 
     public Port Sample { get; }
 
     public Port Timestep { get; }
 
-    public Port Conditioning { get; }
+    public Port Embeds { get; }
 
-    public Port? Guidance { get; }
+    public int? EmbedsWidth { get; }
 
-    public Port? Pooled { get; }
+    /// <summary>What it attends to beside the text embeddings.</summary>
+    public IReadOnlyList<(ConditioningPort Conditioning, Port Port)> Further { get; }
 
-    public Port? TimeIds { get; }
+    /// <summary>Inputs that follow from the shape.</summary>
+    public IReadOnlyList<(ShapePort Shape, Port Port)> Shapes { get; }
 
     public Port Output { get; }
+
+    private static string Expected(DenoiserSignature signature, ConditioningPort embeds, ConditioningPort[] others)
+    {
+        IEnumerable<string> required = new[] { signature.Sample, signature.Timestep, embeds.Port }
+            .Concat(others.Where(part => part.IsRequired).Select(part => part.Port))
+            .Concat(signature.Shapes.Select(part => part.Port))
+            .Select(port => port.Name);
+        string[] optional = [.. others.Where(part => !part.IsRequired).Select(part => part.Port.Name)];
+        return $"{string.Join(", ", required)}{(optional.Length > 0 ? $", and at most {string.Join(", ", optional)}" : "")}";
+    }
 }
 
 /// <summary>
 /// Buffers of one shape. The rows lie one behind the other; a graph with a fixed batch smaller than the rows runs once per group of rows
-/// (a larger one is filled up with rows that nobody reads).
+/// (a larger one is filled up with rows that are not read).
 /// </summary>
 internal sealed class DenoiserBinding : IDenoiserBinding
 {
@@ -131,9 +174,15 @@ internal sealed class DenoiserBinding : IDenoiserBinding
     private readonly RowTensor _sample;
     private readonly RowTensor _output;
     private readonly RowTensor _embeds;
-    private readonly RowTensor? _guidance;
-    private readonly RowTensor? _pooled;
-    private readonly RowTensor? _timeIds;
+    private readonly (ConditioningRole Role, RowTensor Tensor)[] _further;
+
+    // The latents as the scheduler sees them, where they lie otherwise in the graph.
+    private readonly ILatentLayout? _layout;
+    private readonly LatentShape _inShape;
+    private readonly LatentShape _outShape;
+    private readonly float[] _unpackedSample = [];
+    private readonly float[] _unpackedOutput = [];
+    private readonly float _timestepScale;
     private readonly HostTensor _timestep;
     private readonly List<IDisposable> _owned = [];
     private readonly Group[] _groups;
@@ -154,35 +203,53 @@ internal sealed class DenoiserBinding : IDenoiserBinding
         _rows = rows;
         _sequenceLength = sequenceLength;
         _held = new TextConditioning?[rows];
-        int batch = ports.Sample.Fixed(0) ?? ports.Conditioning.Fixed(0) ?? rows;
+        _layout = ports.Signature.Layout;
+        _timestepScale = ports.Signature.TimestepScale;
+        _inShape = shape with { Channels = descriptor.InChannels };
+        _outShape = shape with { Channels = descriptor.OutChannels };
+        long[] inShape = ShapeOf(_inShape), outShape = ShapeOf(_outShape);
+        int batch = ports.Sample.Fixed(0) ?? ports.Embeds.Fixed(0) ?? rows;
         int timesteps = ports.Timestep.Rank == 0 ? 1 : ports.Timestep.Fixed(0) ?? batch;
         var shapes = new List<(Port, long[])>
         {
-            (ports.Sample, [batch, descriptor.InChannels, shape.Height, shape.Width]),
-            (ports.Conditioning, [batch, sequenceLength, descriptor.CrossAttentionDim]),
+            (ports.Sample, [batch, .. inShape]),
+            (ports.Embeds, [batch, sequenceLength, descriptor.CrossAttentionDim]),
             (ports.Timestep, ports.Timestep.Rank == 0 ? [] : [timesteps]),
         };
-        shapes.AddRange(new[] { ports.Guidance, ports.Pooled, ports.TimeIds }.OfType<Port>().Select(port => (port, new long[] { batch })));
+        shapes.AddRange(ports.Further.Select(part => (part.Port, new long[] { batch })));
+        var fixedInputs = ports.Shapes.Select(part => (part.Port, Made: part.Shape.Make(shape, sequenceLength))).ToList();
+        shapes.AddRange(fixedInputs.Select(part => (part.Port, Array.ConvertAll(part.Made.Shape, size => (long)size))));
         _session = session.ForShapes(shapes);
         try
         {
             int groups = (rows + batch - 1) / batch;
             int allRows = groups * batch;
-            _sample = Own(new RowTensor(ports.Sample, allRows, descriptor.InChannels, shape.Height, shape.Width));
-            _embeds = Own(new RowTensor(ports.Conditioning, allRows, sequenceLength, descriptor.CrossAttentionDim));
-            _output = Own(new RowTensor(ports.Output, allRows, descriptor.OutChannels, shape.Height, shape.Width));
-            _guidance = ports.Guidance is { } guidance ? Own(new RowTensor(guidance, allRows, descriptor.GuidanceEmbedDim)) : null;
-            _pooled = ports.Pooled is { } pooled ? Own(new RowTensor(pooled, allRows, descriptor.PooledDim)) : null;
-            _timeIds = ports.TimeIds is { } timeIds ? Own(new RowTensor(timeIds, allRows, descriptor.TimeIds)) : null;
+            _sample = Own(new RowTensor(ports.Sample, allRows, inShape));
+            _embeds = Own(new RowTensor(ports.Embeds, allRows, sequenceLength, descriptor.CrossAttentionDim));
+            _output = Own(new RowTensor(ports.Output, allRows, outShape));
+            _further = [.. ports.Further.Select(part => (part.Conditioning.Role, Own(FurtherTensor(part.Conditioning, part.Port, allRows))))];
+            if (_layout is not null)
+            {
+                _unpackedSample = new float[rows * _inShape.Length];
+                _unpackedOutput = new float[rows * _outShape.Length];
+            }
 
             _timestep = Own(ports.Timestep.Rank == 0 ? new HostTensor(ports.Timestep.Type) : new HostTensor(ports.Timestep.Type, timesteps));
             OrtValue timestep = Own(ports.Timestep.Rank == 0 ? _timestep.View(0) : _timestep.View(0, timesteps));
 
+            var constants = new List<(string, OrtValue)>();
+            foreach ((Port port, (int[] size, float[] values)) in fixedInputs)
+            {
+                HostTensor tensor = Own(new HostTensor(port.Type, Array.ConvertAll(size, length => (long)length)));
+                Elements.Write(values, tensor.Bytes, port.Type);
+                constants.Add((port.Name, Own(tensor.View(0, Array.ConvertAll(size, length => (long)length)))));
+            }
+
             _groups = new Group[groups];
             for (int i = 0; i < groups; i++)
             {
-                var inputs = new List<(string, OrtValue)> { (ports.Timestep.Name, timestep) };
-                foreach (RowTensor tensor in new[] { _sample, _embeds, _guidance, _pooled, _timeIds }.OfType<RowTensor>())
+                List<(string, OrtValue)> inputs = [(ports.Timestep.Name, timestep), .. constants];
+                foreach (RowTensor tensor in _further.Select(part => part.Tensor).Prepend(_embeds).Prepend(_sample))
                 {
                     inputs.Add((tensor.Name, Own(tensor.View(i * batch, batch))));
                 }
@@ -214,23 +281,25 @@ internal sealed class DenoiserBinding : IDenoiserBinding
                 $"The embeddings are [{conditioning.SequenceLength}, {conditioning.Width}]; bound for [{_sequenceLength}, {_descriptor.CrossAttentionDim}].", nameof(conditioning));
         }
 
-        _embeds.Write(row, conditioning.PromptEmbeds.Span, "embeddings");
-        _guidance?.Write(row, conditioning.GuidanceEmbeds.Span, "guidance embedding");
-        _pooled?.Write(row, conditioning.PooledEmbeds.Span, "pooled embedding");
-        _timeIds?.Write(row, conditioning.TimeIds.Span, "size conditions");
+        _embeds.Write(row, conditioning.PromptEmbeds.Span, ConditioningRole.PromptEmbeds.Name);
+        foreach ((ConditioningRole role, RowTensor tensor) in _further)
+        {
+            tensor.Write(row, conditioning[role].Span, role.Name);
+        }
+
         _held[row] = conditioning;
     }
 
     public Span<float> Sample(int row)
     {
         CheckRow(row);
-        return _sample.Floats(row);
+        return _layout is null ? _sample.Floats(row) : _unpackedSample.AsSpan(row * _inShape.Length, _inShape.Length);
     }
 
     public ReadOnlySpan<float> ModelOutput(int row)
     {
         CheckRow(row);
-        return _output.Floats(row);
+        return _layout is null ? _output.Floats(row) : _unpackedOutput.AsSpan(row * _outShape.Length, _outShape.Length);
     }
 
     public void Run(float timestep)
@@ -248,6 +317,7 @@ internal sealed class DenoiserBinding : IDenoiserBinding
             }
 
             WriteTimestep(timestep);
+            Pack();
             _sample.Upload(_rows);
             try
             {
@@ -264,6 +334,7 @@ internal sealed class DenoiserBinding : IDenoiserBinding
 
             ThrowIfTerminated(null);
             _output.Download(_rows);
+            Unpack();
         }
     }
 
@@ -304,12 +375,35 @@ internal sealed class DenoiserBinding : IDenoiserBinding
     {
         Span<byte> bytes = _timestep.Bytes;
         int size = Elements.SizeOf(_timestep.Type);
-        ReadOnlySpan<float> one = [timestep];
+        ReadOnlySpan<float> one = [timestep * _timestepScale];
         for (int i = 0; i < _timestep.Length; i++)
         {
             Elements.Write(one, bytes.Slice(i * size, size), _timestep.Type);
         }
     }
+
+    private void Pack()
+    {
+        for (int row = 0; _layout is not null && row < _rows; row++)
+        {
+            _layout.Pack(_unpackedSample.AsSpan(row * _inShape.Length, _inShape.Length), _inShape, _sample.Floats(row));
+        }
+    }
+
+    private void Unpack()
+    {
+        for (int row = 0; _layout is not null && row < _rows; row++)
+        {
+            _layout.Unpack(_output.Floats(row), _outShape, _unpackedOutput.AsSpan(row * _outShape.Length, _outShape.Length));
+        }
+    }
+
+    private long[] ShapeOf(LatentShape shape) => _layout is null
+        ? [shape.Channels, shape.Height, shape.Width]
+        : [.. _layout.ShapeOf(shape).Select(size => (long)size)];
+
+    private RowTensor FurtherTensor(ConditioningPort part, Port port, int rows) =>
+        part.Rank == 1 ? new(port, rows) : new(port, rows, _descriptor.WidthOf(part.Role));
 
     private void ThrowIfTerminated(Exception? cause)
     {

@@ -1,5 +1,6 @@
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
+using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Onnx;
 
@@ -14,7 +15,9 @@ internal sealed class OnnxGeneratorLease(LoadedGenerator model, Action giveBack)
 
     public override Task<ModelHashes> Hashes => model.Hashes;
 
-    public override DiffusionFolder Folder => Alive().Folder;
+    public override GeneratorFolder Folder => Alive().Folder;
+
+    public override IReadOnlyList<ITokenizer> Tokenizers => Alive().Tokenizers;
 
     public override IDenoiser Denoiser => Alive().Denoiser;
 
@@ -47,6 +50,8 @@ internal sealed class OnnxClipLease(LoadedClip model, Action giveBack) : ClipLea
     public override Task<ModelHashes> Hashes => model.Hashes;
 
     public override ClipFolder Folder => Alive().Folder;
+
+    public override ITokenizer Tokenizer => Alive().Tokenizer;
 
     public override IClipTextEncoder TextEncoder => Alive().Text;
 

@@ -12,21 +12,32 @@ public sealed partial class OnnxModelStore : IModelStore
     private readonly OnnxOptions _options;
     private readonly OnnxEnvironment _environment;
     private readonly ILogger _logger;
+    private readonly OnnxModelLoader[] _loaders;
     private readonly Lock _gate = new();
     private readonly Dictionary<ModelKey, Entry> _entries = [];
-    private readonly List<Task<LoadedModel>> _loads = [];
+    private readonly List<Task> _loads = [];
     private long _clock;
     private bool _disposed;
 
     /// <summary>Creates a store, and with the first one the runtime environment of the process.</summary>
     /// <param name="options">How models are run; copied.</param>
+    /// <param name="loaders">The kinds of models it loads.</param>
     /// <param name="logger">Where loading and evicting is logged; null: nowhere.</param>
     /// <exception cref="InvalidRequestException">An option is out of range.</exception>
-    public OnnxModelStore(OnnxOptions options, ILogger<OnnxModelStore>? logger = null)
+    public OnnxModelStore(OnnxOptions options, IEnumerable<OnnxModelLoader> loaders, ILogger<OnnxModelStore>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(loaders);
+        _loaders = [.. loaders];
         options.Validate();
-        _options = new() { Provider = ExecutionProviders.Parse(options.Provider), Threads = options.Threads, Spinning = options.Spinning, KeepLoaded = options.KeepLoaded, MemoryBudget = options.MemoryBudget };
+        _options = new()
+        {
+            Provider = ExecutionProviders.Parse(options.Provider),
+            Threads = options.Threads,
+            Spinning = options.Spinning,
+            KeepLoaded = options.KeepLoaded,
+            MemoryBudget = options.MemoryBudget,
+        };
         _logger = logger ?? NullLogger<OnnxModelStore>.Instance;
         _environment = OnnxEnvironment.Get(_options, _logger);
     }
@@ -58,34 +69,53 @@ public sealed partial class OnnxModelStore : IModelStore
     public static long EstimateBytes(ModelFolder folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        long bytes = folder.Files.Sum(file => new FileInfo(folder.PathOf(file)) is { Exists: true } info ? Target(info) is FileInfo { Exists: true } target ? target.Length : 0 : 0);
+        long bytes = folder.Files.Sum(file => Target(new FileInfo(folder.PathOf(file))) is FileInfo { Exists: true } info ? info.Length : 0);
         return bytes + (bytes / 2);
     }
 
     /// <inheritdoc/>
-    public async Task<GeneratorLease> LeaseGeneratorAsync(DiffusionFolder folder, string? provider, CancellationToken cancellationToken)
+    public async Task<TLease> LeaseAsync<TLease>(ModelSpec spec, CancellationToken cancellationToken)
+        where TLease : ModelLease
     {
-        ArgumentNullException.ThrowIfNull(folder);
-        (Entry entry, LoadedModel model) = await LeaseAsync(folder, provider, chosen => LoadedGenerator.LoadAsync(folder, chosen, _environment), cancellationToken).ConfigureAwait(false);
-        return new OnnxGeneratorLease((LoadedGenerator)model, () => Return(entry));
-    }
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(spec.Folder);
+        cancellationToken.ThrowIfCancellationRequested();
+        OnnxModelLoader loader = LoaderOf(spec.Folder, typeof(TLease));
+        if (spec.Adapters.Count > 0)
+        {
+            throw new InvalidRequestException("adapters", spec.Adapters[0].Path, "this build merges none into a model; leave them out");
+        }
 
-    /// <inheritdoc/>
-    public async Task<ClipLease> LeaseScorerAsync(ClipFolder folder, string? provider, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(folder);
-        (Entry entry, LoadedModel model) = await LeaseAsync(folder, provider, chosen => LoadedClip.LoadAsync(folder, chosen, _environment), cancellationToken).ConfigureAwait(false);
-        return new OnnxClipLease((LoadedClip)model, () => Return(entry));
+        Task<Entry> admission;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+
+            // What a model's files are is asked of the disk, for each of them: not on the caller's thread.
+            admission = Task.Run(() => Admit(loader, spec), CancellationToken.None);
+            Track(admission);
+        }
+
+        Entry entry = await AdmittedAsync(admission, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            LoadedModel model = await entry.Model.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return (TLease)model.Lend(() => Return(entry));
+        }
+        catch
+        {
+            Return(entry);
+            throw;
+        }
     }
 
     /// <summary>
-    /// Frees every model that nobody leases; the others are freed when their last lease is given back. Waits for loads that are under
-    /// way, also those that nobody waits for any more: a process that ends during one crashes in the runtime's native code.
+    /// Frees every model without a lease; the others are freed when their last lease is given back. Waits for loads that are under
+    /// way, also those that no caller waits for any more: a process that ends during one crashes in the runtime's native code.
     /// </summary>
     public void Dispose()
     {
         List<Entry> idle;
-        Task[] loads;
         lock (_gate)
         {
             if (_disposed)
@@ -96,65 +126,111 @@ public sealed partial class OnnxModelStore : IModelStore
             _disposed = true;
             idle = [.. _entries.Values.Where(entry => entry.Leases == 0)];
             idle.ForEach(entry => _entries.Remove(entry.Key));
-            loads = [.. _loads];
         }
 
         idle.ForEach(Free);
-        Task.WhenAll(loads).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).GetAwaiter().GetResult();
+        Task[] loads;
+        do
+        {
+            // A lease that was being admitted may have begun another load.
+            lock (_gate)
+            {
+                loads = [.. _loads.Where(work => !work.IsCompleted)];
+            }
+
+            Task.WhenAll(loads).ContinueWith(
+                static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).GetAwaiter().GetResult();
+        }
+        while (loads.Length > 0);
     }
 
-    private async Task<(Entry Entry, LoadedModel Model)> LeaseAsync(
-        ModelFolder folder, string? provider, Func<ProviderInUse, Task<LoadedModel>> load, CancellationToken cancellationToken)
+    private OnnxModelLoader LoaderOf(ModelFolder folder, Type lease) =>
+        Array.Find(_loaders, loader => loader.Lease == lease && loader.Takes(folder))
+        ?? throw new InvalidRequestException(
+            "model",
+            folder.Id,
+            Array.FindAll(_loaders, loader => loader.Lease == lease) is { Length: > 0 } those
+                ? $"it is a {folder.Kind}; expected {string.Join(" or ", those.Select(loader => loader.Loads))}"
+                : $"no loader of this build gives a {lease.Name}");
+
+    private (ModelKey Key, ProviderInUse Provider, long Bytes) Identify(OnnxModelLoader loader, ModelSpec spec)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        ProviderInUse chosen = Choose(provider);
-        var key = new ModelKey(folder.Path, Revision(folder), chosen.Name);
-        long bytes = EstimateBytes(folder);
+        ProviderInUse provider = Choose(spec.Provider);
+        string precision = spec.Folder.Precision;
+        if (spec.Precision is { } asked && asked != precision)
+        {
+            throw new InvalidRequestException("precision", asked, $"{spec.Folder.Id} is {precision}; this build converts no weights");
+        }
+
+        var key = new ModelKey(
+            loader.Lease,
+            spec.Folder.Path,
+            spec.Revision ?? Revision(spec.Folder),
+            string.Join('\n', spec.Adapters.Select(adapter => string.Create(CultureInfo.InvariantCulture, $"{adapter.Scale:R} {adapter.Path}"))),
+            provider.Name,
+            precision);
+        return (key, provider, EstimateBytes(spec.Folder));
+    }
+
+    // Finds the model's entry, or makes it and begins to load; with a lease counted for the caller.
+    private Entry Admit(OnnxModelLoader loader, ModelSpec spec)
+    {
+        (ModelKey key, ProviderInUse provider, long bytes) = Identify(loader, spec);
         Entry? entry;
         List<Entry> evicted = [];
         lock (_gate)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_entries.TryGetValue(key, out entry) || entry.Model.IsFaulted)
             {
                 evicted = Evict(bytes);
                 entry = new(key, bytes);
                 _entries[key] = entry;
-
-                // Off this thread: sessions load synchronously, for seconds if the model is large.
-                entry.Model = Task.Run(() => LoadAsync(folder, chosen, load), CancellationToken.None);
-                _loads.Add(entry.Model);
-                _ = entry.Model.ContinueWith(EndLoad, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+                entry.Model = Task.Run(() => LoadAsync(loader, spec, provider), CancellationToken.None);
+                Track(entry.Model);
             }
 
             entry.Leases++;
         }
 
         evicted.ForEach(Free);
+        return entry;
+    }
+
+    // A caller that stops waiting gives back what it is admitted to later.
+    private async Task<Entry> AdmittedAsync(Task<Entry> admission, CancellationToken cancellationToken)
+    {
         try
         {
-            return (entry, await entry.Model.WaitAsync(cancellationToken).ConfigureAwait(false));
+            return await admission.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch
+        catch (OperationCanceledException)
         {
-            Return(entry);
+            _ = admission.ContinueWith(
+                late => Return(late.GetAwaiter().GetResult()), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
             throw;
         }
     }
 
-    private async Task<LoadedModel> LoadAsync(ModelFolder folder, ProviderInUse chosen, Func<ProviderInUse, Task<LoadedModel>> load)
+    private async Task<LoadedModel> LoadAsync(OnnxModelLoader loader, ModelSpec spec, ProviderInUse provider)
     {
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
-        LoadedModel model = await load(chosen).ConfigureAwait(false);
-        ModelLoaded(_logger, folder.Id, chosen.Name, System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds);
+        LoadedModel model = await loader.LoadAsync(spec, provider, _environment).ConfigureAwait(false);
+        ModelLoaded(_logger, spec.Folder.Id, provider.Name, System.Diagnostics.Stopwatch.GetElapsedTime(started).TotalSeconds);
         return model;
     }
 
-    private void EndLoad(Task<LoadedModel> load)
+    // Called under the gate.
+    private void Track(Task work)
+    {
+        _loads.Add(work);
+        _ = work.ContinueWith(EndLoad, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
+
+    private void EndLoad(Task work)
     {
         lock (_gate)
         {
-            _loads.Remove(load);
+            _loads.Remove(work);
         }
     }
 
@@ -197,7 +273,7 @@ public sealed partial class OnnxModelStore : IModelStore
         evicted.ForEach(Free);
     }
 
-    // Who nobody uses goes, the longest unused first: beyond the number kept, and until there is room.
+    // Evicts models without a lease, least recently used first: beyond the number kept, and until there is room.
     private List<Entry> Evict(long room)
     {
         Entry[] idle = [.. _entries.Values.Where(entry => entry.Leases == 0).OrderByDescending(entry => entry.LastUsed)];
@@ -215,7 +291,7 @@ public sealed partial class OnnxModelStore : IModelStore
 
     private void Free(Entry entry)
     {
-        // A load that nobody waits for any more ends later; a failed one has nothing to free.
+        // A load that no caller waits for any more ends later; a failed one has nothing to free.
         _ = entry.Model.ContinueWith(
             loaded =>
             {
@@ -236,7 +312,7 @@ public sealed partial class OnnxModelStore : IModelStore
 
     private static FileSystemInfo Target(FileSystemInfo info) => info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
 
-    // A model replaced on disk is another model; whoever leased the old one keeps it.
+    // A model replaced on disk is another model; leases of the old one keep it.
     private static string Revision(ModelFolder folder)
     {
         var revision = new System.Text.StringBuilder();
@@ -257,7 +333,7 @@ public sealed partial class OnnxModelStore : IModelStore
     [LoggerMessage(Level = LogLevel.Debug, Message = "Model {Id} freed")]
     private static partial void ModelFreed(ILogger logger, string id);
 
-    private sealed record ModelKey(string Path, string Revision, string Provider);
+    private sealed record ModelKey(Type Lease, string Path, string Revision, string Adapters, string Provider, string Precision);
 
     private sealed class Entry(ModelKey key, long bytes)
     {

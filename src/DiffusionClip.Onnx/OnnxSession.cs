@@ -11,6 +11,9 @@ internal sealed class OnnxSession : IDisposable
     // Shapes of one graph that stay loaded: guidance batched and split, and the same at another size.
     private const int KeptShapes = 4;
 
+    // kOrtSessionOptionsModelExternalInitializersFileFolderPath.
+    private const string ExternalDataFolder = "session.model_external_initializers_file_folder_path";
+
     private readonly Lock? _oneAtATime;
     private readonly Lock _gate = new();
     private readonly Func<IReadOnlyDictionary<string, long>, OnnxSession>? _loadShape;
@@ -55,17 +58,27 @@ internal sealed class OnnxSession : IDisposable
     /// <param name="environment">The process's environment.</param>
     /// <exception cref="ModelFolderException">ONNX Runtime refuses the graph.</exception>
     public static OnnxSession Load(string path, string provider, OnnxEnvironment environment) =>
-        Load(path, provider, environment, fixShapes: provider == ExecutionProviders.DirectMl);
+        Load(GraphSource.OfFile(path), provider, environment);
+
+    /// <summary>Loads a graph.</summary>
+    /// <param name="source">Where it comes from.</param>
+    /// <param name="provider">Provider that runs it.</param>
+    /// <param name="environment">The process's environment.</param>
+    /// <exception cref="ModelFolderException">ONNX Runtime refuses the graph.</exception>
+    public static OnnxSession Load(GraphSource source, string provider, OnnxEnvironment environment) =>
+        Load(source, provider, environment, fixShapes: provider == ExecutionProviders.DirectMl);
 
     /// <summary>Loads a graph, with a session for each shape it runs with or one for all.</summary>
-    internal static OnnxSession Load(string path, string provider, OnnxEnvironment environment, bool fixShapes) => fixShapes
+    internal static OnnxSession Load(GraphSource source, string provider, OnnxEnvironment environment, bool fixShapes) => fixShapes
 
         // This one only says what the graph's ports are; those that run are made when a shape is known.
-        ? Create(path, ExecutionProviders.Cpu, environment, GraphOptimizationLevel.ORT_DISABLE_ALL, [], dimensions => Create(path, provider, environment, GraphOptimizationLevel.ORT_ENABLE_ALL, dimensions, null))
-        : Create(path, provider, environment, GraphOptimizationLevel.ORT_ENABLE_ALL, [], null);
+        ? Create(
+            source, ExecutionProviders.Cpu, environment, GraphOptimizationLevel.ORT_DISABLE_ALL, [],
+            dimensions => Create(source, provider, environment, GraphOptimizationLevel.ORT_ENABLE_ALL, dimensions, null))
+        : Create(source, provider, environment, GraphOptimizationLevel.ORT_ENABLE_ALL, [], null);
 
     private static OnnxSession Create(
-        string path,
+        GraphSource source,
         string provider,
         OnnxEnvironment environment,
         GraphOptimizationLevel optimization,
@@ -81,12 +94,24 @@ internal sealed class OnnxSession : IDisposable
 
         try
         {
-            return new(path, new InferenceSession(path, options), provider, loadShape);
+            return new(source.Path, Open(source, options), provider, loadShape);
         }
         catch (OnnxRuntimeException exception)
         {
-            throw new ModelFolderException(path, $"ONNX Runtime cannot load it: {exception.Message.ReplaceLineEndings(" ")}", exception);
+            throw new ModelFolderException(source.Path, $"ONNX Runtime cannot load it: {exception.Message.ReplaceLineEndings(" ")}", exception);
         }
+    }
+
+    private static InferenceSession Open(GraphSource source, SessionOptions options)
+    {
+        if (source.Bytes is not { } bytes)
+        {
+            return new InferenceSession(source.Path, options);
+        }
+
+        // Bytes lie nowhere: the runtime is told where the files are that they refer to.
+        options.AddSessionConfigEntry(ExternalDataFolder, System.IO.Path.GetDirectoryName(source.Path)!);
+        return new InferenceSession(bytes, options);
     }
 
     /// <summary>Options of every session.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DiffusionClip.Models;
+using DiffusionClip.Models.Graphs;
 using DiffusionClip.Runtime;
 using Microsoft.ML.OnnxRuntime;
 
@@ -14,6 +15,7 @@ internal sealed class OnnxTextEncoder : ITextEncoder
     private readonly Port? _pooled;
     private readonly Port[] _layers;
     private readonly string[] _outputs;
+    private readonly Lazy<LayerNormWeights> _finalNorm;
 
     /// <summary>Maps the graph to its roles and compares it with its folder.</summary>
     /// <param name="session">The graph; owned from here on, also if this fails.</param>
@@ -22,6 +24,9 @@ internal sealed class OnnxTextEncoder : ITextEncoder
     public OnnxTextEncoder(OnnxSession session, TextEncoderFolder folder)
     {
         _session = session;
+
+        // A failure is not remembered: the file may be mended.
+        _finalNorm = new(() => ReadFinalNorm(session.Path, folder), LazyThreadSafetyMode.PublicationOnly);
         try
         {
             var map = new PortMap(session, "a text encoder", "input_ids, and at most attention_mask, position_ids, output_hidden_states");
@@ -51,6 +56,8 @@ internal sealed class OnnxTextEncoder : ITextEncoder
 
     public int HiddenSize { get; }
 
+    public LayerNormWeights FinalNorm => _finalNorm.Value;
+
     public TextEncoding Encode(ReadOnlySpan<int> ids, CancellationToken cancellationToken)
     {
         using EncoderCall call = new();
@@ -72,6 +79,16 @@ internal sealed class OnnxTextEncoder : ITextEncoder
     internal OnnxSession Session => _session;
 
     public void Dispose() => _session.Dispose();
+
+    private static LayerNormWeights ReadFinalNorm(string path, TextEncoderFolder folder)
+    {
+        (float[] weight, float[] bias) = FinalLayerNorm.Read(path, "last_hidden_state");
+        return weight.Length == folder.HiddenSize && bias.Length == folder.HiddenSize
+            ? new() { Weight = weight, Bias = bias, Epsilon = folder.LayerNormEpsilon }
+            : throw new ModelFolderException(
+                path,
+                $"its final layer norm has {weight.Length} weights and {bias.Length} biases; expected {folder.HiddenSize} (hidden_size of {folder.ConfigPath})");
+    }
 
     private static int? LayerOf(string output)
     {

@@ -1,3 +1,4 @@
+using DiffusionClip.Runtime;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -30,7 +31,11 @@ internal sealed record Port(string Name, TensorElementType Type, int[] Dimension
     }
 
     public override string ToString() =>
-        $"{Name} {Type.ToString().ToLowerInvariant()}[{string.Join(",", Dimensions.Select((size, i) => size > 0 ? size.ToString(System.Globalization.CultureInfo.InvariantCulture) : Symbols.ElementAtOrDefault(i) is { Length: > 0 } symbol ? symbol : "?"))}]";
+        $"{Name} {Type.ToString().ToLowerInvariant()}[{string.Join(",", Dimensions.Select(SizeAt))}]";
+
+    private string SizeAt(int size, int axis) => size > 0
+        ? size.ToString(System.Globalization.CultureInfo.InvariantCulture)
+        : Symbols.ElementAtOrDefault(axis) is { Length: > 0 } symbol ? symbol : "?";
 }
 
 /// <summary>Finds which of a graph's ports plays which role: by the names that exporters give, else by rank and type if only one fits.</summary>
@@ -43,6 +48,15 @@ internal sealed class PortMap(OnnxSession session, string purpose, string expect
         OptionalInput(role, fits, otherNames)
         ?? Only(session.Inputs.Where(port => !_taken.Contains(port.Name) && fits(port)))
         ?? throw Unmapped($"no input for {role}");
+
+    /// <inheritdoc cref="Input(string, Func{Port, bool}, string[])"/>
+    public Port Input(PortSignature role, Func<Port, bool> fits) => Input(role.Name, fits, [.. role.OtherNames]);
+
+    /// <inheritdoc cref="OptionalInput(string, Func{Port, bool}, string[])"/>
+    public Port? OptionalInput(PortSignature role, Func<Port, bool> fits) => OptionalInput(role.Name, fits, [.. role.OtherNames]);
+
+    /// <inheritdoc cref="Output(string, Func{Port, bool}, string[])"/>
+    public Port Output(PortSignature role, Func<Port, bool> fits) => Output(role.Name, fits, [.. role.OtherNames]);
 
     /// <summary>An input that some exports have; by name only.</summary>
     public Port? OptionalInput(string role, Func<Port, bool> fits, params string[] otherNames)

@@ -3,6 +3,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Observing;
 using DiffusionClip.Origins;
@@ -11,7 +12,6 @@ using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Selection.Snapshots;
-using DiffusionClip.Tokenization;
 
 namespace DiffusionClip;
 
@@ -23,7 +23,6 @@ public sealed class ImagePipeline
 {
     private readonly IModelStore _store;
     private readonly ModelCatalog _catalog;
-    private readonly TokenizerCache _tokenizers;
     private readonly IModelFamily[] _families;
     private readonly Dictionary<string, ISearchStrategyFactory> _strategies;
     private readonly ScorerCatalog _scorers;
@@ -35,7 +34,6 @@ public sealed class ImagePipeline
     public ImagePipeline(
         IModelStore store,
         ModelCatalog catalog,
-        TokenizerCache tokenizers,
         ScorerCatalog scorers,
         IEnumerable<IModelFamily> families,
         IEnumerable<ISearchStrategyFactory> strategies,
@@ -44,7 +42,6 @@ public sealed class ImagePipeline
     {
         _store = store;
         _catalog = catalog;
-        _tokenizers = tokenizers;
         _scorers = scorers;
         _families = [.. families];
         _strategies = strategies.ToDictionary(strategy => strategy.Name, StringComparer.OrdinalIgnoreCase);
@@ -67,15 +64,14 @@ public sealed class ImagePipeline
         ArgumentNullException.ThrowIfNull(request);
         _normalizer.Check(request);
         var warnings = new List<string>();
-        DiffusionFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
-        IModelFamily family = _families.FirstOrDefault(candidate => candidate.Matches(folder))
-            ?? throw new ModelFolderException(folder.Path, $"a {folder.PipelineClass}; this build runs {string.Join(", ", _families.Select(candidate => candidate.Name))}");
+        GeneratorFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
+        IModelFamily family = _families.Of(folder);
         IReadOnlyList<ScorerChoice> scorers = _scorers.Choose(request.Search, folder, warnings);
         ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorers, images);
         SamplingRequest sampling = normalized.Sampling;
 
         SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
-        IScheduler scheduler = Schedule(normalized, schedulerConfig, family);
+        IScheduler scheduler = Schedule(normalized, folder, schedulerConfig, family);
         IGuidancePlan guidance = GuidanceOf(sampling, scheduler, family.IsGuided(folder, sampling.GuidanceScale!.Value));
         SearchBudget budget = Budget(normalized.Search, scheduler, scorers);
         var options = new SearchOptions(normalized.Search.Options);
@@ -141,21 +137,21 @@ public sealed class ImagePipeline
     {
         ImageRequest request = prepared.Request;
         (GeneratorLease generator, ScorerSet scorers) = (leases.Generator, leases.Scorers);
-        (DiffusionFolder folder, IModelFamily family, IScheduler scheduler) = (prepared.Folder, prepared.Family, prepared.Scheduler);
+        (GeneratorFolder folder, IModelFamily family, IScheduler scheduler) = (prepared.Folder, prepared.Family, prepared.Scheduler);
         ExecutionPlan plan = ExecutionPlanner.Plan(_options, _store, generator.Provider.Name, prepared.Guidance.IsActive, control.Plan, warnings);
 
         PromptPlan prompt;
         using (clock.Measure(Stage.Tokenization))
         {
-            ClipTokenizer[] tokenizers = [.. folder.TextEncoders.Select(encoder => _tokenizers.Get(encoder.TokenizerPath))];
-            prompt = family.Tokenize(folder, tokenizers, request.Prompt, PromptSteps.Of(scheduler, request.Sampling.NumInferenceSteps!.Value));
+            var steps = PromptSteps.Of(scheduler, request.Sampling.NumInferenceSteps!.Value);
+            prompt = family.Tokenize(folder, generator.Tokenizers, request.Prompt, steps);
             warnings.AddRange(prompt.Warnings);
         }
 
         ConditioningSchedule conditioning;
         using (clock.Measure(Stage.Conditioning))
         {
-            var wanted = new ConditioningRequest(folder, request.Sampling, prepared.Guidance.IsActive);
+            var wanted = new ConditioningRequest { Folder = folder, Sampling = request.Sampling, IsGuided = prepared.Guidance.IsActive };
             conditioning = family.Encode(prompt, wanted, generator.TextEncoders, control.Abort);
         }
 
@@ -230,10 +226,10 @@ public sealed class ImagePipeline
         }
     }
 
-    private static IScheduler Schedule(ImageRequest request, SchedulerConfig scheduler, IModelFamily family)
+    private static IScheduler Schedule(ImageRequest request, GeneratorFolder folder, SchedulerConfig scheduler, IModelFamily family)
     {
-        var steps = new ScheduleRequest { NumInferenceSteps = request.Sampling.NumInferenceSteps!.Value, Eta = request.Sampling.Eta };
-        return scheduler.Build(request.Origin is { } origin ? family.Shorten(steps, scheduler, origin) : steps);
+        LatentShape shape = family.Shape(folder, request.Sampling.Width!.Value, request.Sampling.Height!.Value);
+        return scheduler.Build(family.Schedule(request, folder, scheduler, shape));
     }
 
     /// <summary>Steps are guided from the first whose share of the way is not below the interval to the last that begins inside it.</summary>

@@ -1,5 +1,5 @@
-using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Scoring;
 
@@ -22,7 +22,7 @@ public sealed record PreparedRun
     public required IReadOnlyList<string> Warnings { get; init; }
 
     /// <summary>The generator's folder.</summary>
-    public required DiffusionFolder Folder { get; init; }
+    public required GeneratorFolder Folder { get; init; }
 
     /// <summary>Its family.</summary>
     public required IModelFamily Family { get; init; }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Scoring;
@@ -23,14 +24,16 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     /// <param name="family">Its family.</param>
     /// <param name="scorers">The scorers that were chosen.</param>
     /// <param name="images">The pictures that the request names; asked for their size only.</param>
-    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, IModelFamily family, IReadOnlyList<ScorerChoice> scorers, IReadOnlyDictionary<string, RgbImage>? images)
+    public ImageRequest Normalize(
+        ImageRequest request, GeneratorFolder folder, IModelFamily family, IReadOnlyList<ScorerChoice> scorers,
+        IReadOnlyDictionary<string, RgbImage>? images)
     {
         SamplingRequest sampling = request.Sampling;
         PromptSyntax syntax = request.Prompt.Syntax ?? PromptSyntax.A1111;
         int candidates = request.Search.Candidates ?? options.Candidates;
         int keep = request.Search.Keep ?? candidates;
         CheckRange("keep", keep, 1, candidates);
-        CheckFit(request, folder);
+        family.Check(request, folder);
         OriginRequest? origin = request.Origin is { } given ? given with { Strength = given.Strength ?? (given.Mask is null ? folder.Defaults.Strength : folder.Defaults.InpaintStrength) } : null;
         (int ownWidth, int ownHeight) = OwnSize(request, folder, images);
         int width = Size("width", ownWidth, folder);
@@ -135,7 +138,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 
     private void CheckSizes(SamplingRequest sampling)
     {
-        foreach ((string field, RowsColumns? size, int least) in Sizes(sampling))
+        foreach ((string field, RowsColumns? size, int least) in SizeConditions.Of(sampling))
         {
             if (size is { } given && (given.Rows < least || given.Columns < least || given.Rows > MaxCondition || given.Columns > MaxCondition))
             {
@@ -144,61 +147,8 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         }
     }
 
-    private static (string Field, RowsColumns? Size, int Least)[] Sizes(SamplingRequest sampling) =>
-    [
-        ("original_size", sampling.OriginalSize, 1),
-        ("crops_coords_top_left", sampling.CropsCoordsTopLeft, 0),
-        ("target_size", sampling.TargetSize, 1),
-        ("negative_original_size", sampling.NegativeOriginalSize, 1),
-        ("negative_crops_coords_top_left", sampling.NegativeCropsCoordsTopLeft, 0),
-        ("negative_target_size", sampling.NegativeTargetSize, 1),
-    ];
-
-    /// <summary>Refuses what the model cannot do.</summary>
-    private static void CheckFit(ImageRequest request, DiffusionFolder folder)
-    {
-        foreach ((string field, string? text) in new[] { ("prompt_2", request.Prompt.Text2), ("negative_prompt_2", request.Prompt.Negative2) })
-        {
-            if (text is not null && folder.TextEncoders.Count < 2)
-            {
-                throw new InvalidRequestException(field, text, $"{folder.Id} has one text encoder; leave it out");
-            }
-        }
-
-        foreach ((string field, RowsColumns? size, _) in Sizes(request.Sampling))
-        {
-            if (size is { } given && folder.Denoiser.AdditionEmbedType != "text_time")
-            {
-                throw new InvalidRequestException(field, $"{Text(given.Rows)}, {Text(given.Columns)}", $"{folder.Id} is not conditioned on sizes; leave it out");
-            }
-        }
-
-        // SDXL reads the last layer but one to begin with.
-        if (request.Sampling.ClipSkip is { } skip && folder.TextEncoders.Min(encoder => encoder.NumHiddenLayers) is { } layers && skip > layers - (folder.TextEncoders.Count > 1 ? 1 : 0))
-        {
-            throw new InvalidRequestException("clip_skip", Text(skip), $"the text encoder of {folder.Id} has {Text(layers)} layers");
-        }
-
-        DenoiserFolder denoiser = folder.Denoiser;
-        if (denoiser.InChannels != denoiser.OutChannels && !denoiser.SeesMask)
-        {
-            throw new ModelFolderException(denoiser.ConfigPath, $"in_channels is {denoiser.InChannels}; this build runs {denoiser.OutChannels}, and {(2 * denoiser.OutChannels) + 1} for inpainting");
-        }
-
-        if (denoiser.SeesMask && request.Origin?.Mask is null)
-        {
-            throw new InvalidRequestException(
-                request.Origin is null ? "init_image" : "mask", null, $"{folder.Id} is an inpainting model, which paints where a mask shows; give a picture and a mask, or choose another model");
-        }
-
-        if (request.Origin is not null && folder.Encoder is null)
-        {
-            throw new ModelFolderException(Path.Combine(folder.Path, "vae_encoder"), "missing; painting over a picture needs the encoder of the model's autoencoder");
-        }
-    }
-
     /// <summary>The size asked for; else that of the picture to start from, rounded down to what the model paints; else the model's.</summary>
-    private static (int Width, int Height) OwnSize(ImageRequest request, DiffusionFolder folder, IReadOnlyDictionary<string, RgbImage>? images)
+    private static (int Width, int Height) OwnSize(ImageRequest request, GeneratorFolder folder, IReadOnlyDictionary<string, RgbImage>? images)
     {
         SamplingRequest sampling = request.Sampling;
         if (sampling is { Width: { } width, Height: { } height })
@@ -220,7 +170,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 
     private void CheckText(string field, string text) => RequestText.Check(field, text, options.Limits.PromptLength);
 
-    private static int Size(string field, int value, DiffusionFolder folder)
+    private static int Size(string field, int value, GeneratorFolder folder)
     {
         int multiple = folder.SizeMultiple;
         if (value % multiple == 0)

@@ -22,7 +22,7 @@ internal sealed class RunLeases : IDisposable
         IModelStore store, ScorerCatalog catalog, PreparedRun prepared, List<string> warnings, CancellationToken abort)
     {
         string? provider = prepared.Request.Model.Provider;
-        Task<GeneratorLease> generator = store.LeaseGeneratorAsync(prepared.Folder, provider, abort);
+        Task<GeneratorLease> generator = store.LeaseAsync<GeneratorLease>(new() { Folder = prepared.Folder, Provider = provider }, abort);
         Task<ScorerSet> scorers = catalog.LeaseAsync(prepared.Request.Search, prepared.Scorers, provider, warnings, abort);
         try
         {

@@ -16,12 +16,6 @@ public sealed class FolderTests
         ("Denoising", "Conditioning"),
         ("Denoising", "Origins"),
         ("Denoising", "Selection"),
-
-        // DiffusionFolder.PredictionType.
-        ("Models", "Denoising"),
-
-        // ClipFolder.Preprocessing.
-        ("Models", "Scoring"),
     ];
 
     private static readonly IReadOnlyDictionary<string, HashSet<string>> _types =

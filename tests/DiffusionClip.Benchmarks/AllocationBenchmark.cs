@@ -1,6 +1,7 @@
 using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Runtime;
@@ -53,8 +54,8 @@ internal static class AllocationBenchmark
         result = await pipeline.GenerateAsync(request, new RunControl { Observer = watch, Plan = plan, Snapshots = new NeverDue() });
 
         request = pipeline.Prepare(request).Request;
-        DiffusionFolder folder = services.GetRequiredService<ModelCatalog>().ResolveGenerator(request.Model.Id!);
-        using GeneratorLease lease = await services.GetRequiredService<IModelStore>().LeaseGeneratorAsync(folder, null, CancellationToken.None);
+        GeneratorFolder folder = services.GetRequiredService<ModelCatalog>().ResolveGenerator(request.Model.Id!);
+        using GeneratorLease lease = await services.GetRequiredService<IModelStore>().LeaseAsync<GeneratorLease>(new() { Folder = folder }, CancellationToken.None);
         int steps = request.Sampling.NumInferenceSteps!.Value;
         long once = Allocated(services, lease, request, plan, steps);
         long twice = Allocated(services, lease, request, plan, 2 * steps);
@@ -65,13 +66,12 @@ internal static class AllocationBenchmark
     private static long Allocated(ServiceProvider services, GeneratorLease lease, ImageRequest request, ExecutionPlan plan, int steps)
     {
         SamplingRequest sampling = request.Sampling;
-        IModelFamily family = services.GetServices<IModelFamily>().First(candidate => candidate.Matches(lease.Folder));
-        var tokenizers = services.GetRequiredService<TokenizerCache>();
+        IModelFamily family = services.GetServices<IModelFamily>().Of(lease.Folder);
         var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, 0.5f);
         IScheduler scheduler = SchedulerCatalog.Configure(lease.Folder.Scheduler, sampling.Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = steps });
         PromptPlan prompt = family.Tokenize(
-            lease.Folder, [.. lease.Folder.TextEncoders.Select(encoder => tokenizers.Get(encoder.TokenizerPath))], request.Prompt, PromptSteps.Of(scheduler, steps));
-        ConditioningSchedule conditioning = family.Encode(prompt, new ConditioningRequest(lease.Folder, sampling, guidance.IsActive), lease.TextEncoders, CancellationToken.None);
+            lease.Folder, lease.Tokenizers, request.Prompt, PromptSteps.Of(scheduler, steps));
+        ConditioningSchedule conditioning = family.Encode(prompt, new ConditioningRequest { Folder = lease.Folder, Sampling = sampling, IsGuided = guidance.IsActive }, lease.TextEncoders, CancellationToken.None);
         LatentShape shape = family.Shape(lease.Folder, sampling.Width!.Value, sampling.Height!.Value);
         using var loop = new DenoisingLoop(
             lease.Denoiser, shape, scheduler, conditioning, guidance, plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), CancellationToken.None);

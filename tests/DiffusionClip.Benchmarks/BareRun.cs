@@ -27,7 +27,7 @@ internal sealed class BareRun : IDisposable
     {
         _request = request;
         SamplingRequest sampling = request.Sampling;
-        DiffusionFolder folder = catalog.ResolveGenerator(request.Model.Id!);
+        GeneratorFolder folder = catalog.ResolveGenerator(request.Model.Id!);
         IScheduler scheduler = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions)
             .Build(new ScheduleRequest { NumInferenceSteps = sampling.NumInferenceSteps, Eta = sampling.Eta });
         Evaluations = scheduler.Evaluations;

@@ -48,7 +48,7 @@ internal static class LoadBenchmark
         double again = (await Measure.CostAsync(() => LeaseAsync(second))).Seconds;
 
         var catalog = services.GetRequiredService<ModelCatalog>();
-        DiffusionFolder generator = catalog.ResolveGenerator("emoji-sd");
+        GeneratorFolder generator = catalog.ResolveGenerator("emoji-sd");
         ClipFolder scorer = catalog.ScorerOf(generator)!;
         double hashing = Measure.Seconds(() =>
         {

@@ -1,3 +1,4 @@
+using DiffusionClip.Models;
 using DiffusionClip.Scoring;
 using static DiffusionClip.Benchmarks.Table;
 

@@ -44,7 +44,7 @@ internal sealed record CliResult(int ExitCode, string Out, string Error)
 internal static class Cli
 {
     // Loaded once for all tests; a run's own container does not dispose what it did not make.
-    private static readonly Lazy<OnnxModelStore> Store = new(() => new OnnxModelStore(new OnnxOptions()));
+    private static readonly Lazy<OnnxModelStore> Store = new(() => new OnnxModelStore(new OnnxOptions(), [new GeneratorLoader(Folders.Families), new ClipLoader()]));
 
     public static Task<CliResult> RunAsync(params string[] args) => RunAsync(new Interruption(), null, args);
 

@@ -76,8 +76,8 @@ public sealed class PromptTests(TestHost host) : IClassFixture<TestHost>
     {
         string text = Long + "a cat";
         using ClipScorer scorer = await ScorerAsync(LongTextPolicy.WindowsMean), truncating = await ScorerAsync(LongTextPolicy.Truncate);
-        var tokenizer = ClipTokenizer.Load(scorer.Folder.TokenizerPath);
-        PromptWindows windows = PromptWindows.Of(tokenizer, scorer.Folder.TokenLimit, [new(text, 1)], TextNormalization.Scoring);
+        var tokenizer = ClipTokenizer.Load(scorer.Folder.TokenizerPath, TextNormalization.Scoring);
+        PromptWindows windows = PromptWindows.Of(tokenizer, scorer.Folder.TokenLimit, [new(text, 1)]);
         Assert.True(windows.Windows.Count > 1);
 
         // Each window's words, scored alone, tokenize to the window's own ids, so their vectors can be taken from the other policy.

@@ -12,7 +12,7 @@ public sealed class AutoencoderTests
     [InlineData("sdxl-tiny-random", true)]
     public void Both_halves_are_mapped_and_run(string name, bool distribution)
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny(name));
+        GeneratorFolder folder = Folders.Generator(Loading.Tiny(name));
         using OnnxLatentDecoder decoder = Loading.Decoder(folder);
         using OnnxLatentEncoder encoder = new(Loading.Session(folder.PathOf(folder.Encoder!.Graph)), folder.Encoder);
         Assert.Equal((4, 4, distribution), (decoder.LatentChannels, encoder.LatentChannels, encoder.GivesDistribution));
@@ -40,7 +40,7 @@ public sealed class AutoencoderTests
         {
             string path = Golden.PathOf("tiny-models", model.Key);
             all += model.Count();
-            DiffusionFolder folder = DiffusionFolder.Open(path);
+            GeneratorFolder folder = Folders.Generator(path);
             using OnnxLatentDecoder decoder = Loading.Decoder(folder);
             foreach (System.Text.Json.JsonElement run in model)
             {
@@ -81,7 +81,7 @@ public sealed class AutoencoderTests
     public void Golden_latents_of_the_embedded_model_decode_to_their_pictures()
     {
         string expected = Path.Combine(Loading.Embedded("emoji-sd"), "expected");
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Embedded("emoji-sd"));
+        GeneratorFolder folder = Folders.Generator(Loading.Embedded("emoji-sd"));
         using OnnxLatentDecoder decoder = Loading.Decoder(folder);
         using var document = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(Path.Combine(expected, "expected.json")));
         int worst = 0, cases = 0;
@@ -102,7 +102,7 @@ public sealed class AutoencoderTests
     [Fact]
     public void The_small_decoder_paints_about_the_same_picture()
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Embedded("emoji-sd"));
+        GeneratorFolder folder = Folders.Generator(Loading.Embedded("emoji-sd"));
         using OnnxLatentDecoder full = Loading.Decoder(folder), tiny = Loading.Decoder(folder, folder.TinyDecoder);
         using OnnxLatentEncoder encoder = new(Loading.Session(folder.PathOf(folder.Encoder!.Graph)), folder.Encoder);
         float[] picture = PngPixels.Read(Path.Combine(folder.Path, "expected", "00_0.png"), out int width, out int height);

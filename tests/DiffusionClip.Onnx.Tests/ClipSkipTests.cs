@@ -1,5 +1,6 @@
 using DiffusionClip.Conditioning;
 using DiffusionClip.Models;
+using DiffusionClip.Models.Graphs;
 using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Onnx;
@@ -21,13 +22,13 @@ public sealed class ClipSkipTests
     [InlineData("emoji-sd", 0, 1e-5)]
     public void The_final_layer_norm_is_found_in_the_graph(string name, int index, double tolerance)
     {
-        DiffusionFolder folder = DiffusionFolder.Open(name == "emoji-sd" ? Loading.Embedded(name) : Loading.Tiny(name));
+        GeneratorFolder folder = Folders.Generator(name == "emoji-sd" ? Loading.Embedded(name) : Loading.Tiny(name));
         using OnnxTextEncoder encoder = Loading.TextEncoder(folder, index);
         int limit = folder.TextEncoders[index].TokenLimit;
         int[] ids = name == "emoji-sd" ? [.. Enumerable.Range(1, limit)] : Loading.Ids(limit);
         TextEncoding encoding = encoder.Encode(ids, TestContext.Current.CancellationToken);
         ReadOnlyMemory<float> raw = ClipSkip.Raw(folder, folder.TextEncoders[index], 0)(encoding);
-        ReadOnlyMemory<float> normalized = ClipSkip.Normalized(folder, folder.TextEncoders[index], 0)(encoding);
+        ReadOnlyMemory<float> normalized = ClipSkip.Normalized(folder, folder.TextEncoders[index], encoder, 0)(encoding);
         Assert.InRange(Loading.WorstDifference(encoding.LastHiddenState.Span, normalized.Span), 0, tolerance);
         Assert.True(Loading.WorstDifference(encoding.LastHiddenState.Span, raw.Span) > 1e-3);
     }
@@ -35,10 +36,10 @@ public sealed class ClipSkipTests
     [Fact]
     public void A_graph_without_hidden_states_says_so()
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random-older"));
+        GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random-older"));
         using OnnxTextEncoder encoder = Loading.TextEncoder(folder);
         TextEncoding encoding = encoder.Encode(Loading.Ids(77), TestContext.Current.CancellationToken);
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => ClipSkip.Normalized(folder, folder.TextEncoders[0], 1)(encoding));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => ClipSkip.Normalized(folder, folder.TextEncoders[0], encoder, 1)(encoding));
         Assert.Contains("hidden states", exception.Message, StringComparison.Ordinal);
         Assert.Equal(folder.PathOf(folder.TextEncoders[0].Graph), exception.Path);
     }
@@ -51,7 +52,7 @@ public sealed class ClipSkipTests
         using ModelCopy copy = new();
         string path = copy.PathOf("m.onnx");
         Graph().Node("Mul", weightFirst ? ["w", "x"] : ["x", "w"], "s").Node("Add", weightFirst ? ["b", "s"] : ["s", "b"], "y").Node("Identity", ["y"], "last_hidden_state").Write(path);
-        (float[] weight, float[] bias) = OnnxLayerNorm.ReadFinal(path, "last_hidden_state");
+        (float[] weight, float[] bias) = FinalLayerNorm.Read(path, "last_hidden_state");
         Assert.Equal([1, 2], weight);
         Assert.Equal([-1, 0.5f], bias);
     }
@@ -62,7 +63,7 @@ public sealed class ClipSkipTests
         using ModelCopy copy = new();
         string path = copy.PathOf("m.onnx");
         Graph().Node("Mul", ["x", "w"], "last_hidden_state").Write(path);
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => OnnxLayerNorm.ReadFinal(path, "last_hidden_state"));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => FinalLayerNorm.Read(path, "last_hidden_state"));
         Assert.Contains("layer norm", exception.Message, StringComparison.Ordinal);
     }
 

@@ -13,9 +13,9 @@ public sealed class ClipTowerTests
         using ModelCopy joint = new(Loading.Tiny("clip-tiny-random"));
         File.Delete(joint.PathOf("onnx/text_model.onnx"));
         File.Delete(joint.PathOf("onnx/vision_model.onnx"));
-        using OnnxModelStore store = new(new());
-        using ClipLease split = await store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny("clip-tiny-random")), "cpu", TestContext.Current.CancellationToken);
-        using ClipLease both = await store.LeaseScorerAsync(ClipFolder.Open(joint.Path), "cpu", TestContext.Current.CancellationToken);
+        using OnnxModelStore store = new(new(), Loading.Loaders);
+        using ClipLease split = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = "cpu" }, TestContext.Current.CancellationToken);
+        using ClipLease both = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(joint.Path), Provider = "cpu" }, TestContext.Current.CancellationToken);
         Assert.True(both.Folder.IsJoint);
 
         ReadOnlyMemory<float> text = split.TextEncoder.Encode(Loading.Ids(77), CancellationToken.None);
@@ -38,8 +38,8 @@ public sealed class ClipTowerTests
     [InlineData("clip-tiny-random-textual-visual", 48)]
     public async Task Rows_of_a_batch_are_the_pictures_alone(string name, int side)
     {
-        using OnnxModelStore store = new(new());
-        using ClipLease lease = await store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny(name)), null, TestContext.Current.CancellationToken);
+        using OnnxModelStore store = new(new(), Loading.Loaders);
+        using ClipLease lease = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny(name)) }, TestContext.Current.CancellationToken);
         Assert.Equal(24, lease.TextEncoder.Encode(Loading.Ids(77), CancellationToken.None).Length);
         int length = 3 * side * side;
         float[] pixels = Loading.Numbers(5 * length);
@@ -77,25 +77,25 @@ public sealed class ClipTowerTests
     [Fact]
     public async Task Graphs_that_do_not_fit_their_folder_are_named()
     {
-        using OnnxModelStore store = new(new());
+        using OnnxModelStore store = new(new(), Loading.Loaders);
         using (ModelCopy copy = new(Loading.Tiny("clip-tiny-random")))
         {
             copy.Set("preprocessor_config.json", "crop_size", 48);
-            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None));
+            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path) }, CancellationToken.None));
             Assert.Contains("takes pictures of 32x32", exception.Message, StringComparison.Ordinal);
         }
 
         using (ModelCopy copy = new(Loading.Tiny("clip-tiny-random")))
         {
             copy.Set("config.json", "projection_dim", 512);
-            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None));
+            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path) }, CancellationToken.None));
             Assert.Contains("config.json says 512", exception.Message, StringComparison.Ordinal);
         }
 
         using (ModelCopy copy = new(Loading.Tiny("clip-tiny-random")))
         {
             File.Copy(copy.PathOf("onnx/vision_model.onnx"), copy.PathOf("onnx/text_model.onnx"), overwrite: true);
-            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), null, CancellationToken.None));
+            ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path) }, CancellationToken.None));
             Assert.Contains("no input for input_ids", exception.Message, StringComparison.Ordinal);
             Assert.Contains("found inputs pixel_values", exception.Message, StringComparison.Ordinal);
         }
@@ -117,10 +117,10 @@ public sealed class ClipTowerTests
     [Fact]
     public async Task A_SigLIP_without_scale_and_bias_is_measured_or_refused()
     {
-        using OnnxModelStore store = new(new());
+        using OnnxModelStore store = new(new(), Loading.Loaders);
         using ModelCopy copy = new(Loading.Tiny("siglip-tiny-random"));
         copy.Set("config.json", "logit_scale", null);
-        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseScorerAsync(ClipFolder.Open(copy.Path), "cpu", CancellationToken.None));
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path), Provider = "cpu" }, CancellationToken.None));
         Assert.Contains("logit_scale and logit_bias are missing", exception.Message, StringComparison.Ordinal);
 
         // A joint graph whose embeddings are values of the picture and positions of the text, with logits 7 · cosine - 2.
@@ -136,7 +136,7 @@ public sealed class ClipTowerTests
             .Node("Mul", ["text_embeds", "text_embeds"], "text2").Node("ReduceSum", ["text2", "axis"], "textSum").Node("Sqrt", ["textSum"], "textNorm")
             .Node("Mul", ["imageNorm", "textNorm"], "norms").Node("Div", ["dot", "norms"], "cosine").Node("Mul", ["cosine", "scale"], "scaled").Node("Add", ["scaled", "bias"], "logits_per_image")
             .Write(copy.PathOf("onnx/model.onnx"));
-        using ClipLease lease = await store.LeaseScorerAsync(ClipFolder.Open(copy.Path), "cpu", TestContext.Current.CancellationToken);
+        using ClipLease lease = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path), Provider = "cpu" }, TestContext.Current.CancellationToken);
         Assert.Equal(7, lease.Logits.Scale, 1e-3f);
         Assert.Equal(-2, lease.Logits.Bias, 1e-3f);
     }

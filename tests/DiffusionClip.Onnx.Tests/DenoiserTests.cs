@@ -1,3 +1,4 @@
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
 
@@ -23,15 +24,15 @@ public sealed class DenoiserTests
     [InlineData("sd1-inpaint-tiny-random", true, false)]
     public void Every_layout_is_mapped_and_runs(string name, bool sharesTimestep, bool integer)
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny(name));
+        GeneratorFolder folder = Folders.Generator(Loading.Tiny(name));
         using OnnxDenoiser denoiser = Loading.Denoiser(folder);
         DenoiserDescriptor descriptor = denoiser.Descriptor;
         Assert.Equal((sharesTimestep, integer), (denoiser.Ports.Timestep.Rank == 0 || denoiser.Ports.Timestep.Fixed(0) == 1, denoiser.Ports.Timestep.IsInteger));
         Assert.Equal(folder.Denoiser.InChannels, descriptor.InChannels);
         Assert.Equal(4, descriptor.OutChannels);
         Assert.Equal(folder.Denoiser.CrossAttentionDim, descriptor.CrossAttentionDim);
-        Assert.Equal(folder.Denoiser.TimeCondProjDim ?? 0, descriptor.GuidanceEmbedDim);
-        Assert.Equal(name.StartsWith("sdxl", StringComparison.Ordinal) ? (24, 6) : (0, 0), (descriptor.PooledDim, descriptor.TimeIds));
+        Assert.Equal(folder.Denoiser.TimeCondProjDim ?? 0, descriptor.WidthOf(ConditioningRole.GuidanceEmbeds));
+        Assert.Equal(name.StartsWith("sdxl", StringComparison.Ordinal) ? (24, 6) : (0, 0), (descriptor.WidthOf(ConditioningRole.PooledEmbeds), descriptor.WidthOf(ConditioningRole.TimeIds)));
 
         // Rows of one run and runs of one row are the same, and rows do not mix.
         TextConditioning[] conditionings = [Conditioning(descriptor, 1), Conditioning(descriptor, 2)];
@@ -69,7 +70,7 @@ public sealed class DenoiserTests
     [InlineData("sd1-tiny-random-fp16", 0.05f)]
     public void Other_exports_of_one_model_give_the_same(string name, float tolerance)
     {
-        DiffusionFolder original = DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")), other = DiffusionFolder.Open(Loading.Tiny(name));
+        GeneratorFolder original = Folders.Generator(Loading.Tiny("sd1-tiny-random")), other = Folders.Generator(Loading.Tiny(name));
         Assert.InRange(Loading.WorstDifference(Evaluate(original, out float[] text, out float[] picture), Evaluate(other, out float[] otherText, out float[] otherPicture)), 0, tolerance);
         Assert.InRange(Loading.WorstDifference(text, otherText), 0, tolerance);
         Assert.InRange(Loading.WorstDifference(picture, otherPicture), 0, tolerance);
@@ -81,7 +82,7 @@ public sealed class DenoiserTests
     [InlineData("sd1-tiny-random-int64")]
     public void A_run_allocates_no_managed_byte(string name)
     {
-        using OnnxDenoiser denoiser = Loading.Denoiser(DiffusionFolder.Open(Loading.Tiny(name)));
+        using OnnxDenoiser denoiser = Loading.Denoiser(Folders.Generator(Loading.Tiny(name)));
         using IDenoiserBinding binding = denoiser.Bind(Shape, 2, 77);
         TextConditioning a = Conditioning(denoiser.Descriptor, 1), b = Conditioning(denoiser.Descriptor, 2);
         void Evaluate(float timestep)
@@ -106,7 +107,7 @@ public sealed class DenoiserTests
     [Fact]
     public void Conditioning_is_uploaded_when_it_changes()
     {
-        using OnnxDenoiser denoiser = Loading.Denoiser(DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")));
+        using OnnxDenoiser denoiser = Loading.Denoiser(Folders.Generator(Loading.Tiny("sd1-tiny-random")));
         using IDenoiserBinding binding = denoiser.Bind(Shape, 1, 77);
         Loading.Numbers(256).CopyTo(binding.Sample(0));
         TextConditioning a = Conditioning(denoiser.Descriptor, 1), b = Conditioning(denoiser.Descriptor, 2);
@@ -124,7 +125,7 @@ public sealed class DenoiserTests
     [Fact]
     public async Task Threads_share_a_session_and_get_the_bits_of_one()
     {
-        using OnnxDenoiser denoiser = Loading.Denoiser(DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")));
+        using OnnxDenoiser denoiser = Loading.Denoiser(Folders.Generator(Loading.Tiny("sd1-tiny-random")));
         float[] expected = Run(0);
         float[][] results = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() =>
         {
@@ -189,7 +190,7 @@ public sealed class DenoiserTests
     [Fact]
     public void A_binding_outlives_its_denoiser()
     {
-        OnnxDenoiser denoiser = Loading.Denoiser(DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")));
+        OnnxDenoiser denoiser = Loading.Denoiser(Folders.Generator(Loading.Tiny("sd1-tiny-random")));
         using IDenoiserBinding binding = denoiser.Bind(Shape, 1, 77);
         denoiser.Dispose();
         denoiser.Dispose();
@@ -216,7 +217,7 @@ public sealed class DenoiserTests
             .Node("ReduceSum", ["encoder_hidden_states", "axes"], "sum").Node("Reshape", ["sum", "shape"], "sum4")
             .Node("Add", ["st", "sum4"], "out_sample")
             .Write(copy.PathOf("unet/model.onnx"));
-        using OnnxDenoiser denoiser = new(Loading.Session(copy.PathOf("unet/model.onnx")), Loading.Describe());
+        using OnnxDenoiser denoiser = Loading.Denoiser(copy.PathOf("unet/model.onnx"));
         using IDenoiserBinding binding = denoiser.Bind(new(4, 8, 8), 3, 1);
         for (int row = 0; row < 3; row++)
         {
@@ -235,10 +236,10 @@ public sealed class DenoiserTests
     public void Sessions_of_one_shape_each_give_what_one_for_all_gives()
     {
         // What DirectML gets, tried on the processor.
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random-older"));
-        OnnxSession shapes = OnnxSession.Load(folder.PathOf("unet/model.onnx"), "cpu", Loading.Environment, fixShapes: true);
-        using OnnxDenoiser each = new(shapes, folder.Denoiser), all = Loading.Denoiser(folder);
-        Assert.Equal(all.Descriptor, each.Descriptor);
+        GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random-older"));
+        OnnxSession shapes = OnnxSession.Load(GraphSource.OfFile(folder.PathOf("unet/model.onnx")), "cpu", Loading.Environment, fixShapes: true);
+        using OnnxDenoiser each = new(shapes, folder.Denoiser, UnetFamily.Signature(folder.Denoiser)), all = Loading.Denoiser(folder);
+        Assert.Equivalent(all.Descriptor, each.Descriptor);
         for (int i = 0; i < 6; i++)
         {
             LatentShape shape = new(4, 8 + (2 * (i % 5)), 8);
@@ -269,7 +270,7 @@ public sealed class DenoiserTests
 
         // Other names do where only one input fits.
         Unet("a", "b", "c").Write(path);
-        using (new OnnxDenoiser(Loading.Session(path), Loading.Describe()))
+        using (Loading.Denoiser(path)) 
         {
         }
 
@@ -280,7 +281,7 @@ public sealed class DenoiserTests
         void Refused(TinyGraph graph, params string[] parts)
         {
             graph.Write(path);
-            ModelFolderException exception = Assert.Throws<ModelFolderException>(() => new OnnxDenoiser(Loading.Session(path), Loading.Describe()));
+            ModelFolderException exception = Assert.Throws<ModelFolderException>(() => Loading.Denoiser(path)) ;
             Assert.Equal(path, exception.Path);
             Assert.All(parts, part => Assert.Contains(part, exception.Message, StringComparison.Ordinal));
             Assert.DoesNotContain('\n', exception.Message);
@@ -292,7 +293,7 @@ public sealed class DenoiserTests
     {
         using ModelCopy copy = new();
         Unet("sample", "timestep", "encoder_hidden_states").Write(copy.PathOf("m.onnx"));
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => new OnnxDenoiser(Loading.Session(copy.PathOf("m.onnx")), Loading.Describe(width: 768)));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => Loading.Denoiser(copy.PathOf("m.onnx"), width: 768));
         Assert.Contains("width of text embeddings is 8", exception.Message, StringComparison.Ordinal);
         Assert.Contains("768", exception.Message, StringComparison.Ordinal);
     }
@@ -311,7 +312,7 @@ public sealed class DenoiserTests
     [Fact]
     public void Wrong_shapes_are_refused_before_the_run()
     {
-        using OnnxDenoiser denoiser = Loading.Denoiser(DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")));
+        using OnnxDenoiser denoiser = Loading.Denoiser(Folders.Generator(Loading.Tiny("sd1-tiny-random")));
         Assert.Throws<ArgumentException>(() => denoiser.Bind(new(3, 8, 8), 1, 77));
         Assert.Throws<ArgumentOutOfRangeException>(() => denoiser.Bind(Shape, 0, 77));
         using IDenoiserBinding binding = denoiser.Bind(Shape, 1, 77);
@@ -329,7 +330,7 @@ public sealed class DenoiserTests
         new TinyGraph()
             .Input("sample", TinyGraph.Float, "b", 4, 64, 64).Input("timestep", TinyGraph.Float).Input("encoder_hidden_states", TinyGraph.Float, "b", "s", 8)
             .Output("out_sample", TinyGraph.Float, "b", 4, 64, 64).Node("Mul", ["sample", "timestep"], "out_sample").Write(copy.PathOf("m.onnx"));
-        using OnnxDenoiser denoiser = new(Loading.Session(copy.PathOf("m.onnx")), Loading.Describe());
+        using OnnxDenoiser denoiser = Loading.Denoiser(copy.PathOf("m.onnx"));
         Assert.Equal((64, 64), (denoiser.Descriptor.FixedHeight, denoiser.Descriptor.FixedWidth));
         Assert.Contains("takes only 64x64", Assert.Throws<InvalidRequestException>(() => denoiser.Bind(new(4, 32, 64), 1, 77)).Message, StringComparison.Ordinal);
     }
@@ -337,7 +338,7 @@ public sealed class DenoiserTests
     [Fact]
     public void A_thousand_runs_do_not_grow_the_process()
     {
-        using OnnxDenoiser denoiser = Loading.Denoiser(DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")));
+        using OnnxDenoiser denoiser = Loading.Denoiser(Folders.Generator(Loading.Tiny("sd1-tiny-random")));
         TextConditioning conditioning = Conditioning(denoiser.Descriptor, 1);
         void Runs(int count)
         {
@@ -368,14 +369,14 @@ public sealed class DenoiserTests
     }
 
     private static TextConditioning Conditioning(DenoiserDescriptor descriptor, int seed) =>
-        new(Loading.Numbers(77 * descriptor.CrossAttentionDim, seed), 77)
+        new(Loading.Numbers(77 * descriptor.CrossAttentionDim, seed), 77, new Dictionary<ConditioningRole, ReadOnlyMemory<float>>
         {
-            GuidanceEmbeds = Loading.Numbers(descriptor.GuidanceEmbedDim, seed + 10),
-            PooledEmbeds = Loading.Numbers(descriptor.PooledDim, seed + 20),
-            TimeIds = descriptor.TimeIds > 0 ? new float[] { 64, 64, 0, 0, 64, 64 } : ReadOnlyMemory<float>.Empty,
-        };
+            [ConditioningRole.GuidanceEmbeds] = Loading.Numbers(descriptor.WidthOf(ConditioningRole.GuidanceEmbeds), seed + 10),
+            [ConditioningRole.PooledEmbeds] = Loading.Numbers(descriptor.WidthOf(ConditioningRole.PooledEmbeds), seed + 20),
+            [ConditioningRole.TimeIds] = descriptor.WidthOf(ConditioningRole.TimeIds) > 0 ? new float[] { 64, 64, 0, 0, 64, 64 } : default,
+        });
 
-    private static float[] Evaluate(DiffusionFolder folder, out float[] text, out float[] picture)
+    private static float[] Evaluate(GeneratorFolder folder, out float[] text, out float[] picture)
     {
         using OnnxTextEncoder encoder = Loading.TextEncoder(folder);
         using OnnxDenoiser denoiser = Loading.Denoiser(folder);
@@ -407,7 +408,7 @@ public sealed class DenoiserTests
         }
 
         graph.Node("Identity", [$"x{nodes}"], "out_sample").Write(copy.PathOf("unet/model.onnx"));
-        return new(Loading.Session(copy.PathOf("unet/model.onnx")), Loading.Describe());
+        return Loading.Denoiser(copy.PathOf("unet/model.onnx"));
     }
 
     private static byte[] Longs(params long[] values) => System.Runtime.InteropServices.MemoryMarshal.AsBytes<long>(values).ToArray();

@@ -9,23 +9,23 @@ public sealed class ExecutionProviderTests
     [Fact]
     public async Task One_that_is_asked_for_and_absent_is_an_error_that_says_which_there_are()
     {
-        using OnnxModelStore store = new(new());
+        using OnnxModelStore store = new(new(), Loading.Loaders);
         IReadOnlyList<string> available = ExecutionProviders.Available();
         Assert.Contains("cpu", available);
         string absent = new[] { "cuda", "dml" }.First(name => !available.Contains(name));
         ExecutionProviderException exception = await Assert.ThrowsAsync<ExecutionProviderException>(
-            () => store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny("clip-tiny-random")), absent, CancellationToken.None));
+            () => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = absent }, CancellationToken.None));
         Assert.Contains($"'{absent}'", exception.Message, StringComparison.Ordinal);
         Assert.Contains($"available are {string.Join(", ", available)}", exception.Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<InvalidRequestException>(() => store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny("clip-tiny-random")), "gpu", CancellationToken.None));
+        await Assert.ThrowsAsync<InvalidRequestException>(() => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = "gpu" }, CancellationToken.None));
     }
 
     [Fact]
     public async Task Auto_says_why_it_fell_back()
     {
         Assert.SkipUnless(ExecutionProviders.Available() is ["cpu"], "this build has another provider");
-        using OnnxModelStore store = new(new());
-        using ClipLease lease = await store.LeaseScorerAsync(ClipFolder.Open(Loading.Tiny("clip-tiny-random")), "AUTO", CancellationToken.None);
+        using OnnxModelStore store = new(new(), Loading.Loaders);
+        using ClipLease lease = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = "AUTO" }, CancellationToken.None);
         Assert.Equal("cpu", lease.Provider.Name);
         Assert.Equal("provider auto fell back to cpu: this build of ONNX Runtime has no cuda and no dml", lease.Provider.FallbackReason);
     }

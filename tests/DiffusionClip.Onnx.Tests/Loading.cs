@@ -1,3 +1,4 @@
+using DiffusionClip.Families;
 using DiffusionClip.Models;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -18,14 +19,19 @@ internal static class Loading
 
     public static string Embedded(string name) => Path.Combine(Golden.Repository, "models", name);
 
+    public static IReadOnlyList<OnnxModelLoader> Loaders { get; } = [new GeneratorLoader(Folders.Families), new ClipLoader()];
+
     public static OnnxSession Session(string path) => OnnxSession.Load(path, "cpu", Environment);
 
-    public static OnnxDenoiser Denoiser(DiffusionFolder folder) => new(Session(folder.PathOf(folder.Denoiser.Graph)), folder.Denoiser);
+    public static OnnxDenoiser Denoiser(GeneratorFolder folder) => new(Session(folder.PathOf(folder.Denoiser.Graph)), folder.Denoiser, UnetFamily.Signature(folder.Denoiser));
 
-    public static OnnxTextEncoder TextEncoder(DiffusionFolder folder, int index = 0) =>
+    /// <summary>A graph made by a test, as a UNet.</summary>
+    public static OnnxDenoiser Denoiser(string path, int width = 8) => new(Session(path), Describe(width), UnetFamily.Signature(Describe(width)));
+
+    public static OnnxTextEncoder TextEncoder(GeneratorFolder folder, int index = 0) =>
         new(Session(folder.PathOf(folder.TextEncoders[index].Graph)), folder.TextEncoders[index]);
 
-    public static OnnxLatentDecoder Decoder(DiffusionFolder folder, AutoencoderFolder? part = null) =>
+    public static OnnxLatentDecoder Decoder(GeneratorFolder folder, AutoencoderFolder? part = null) =>
         new(Session(folder.PathOf((part ?? folder.Decoder).Graph)), part ?? folder.Decoder);
 
     /// <summary>What a folder would say of a graph made by a test.</summary>

@@ -15,7 +15,7 @@ public sealed class TextEncoderTests
     [InlineData("sdxl-tiny-random", 1, 48, 24, 4)]
     public void Every_layout_is_mapped_and_runs(string name, int index, int hidden, int pooled, int layers)
     {
-        using OnnxTextEncoder encoder = Loading.TextEncoder(DiffusionFolder.Open(Loading.Tiny(name)), index);
+        using OnnxTextEncoder encoder = Loading.TextEncoder(Folders.Generator(Loading.Tiny(name)), index);
         Assert.Equal(hidden, encoder.HiddenSize);
         TextEncoding encoding = encoder.Encode(Loading.Ids(77), TestContext.Current.CancellationToken);
         Assert.Equal(77 * hidden, encoding.LastHiddenState.Length);
@@ -53,7 +53,7 @@ public sealed class TextEncoderTests
     [Fact]
     public void A_graph_of_another_width_is_named()
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random"));
+        GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random"));
         ModelFolderException exception = Assert.Throws<ModelFolderException>(() => new OnnxTextEncoder(Loading.Session(folder.PathOf("text_encoder/model.onnx")), Describe(48)));
         Assert.Contains("32 wide", exception.Message, StringComparison.Ordinal);
         Assert.Contains("hidden_size 48", exception.Message, StringComparison.Ordinal);
@@ -62,8 +62,8 @@ public sealed class TextEncoderTests
     [Fact]
     public void Sessions_of_one_shape_each_give_what_one_for_all_gives()
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random"));
-        OnnxSession shapes = OnnxSession.Load(folder.PathOf("text_encoder/model.onnx"), "cpu", Loading.Environment, fixShapes: true);
+        GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random"));
+        OnnxSession shapes = OnnxSession.Load(GraphSource.OfFile(folder.PathOf("text_encoder/model.onnx")), "cpu", Loading.Environment, fixShapes: true);
         using OnnxTextEncoder each = new(shapes, folder.TextEncoders[0]), all = Loading.TextEncoder(folder);
         foreach (int length in new[] { 77, 20, 77 })
         {
@@ -79,7 +79,7 @@ public sealed class TextEncoderTests
     [Fact]
     public void A_cancelled_token_ends_it()
     {
-        using OnnxTextEncoder encoder = Loading.TextEncoder(DiffusionFolder.Open(Loading.Tiny("sd1-tiny-random")));
+        using OnnxTextEncoder encoder = Loading.TextEncoder(Folders.Generator(Loading.Tiny("sd1-tiny-random")));
         Assert.Throws<OperationCanceledException>(() => encoder.Encode(Loading.Ids(77), new CancellationToken(canceled: true)));
         Assert.Equal(77 * 32, encoder.Encode(Loading.Ids(77), CancellationToken.None).LastHiddenState.Length);
     }

@@ -11,6 +11,7 @@ internal sealed class TinyGraph
     private readonly List<byte[]> _inputs = [];
     private readonly List<byte[]> _outputs = [];
     private readonly List<byte[]> _initializers = [];
+    private readonly List<byte> _metadata = [];
     private string _domain = "";
 
     /// <summary>An input; sizes are numbers or names.</summary>
@@ -58,6 +59,13 @@ internal sealed class TinyGraph
         return this;
     }
 
+    /// <summary>An entry of metadata_props.</summary>
+    public TinyGraph Metadata(string key, string value)
+    {
+        _metadata.AddRange(Message(14, [.. Text(1, key), .. Text(2, value)]));
+        return this;
+    }
+
     public byte[] ToBytes()
     {
         byte[] graph = [
@@ -70,7 +78,8 @@ internal sealed class TinyGraph
             .. Number(1, 8),
             .. Message(7, graph),
             .. Message(8, [.. Text(1, ""), .. Number(2, 17)]),
-            .. _domain.Length > 0 ? Message(8, [.. Text(1, _domain), .. Number(2, 1)]) : []];
+            .. _domain.Length > 0 ? Message(8, [.. Text(1, _domain), .. Number(2, 1)]) : [],
+            .. _metadata];
     }
 
     public void Write(string path)

@@ -56,7 +56,7 @@ internal static class ModelsVerb
         var table = new ResultTable("model", "kind", ">size", "licence", "scorer", "folder");
         foreach (ModelEntry model in models)
         {
-            table.Add(model.Id, KindOf(model.Kind), Size(model.Size), model.License ?? "", model.Scorer ?? "", model.Problem is null ? Paths.Shown(model.Path) : $"cannot be used: {model.Problem}");
+            table.Add(model.Id, model.Kind?.Name ?? "?", Size(model.Size), model.License ?? "", model.Scorer ?? "", model.Problem is null ? Paths.Shown(model.Path) : $"cannot be used: {model.Problem}");
         }
 
         table.Write(terminal);
@@ -71,11 +71,11 @@ internal static class ModelsVerb
         var facts = new List<(string Name, object? Value)>
         {
             ("id", folder.Id),
-            ("kind", KindOf(folder.Kind)),
+            ("kind", folder.Kind.Name),
             ("path", folder.Path),
             ("license", folder.License),
         };
-        facts.AddRange(folder is DiffusionFolder diffusion ? Facts(diffusion) : Facts((ClipFolder)folder));
+        facts.AddRange(folder is GeneratorFolder diffusion ? Facts(diffusion) : Facts((ClipFolder)folder));
         if (json)
         {
             var record = new OrderedDictionary<string, object?>();
@@ -102,10 +102,10 @@ internal static class ModelsVerb
         return ExitCodes.Success;
     }
 
-    private static IEnumerable<(string Name, object? Value)> Facts(DiffusionFolder folder)
+    private static IEnumerable<(string Name, object? Value)> Facts(GeneratorFolder folder)
     {
         yield return ("pipeline", folder.PipelineClass);
-        yield return ("prediction_type", folder.PredictionType);
+        yield return ("prediction_type", folder.Scheduler.TryGetProperty("prediction_type", out JsonElement prediction) ? prediction.GetString() ?? "epsilon" : "epsilon");
         yield return ("scheduler", folder.Scheduler.TryGetProperty("_class_name", out JsonElement name) ? name.GetString() : null);
         yield return ("num_inference_steps", folder.Defaults.NumInferenceSteps);
         yield return ("guidance_scale", folder.Defaults.GuidanceScale);
@@ -214,8 +214,6 @@ internal static class ModelsVerb
         var info = new FileInfo(folder.PathOf(file));
         return info.Exists ? info.Length : null;
     }
-
-    private static string KindOf(ModelKind? kind) => kind switch { ModelKind.Diffusion => "stable-diffusion", ModelKind.Clip => "clip", _ => "?" };
 
     private static string StateOf(FileState state) => state switch
     {

@@ -12,7 +12,7 @@ internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions opti
 
     /// <summary>Those that can be used, the default first.</summary>
     public IReadOnlyList<ModelEntry> List() =>
-        [.. catalog.List().Where(entry => entry is { Kind: ModelKind.Diffusion, Problem: null }).OrderBy(entry => IsDefault(entry.Id) ? 0 : 1)];
+        [.. catalog.List().Where(entry => entry.Kind == ModelKind.Diffusion && entry.Problem is null).OrderBy(entry => IsDefault(entry.Id) ? 0 : 1)];
 
     /// <summary>Id of the default.</summary>
     public string Default => List().FirstOrDefault(entry => IsDefault(entry.Id))?.Id ?? options.DefaultModel;
@@ -29,11 +29,11 @@ internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions opti
     /// <summary>SHA-256 of a model; null while a large one is being read.</summary>
     public async Task<string?> HashAsync(ModelEntry entry)
     {
-        Task<string?> hash = _hashes.GetOrAdd($"{entry.Path}\n{entry.Size}", static (_, path) => Task.Run(() =>
+        Task<string?> hash = _hashes.GetOrAdd($"{entry.Path}\n{entry.Size}", (_, path) => Task.Run(() =>
         {
             try
             {
-                return ModelHashes.Compute(ModelFolder.Open(path)).Identity;
+                return ModelHashes.Compute(catalog.Formats.Open(path)).Identity;
             }
             catch (Exception exception) when (exception is ModelFolderException or IOException or UnauthorizedAccessException)
             {

@@ -22,11 +22,11 @@ internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalo
         {
             try
             {
-                DiffusionFolder folder = catalog.ResolveGenerator(options.DefaultModel);
-                using GeneratorLease generator = await store.LeaseGeneratorAsync(folder, options.Provider, stoppingToken).ConfigureAwait(false);
+                GeneratorFolder folder = catalog.ResolveGenerator(options.DefaultModel);
+                using GeneratorLease generator = await store.LeaseAsync<GeneratorLease>(new() { Folder = folder, Provider = options.Provider }, stoppingToken).ConfigureAwait(false);
                 if (catalog.ScorerOf(folder) is { } clip)
                 {
-                    using ClipLease scorer = await store.LeaseScorerAsync(clip, options.Provider, stoppingToken).ConfigureAwait(false);
+                    using ClipLease scorer = await store.LeaseAsync<ClipLease>(new() { Folder = clip, Provider = options.Provider }, stoppingToken).ConfigureAwait(false);
                 }
 
                 _problem = null;

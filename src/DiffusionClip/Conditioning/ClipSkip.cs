@@ -16,7 +16,7 @@ internal static class ClipSkip
     /// The choice; throws <see cref="ModelFolderException"/> where the graph does not list hidden states, and
     /// <see cref="InvalidRequestException"/> where there are not so many layers.
     /// </returns>
-    public static Func<TextEncoding, ReadOnlyMemory<float>> Raw(DiffusionFolder folder, TextEncoderFolder encoder, int skip) => encoding =>
+    public static Func<TextEncoding, ReadOnlyMemory<float>> Raw(GeneratorFolder folder, TextEncoderFolder encoder, int skip) => encoding =>
     {
         int count = encoding.HiddenStates.Count;
         if (count == 0)
@@ -27,54 +27,37 @@ internal static class ClipSkip
 
         return skip < count
             ? encoding.HiddenStates[count - 1 - skip]
-            : throw new InvalidRequestException("clip_skip", skip.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"the text encoder of {folder.Id} has {count - 1} layers"));
+            : throw new InvalidRequestException(
+                "clip_skip",
+                skip.ToString(CultureInfo.InvariantCulture),
+                string.Create(CultureInfo.InvariantCulture, $"the text encoder of {folder.Id} has {count - 1} layers"));
     };
 
-    /// <summary>Chooses a hidden state and gives it the final layer norm, whose weights are read from the graph.</summary>
-    /// <inheritdoc cref="Raw"/>
-    public static Func<TextEncoding, ReadOnlyMemory<float>> Normalized(DiffusionFolder folder, TextEncoderFolder encoder, int skip)
+    /// <summary>Chooses a hidden state and gives it the layer norm that the encoder ends with.</summary>
+    /// <param name="folder">The model's folder, for errors.</param>
+    /// <param name="part">The encoder's part of it.</param>
+    /// <param name="encoder">The encoder, which knows its final layer norm.</param>
+    /// <param name="skip">Layers left out at the end; 0 for the last.</param>
+    /// <returns>The choice; throws as <see cref="Raw"/> does, and where the encoder has no final layer norm.</returns>
+    public static Func<TextEncoding, ReadOnlyMemory<float>> Normalized(GeneratorFolder folder, TextEncoderFolder part, ITextEncoder encoder, int skip)
     {
-        Func<TextEncoding, ReadOnlyMemory<float>> raw = Raw(folder, encoder, skip);
-        var norm = new Lazy<FinalLayerNorm>(() => FinalLayerNorm.Read(folder, encoder));
+        Func<TextEncoding, ReadOnlyMemory<float>> raw = Raw(folder, part, skip);
         return encoding =>
         {
             ReadOnlyMemory<float> hidden = raw(encoding);
-            return norm.Value.Apply(hidden.Span);
+            LayerNormWeights norm = encoder.FinalNorm
+                ?? throw new ModelFolderException(folder.PathOf(part.Graph), "has no final layer norm, which clip skip needs; leave clip_skip out");
+            return Normalize(hidden.Span, norm);
         };
     }
-}
 
-/// <summary>The layer norm that ends a text encoder (Ba et al. 2016).</summary>
-internal sealed class FinalLayerNorm
-{
-    private readonly float[] _weight;
-    private readonly float[] _bias;
-    private readonly float _epsilon;
-
-    private FinalLayerNorm(float[] weight, float[] bias, float epsilon)
-    {
-        _weight = weight;
-        _bias = bias;
-        _epsilon = epsilon;
-    }
-
-    /// <summary>Reads the weights from the initializers of an encoder's graph.</summary>
-    /// <exception cref="ModelFolderException">The graph has none that can be recognized.</exception>
-    public static FinalLayerNorm Read(DiffusionFolder folder, TextEncoderFolder encoder)
-    {
-        string path = folder.PathOf(encoder.Graph);
-        (float[] weight, float[] bias) = OnnxLayerNorm.ReadFinal(path, "last_hidden_state");
-        return weight.Length == encoder.HiddenSize && bias.Length == encoder.HiddenSize
-            ? new(weight, bias, encoder.LayerNormEpsilon)
-            : throw new ModelFolderException(path, $"its final layer norm has {weight.Length} weights and {bias.Length} biases; expected {encoder.HiddenSize} (hidden_size of {encoder.ConfigPath})");
-    }
-
-    /// <summary>Normalizes each row to mean 0 and variance 1, then scales and shifts it.</summary>
+    /// <summary>Normalizes each row to mean 0 and variance 1, then scales and shifts it (Ba et al. 2016).</summary>
     /// <param name="hidden">[tokens, hidden_size].</param>
-    public float[] Apply(ReadOnlySpan<float> hidden)
+    /// <param name="norm">The weights.</param>
+    private static float[] Normalize(ReadOnlySpan<float> hidden, LayerNormWeights norm)
     {
         float[] normalized = new float[hidden.Length];
-        int width = _weight.Length;
+        int width = norm.Weight.Length;
         for (int start = 0; start < hidden.Length; start += width)
         {
             ReadOnlySpan<float> row = hidden.Slice(start, width);
@@ -93,8 +76,8 @@ internal sealed class FinalLayerNorm
             }
 
             TensorPrimitives.Subtract(row, (float)mean, result);
-            TensorPrimitives.Multiply(result, (float)(1 / Math.Sqrt((variance / width) + _epsilon)), result);
-            TensorPrimitives.MultiplyAdd(result, _weight, _bias, result);
+            TensorPrimitives.Multiply(result, (float)(1 / Math.Sqrt((variance / width) + norm.Epsilon)), result);
+            TensorPrimitives.MultiplyAdd(result, norm.Weight.Span, norm.Bias.Span, result);
         }
 
         return normalized;

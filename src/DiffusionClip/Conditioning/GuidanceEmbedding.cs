@@ -34,7 +34,7 @@ public static class GuidanceEmbedding
     /// <summary>The embedding that a folder's denoiser takes; empty if it takes none.</summary>
     /// <param name="folder">The model's folder.</param>
     /// <param name="guidanceScale">The guidance scale.</param>
-    public static ReadOnlyMemory<float> For(DiffusionFolder folder, float guidanceScale)
+    public static ReadOnlyMemory<float> For(GeneratorFolder folder, float guidanceScale)
     {
         ArgumentNullException.ThrowIfNull(folder);
         return folder.Denoiser.TimeCondProjDim switch

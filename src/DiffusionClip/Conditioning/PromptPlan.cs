@@ -1,5 +1,4 @@
 using DiffusionClip.Conditioning.Prompts;
-using DiffusionClip.Models;
 using DiffusionClip.Runtime;
 using DiffusionClip.Tokenization;
 
@@ -33,28 +32,27 @@ public sealed class PromptPlan
     /// <summary>What of them is not supported, one line each.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>Tokenizes both prompts for every text encoder of a folder.</summary>
-    /// <param name="folder">The model's folder: token limits.</param>
-    /// <param name="tokenizers">Its CLIP tokenizers, in the order of its text encoders.</param>
-    /// <param name="prompt">The prompts and their syntax; null means the webui's.</param>
-    /// <param name="steps">The steps that edits count.</param>
-    /// <exception cref="InvalidRequestException">The edits make more text than a run may have.</exception>
-    public static PromptPlan Of(DiffusionFolder folder, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt, PromptSteps steps)
-    {
-        ArgumentNullException.ThrowIfNull(folder);
-        return Of([.. folder.TextEncoders.Select(encoder => encoder.TokenLimit)], tokenizers, prompt, steps);
-    }
-
-    /// <summary>Tokenizes both prompts.</summary>
+    /// <summary>Tokenizes both prompts for CLIP text encoders.</summary>
     /// <param name="limits">Token limit of each text encoder, start and end included.</param>
     /// <param name="tokenizers">The tokenizer of each.</param>
     /// <param name="prompt">The prompts and their syntax; null means the webui's.</param>
     /// <param name="steps">The steps that edits count.</param>
     /// <exception cref="InvalidRequestException">The edits make more text than a run may have.</exception>
-    public static PromptPlan Of(IReadOnlyList<int> limits, IReadOnlyList<ClipTokenizer> tokenizers, PromptRequest prompt, PromptSteps steps)
+    public static PromptPlan Of(IReadOnlyList<int> limits, IReadOnlyList<ITokenizer> tokenizers, PromptRequest prompt, PromptSteps steps)
     {
         ArgumentNullException.ThrowIfNull(limits);
         ArgumentNullException.ThrowIfNull(tokenizers);
+        return Of([.. limits.Select((limit, i) => new ClipPromptReader(tokenizers[i], limit))], prompt, steps);
+    }
+
+    /// <summary>Tokenizes both prompts.</summary>
+    /// <param name="readers">A reader for each text encoder, in their order.</param>
+    /// <param name="prompt">The prompts and their syntax; null means the webui's.</param>
+    /// <param name="steps">The steps that edits count.</param>
+    /// <exception cref="InvalidRequestException">The edits make more text than a run may have.</exception>
+    public static PromptPlan Of(IReadOnlyList<IPromptReader> readers, PromptRequest prompt, PromptSteps steps)
+    {
+        ArgumentNullException.ThrowIfNull(readers);
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentNullException.ThrowIfNull(steps);
         var warnings = new List<string>();
@@ -66,19 +64,19 @@ public sealed class PromptPlan
         // Without a text of their own, the encoders after the first read what the first one reads.
         PromptSide Both(string field, string text, string? second)
         {
-            PromptSide side = Side(field, text, isPlain, limits, tokenizers, steps, warnings);
-            return second is null || second == text ? side : side.With(Side($"{field}_2", second, isPlain, limits, tokenizers, steps, warnings));
+            PromptSide side = Side(field, text, isPlain, readers, steps, warnings);
+            return second is null || second == text ? side : side.With(Side($"{field}_2", second, isPlain, readers, steps, warnings));
         }
     }
 
     /// <summary>Encodes every text and joins the two sides: whichever has fewer windows gets empty ones.</summary>
     /// <param name="guided">Whether guidance needs the negative side.</param>
-    /// <param name="encode">What the family makes of a text's windows, one entry per text encoder, all of one number; and whether they are the negative side's.</param>
-    public ConditioningSchedule Schedule(bool guided, Func<IReadOnlyList<PromptWindows>, bool, TextConditioning> encode)
+    /// <param name="encode">What the family makes of a text's tokens, one entry per text encoder, padded to one number of windows; and whether they are the negative side's.</param>
+    public ConditioningSchedule Schedule(bool guided, Func<IReadOnlyList<EncoderTokens>, bool, TextConditioning> encode)
     {
         ArgumentNullException.ThrowIfNull(encode);
         PromptSide[] sides = guided ? [Positive, Negative] : [Positive];
-        int windows = sides.SelectMany(side => side.Stretches).SelectMany(stretch => stretch.Encoders).Max(encoder => encoder.Windows.Count);
+        int windows = sides.SelectMany(side => side.Stretches).SelectMany(stretch => stretch.Encoders).Max(encoder => encoder.Sequences);
 
         // One object per text: the denoiser uploads what it has not seen.
         var positives = new Dictionary<string, TextConditioning>(StringComparer.Ordinal);
@@ -109,7 +107,7 @@ public sealed class PromptPlan
     }
 
     private static PromptSide Side(
-        string field, string text, bool isPlain, IReadOnlyList<int> limits, IReadOnlyList<ClipTokenizer> tokenizers, PromptSteps steps, List<string> warnings)
+        string field, string text, bool isPlain, IReadOnlyList<IPromptReader> readers, PromptSteps steps, List<string> warnings)
     {
         string words = text;
         IEnumerable<ScheduledPrompt> schedule = [new(steps.Count, text)];
@@ -121,13 +119,13 @@ public sealed class PromptPlan
             schedule = PromptSchedule.Enumerate(words, steps.Count);
         }
 
-        var known = new Dictionary<string, IReadOnlyList<PromptWindows>>(StringComparer.Ordinal);
+        var known = new Dictionary<string, IReadOnlyList<EncoderTokens>>(StringComparer.Ordinal);
         var stretches = new List<PromptStretch>();
         long characters = 0;
         int windows = 0;
         foreach ((int until, string scheduled) in schedule)
         {
-            if (!known.TryGetValue(scheduled, out IReadOnlyList<PromptWindows>? encoders))
+            if (!known.TryGetValue(scheduled, out IReadOnlyList<EncoderTokens>? encoders))
             {
                 characters += scheduled.Length;
                 if (known.Count > 0 && (characters > MostCharacters || windows > MostWindows))
@@ -136,9 +134,9 @@ public sealed class PromptPlan
                 }
 
                 IReadOnlyList<WeightedText> runs = isPlain ? [new(scheduled, 1)] : PromptEmphasis.Parse(scheduled);
-                encoders = [.. limits.Select((limit, i) => PromptWindows.Of(tokenizers[i], limit, runs))];
+                encoders = [.. readers.Select(reader => reader.Read(runs))];
                 known.Add(scheduled, encoders);
-                windows = Math.Max(windows, encoders.Max(encoder => encoder.Windows.Count));
+                windows = Math.Max(windows, encoders.Max(encoder => encoder.Sequences));
                 if (known.Count > 1 && known.Count * windows > MostWindows)
                 {
                     throw TooMuch(field, text);
@@ -177,7 +175,7 @@ public sealed class PromptPlan
         for (int encoder = 0; encoder < side.Stretches[0].Encoders.Count; encoder++)
         {
             // Of a text that changes, the longest form counts.
-            PromptWindows longest = side.Stretches.Select(stretch => stretch.Encoders[encoder]).MaxBy(windows => windows.Count + windows.Dropped)!;
+            EncoderTokens longest = side.Stretches.Select(stretch => stretch.Encoders[encoder]).MaxBy(windows => windows.Count + windows.Dropped)!;
             yield return new TextReport
             {
                 Role = role,
@@ -185,7 +183,7 @@ public sealed class PromptPlan
                 Encoder = encoder,
                 Tokens = longest.Count,
                 TokensDropped = longest.Dropped,
-                Windows = longest.Windows.Count,
+                Windows = longest.Sequences,
                 Edits = side.Stretches.Count - 1,
             };
         }
@@ -226,5 +224,5 @@ public sealed record PromptSide(string Text, IReadOnlyList<PromptStretch> Stretc
 /// <summary>A text for a stretch of evaluations.</summary>
 /// <param name="Until">The first evaluation it no longer holds for.</param>
 /// <param name="Text">The text, with its weights.</param>
-/// <param name="Encoders">Its windows, one entry per text encoder.</param>
-public sealed record PromptStretch(int Until, string Text, IReadOnlyList<PromptWindows> Encoders);
+/// <param name="Encoders">Its tokens, one entry per text encoder.</param>
+public sealed record PromptStretch(int Until, string Text, IReadOnlyList<EncoderTokens> Encoders);

@@ -1,5 +1,3 @@
-using DiffusionClip.Scoring;
-using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Models;
 
@@ -19,10 +17,15 @@ public sealed class ClipFolder : ModelFolder
 
     private const int DefaultTokenLimit = 77;
 
+    internal const string Layouts =
+        "onnx/text_model.onnx and onnx/vision_model.onnx, onnx/model.onnx, model.onnx, textual/model.onnx and visual/model.onnx, "
+        + "or textual.onnx and visual.onnx (CLIP)";
+
     private readonly string[] _configurations;
 
-    private ClipFolder(string path, string? variant, ModelManifest? manifest) : base(path, ModelKind.Clip, manifest, variant)
+    internal ClipFolder(ModelLocation location) : base(location, ModelKind.Clip)
     {
+        (string path, string? variant) = (Path, location.Variant);
         (TextGraph, ImageGraph) = FindLayout(path, variant) ?? throw NoLayout(path, variant);
         Variant = variant;
         ModelFile.CheckGraph(PathOf(TextGraph));
@@ -35,12 +38,12 @@ public sealed class ClipFolder : ModelFolder
         ConfigFile? vision = config.Object("vision_config") ?? config.Object("vision_cfg");
 
         string tokenizer = new[] { "", "tokenizer", "textual" }.FirstOrDefault(
-            folder => new[] { "vocab.json", "tokenizer.json", SiglipTokenizer.FileName }.Any(name => File.Exists(PathOf(Join(folder, name))))) ?? "";
+            folder => new[] { "vocab.json", "tokenizer.json", TokenizerFiles.SentencePiece }.Any(name => File.Exists(PathOf(Join(folder, name))))) ?? "";
         Family = config.String("model_type")?.StartsWith("siglip", StringComparison.Ordinal) == true
-            || (File.Exists(PathOf(Join(tokenizer, SiglipTokenizer.FileName))) && !File.Exists(PathOf(Join(tokenizer, "vocab.json")))) ? ClipFamily.Siglip : ClipFamily.Clip;
-        configurations.AddRange(TokenizerFiles(path, tokenizer, Family == ClipFamily.Siglip));
+            || (File.Exists(PathOf(Join(tokenizer, TokenizerFiles.SentencePiece))) && !File.Exists(PathOf(Join(tokenizer, "vocab.json")))) ? ClipFamily.Siglip : ClipFamily.Clip;
+        configurations.AddRange(TokenizerFiles.Find(path, tokenizer, Family == ClipFamily.Siglip));
         TokenizerPath = tokenizer.Length == 0 ? path : PathOf(tokenizer);
-        TokenLimit = TextEncoderFolder.ReadTokenLimit(text?.Int("max_position_embeddings") ?? text?.Int("context_length"), TokenizerPath)
+        TokenLimit = TokenizerFiles.TokenLimit(text?.Int("max_position_embeddings") ?? text?.Int("context_length"), TokenizerPath)
             ?? GraphFile(TextGraph).FixedSize(rank: 2, axis: 1) ?? DefaultTokenLimit;
 
         Preprocessing = ClipPreprocessing.ReadFolder(path, vision?.Int("image_size") ?? GraphFile(ImageGraph).FixedSize(rank: 4, axis: 2));
@@ -105,9 +108,11 @@ public sealed class ClipFolder : ModelFolder
 
     private float? InitialScale { get; }
 
-    internal override IEnumerable<string> Graphs => IsJoint ? [TextGraph] : NeedsJointGraph ? [TextGraph, ImageGraph, JointGraph!] : [TextGraph, ImageGraph];
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Graphs => IsJoint ? [TextGraph] : NeedsJointGraph ? [TextGraph, ImageGraph, JointGraph!] : [TextGraph, ImageGraph];
 
-    internal override IEnumerable<string> Configurations => _configurations;
+    /// <inheritdoc/>
+    protected internal override IEnumerable<string> Configurations => _configurations;
 
     /// <summary>Whether the logits have to be measured with <see cref="JointGraph"/>, because the configuration does not say them.</summary>
     public bool NeedsJointGraph => Logits is null && JointGraph is not null;
@@ -115,10 +120,7 @@ public sealed class ClipFolder : ModelFolder
     /// <summary>Opens a CLIP folder.</summary>
     /// <param name="path">The folder, and after a <c>#</c> the precision if it holds several, e.g. <c>models/clip#q4f16</c>.</param>
     /// <exception cref="ModelFolderException">The folder is missing, incomplete or damaged; names the file.</exception>
-    public static new ClipFolder Open(string path) => ModelFolder.Open(path) as ClipFolder
-        ?? throw new ModelFolderException(path, "a generator; expected a CLIP model");
-
-    internal static ClipFolder Read(string path, string? variant, ModelManifest? manifest) => new(path, variant, manifest);
+    public static ClipFolder Open(string path) => new ModelFormats([new ClipFormat()]).Open<ClipFolder>(path, "a CLIP model");
 
     /// <summary>The two graphs of the first layout that fits; a half-present layout counts, so that the error names the missing half.</summary>
     internal static (string Text, string Image)? FindLayout(string path, string? variant = null)
@@ -198,7 +200,7 @@ public sealed class ClipFolder : ModelFolder
         string[] named = [.. variants.Where(name => name.Length > 0).Select(name => $"{VariantMark}{name}")];
         return new(path, variant is not null && variants.Length > 0
             ? $"no variant '{VariantMark}{variant}'; there {(named.Length > 0 ? $"are {string.Join(", ", named)}" : "is only the plain one")}"
-            : "no model; expected a model_index.json (diffusion), or onnx/text_model.onnx and onnx/vision_model.onnx, onnx/model.onnx, model.onnx, textual/model.onnx and visual/model.onnx, or textual.onnx and visual.onnx (CLIP)");
+            : $"no model; expected {Layouts}");
     }
 
     // Exports of clip-as-service have none: the graphs say their sizes themselves.

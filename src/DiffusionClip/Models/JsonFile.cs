@@ -8,32 +8,7 @@ internal static class JsonFile
     /// <summary>Parses a file that has to be a JSON object.</summary>
     public static JsonElement Read(string path)
     {
-        byte[] bytes;
-        try
-        {
-            // Asked first: a pipe in place of a file would be waited for without end.
-            bytes = RegularFile.Is(path) ? File.ReadAllBytes(path) : throw new ModelFolderException(path, "not a regular file; expected a JSON file");
-        }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new ModelFolderException(path, "missing; expected a JSON file", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelFolderException(path, $"cannot be read ({exception.Message})", exception);
-        }
-
-        ReadOnlySpan<byte> content = bytes;
-        if (content.StartsWith("\uFEFF"u8))
-        {
-            content = content[3..];
-        }
-
-        if (ModelFile.Impostor(content) is { } impostor)
-        {
-            throw new ModelFolderException(path, $"{impostor} instead of JSON; download the file itself");
-        }
-
+        ReadOnlySpan<byte> content = ReadBytes(path, "JSON");
         try
         {
             JsonElement root = Parse(content);
@@ -45,6 +20,44 @@ internal static class JsonFile
         {
             throw new ModelFolderException(path, $"broken JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}", exception);
         }
+    }
+
+    /// <summary>Reads a text file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="what">What it holds, for errors.</param>
+    public static string ReadText(string path, string what) => System.Text.Encoding.UTF8.GetString(ReadBytes(path, what));
+
+    private static ReadOnlySpan<byte> ReadBytes(string path, string what)
+    {
+        byte[] bytes;
+        try
+        {
+            // Asked first: a pipe in place of a file would be waited for without end.
+            bytes = RegularFile.Is(path) ? File.ReadAllBytes(path) : throw new ModelFolderException(path, $"not a regular file; expected a {what} file");
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new ModelFolderException(path, $"missing; expected a {what} file", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFolderException(path, $"cannot be read ({exception.Message})", exception);
+        }
+
+        if (bytes.Length == 0)
+        {
+            throw new ModelFolderException(path, $"empty; expected a {what} file");
+        }
+
+        ReadOnlySpan<byte> content = bytes;
+        if (content.StartsWith("\uFEFF"u8))
+        {
+            content = content[3..];
+        }
+
+        return ModelFile.Impostor(content) is { } impostor
+            ? throw new ModelFolderException(path, $"{impostor} instead of {what}; download the file itself")
+            : content;
     }
 
     /// <summary>Parses JSON; bare <c>Infinity</c>, <c>-Infinity</c> and <c>NaN</c> become text.</summary>

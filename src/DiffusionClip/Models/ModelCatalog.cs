@@ -4,13 +4,22 @@ namespace DiffusionClip.Models;
 public sealed class ModelCatalog
 {
     /// <summary>Creates a catalogue.</summary>
-    /// <param name="roots">Folders whose subfolders are models; the first that has an id wins. Folders that do not exist are passed over.</param>
+    /// <param name="roots">
+    /// Folders whose subfolders are models, as are graphs in them that one of the formats takes for a model by itself; the first that has an
+    /// id wins. Folders that do not exist are passed over.
+    /// </param>
+    /// <param name="formats">The formats that this build reads.</param>
     /// <param name="hub">The cache that <c>org/name</c> is looked for in; null: that of the environment.</param>
-    public ModelCatalog(IEnumerable<string> roots, HubCache? hub = null)
+    public ModelCatalog(IEnumerable<string> roots, ModelFormats formats, HubCache? hub = null)
     {
+        ArgumentNullException.ThrowIfNull(formats);
+        Formats = formats;
         Roots = [.. roots.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal)];
         Hub = hub ?? HubCache.FromEnvironment();
     }
+
+    /// <summary>The formats that models are read in.</summary>
+    public ModelFormats Formats { get; }
 
     /// <summary>The Hugging Face cache that <c>org/name</c> is looked for in.</summary>
     public HubCache Hub { get; }
@@ -19,7 +28,7 @@ public sealed class ModelCatalog
     public IReadOnlyList<string> Roots { get; }
 
     /// <summary>Every model of the roots, in the order of roots and names; a damaged one is listed with its problem.</summary>
-    public IReadOnlyList<ModelEntry> List() => [.. Folders().Select(ModelEntry.Of)];
+    public IReadOnlyList<ModelEntry> List() => [.. Roots.SelectMany(Folders).Select(path => ModelEntry.Of(path, Formats))];
 
     /// <summary>Finds a model by path, name in the Hugging Face cache, id or folder name, in this order.</summary>
     /// <param name="name">
@@ -27,20 +36,22 @@ public sealed class ModelCatalog
     /// folder's name; of a CLIP in several precisions, <c>#</c> and one of them may follow.
     /// </param>
     /// <exception cref="ModelFolderException">There is no such model (the message lists those there are), or it is damaged.</exception>
-    public ModelFolder Resolve(string name) => ModelFolder.Open(Find(name));
+    public ModelFolder Resolve(string name) => Formats.Open(Find(name));
 
     /// <summary>Finds a generator.</summary>
     /// <inheritdoc cref="Resolve"/>
-    public DiffusionFolder ResolveGenerator(string name) => DiffusionFolder.Open(Find(name, ModelKind.Diffusion));
+    public GeneratorFolder ResolveGenerator(string name) => Formats.Open<GeneratorFolder>(Find(name, ModelKind.Diffusion), "a generator");
 
     /// <summary>Finds a CLIP.</summary>
     /// <inheritdoc cref="Resolve"/>
-    public ClipFolder ResolveScorer(string name) => ClipFolder.Open(Find(name, ModelKind.Clip));
+    public ClipFolder ResolveScorer(string name) => OpenClip(Find(name, ModelKind.Clip));
+
+    private ClipFolder OpenClip(string path) => Formats.Open<ClipFolder>(path, "a CLIP model");
 
     /// <summary>The CLIP that goes with a generator: looked for beside the generator's folder, then in the roots.</summary>
     /// <returns>Null if the generator does not name one.</returns>
     /// <exception cref="ModelFolderException">The generator names one that is not there, or it is damaged.</exception>
-    public ClipFolder? ScorerOf(DiffusionFolder generator)
+    public ClipFolder? ScorerOf(GeneratorFolder generator)
     {
         if (generator.Scorer is not { } name)
         {
@@ -49,8 +60,8 @@ public sealed class ModelCatalog
 
         string[] roots = Path.GetDirectoryName(generator.Path) is { } beside ? [beside, .. Roots] : [.. Roots];
         return Find(name, roots, ModelKind.Clip) is { } path
-            ? ClipFolder.Open(path)
-            : HubCache.IsName(name) && Hub.Find(name) is { } snapshot ? ClipFolder.Open(snapshot)
+            ? OpenClip(path)
+            : HubCache.IsName(name) && Hub.Find(name) is { } snapshot ? OpenClip(snapshot)
             : throw new ModelFolderException(
                 Path.Combine(generator.Path, ModelManifest.FileName),
                 $"scorer '{name}' is not there; looked in {string.Join(", ", roots.Distinct(StringComparer.Ordinal))}; add the folder, name another scorer, or none");
@@ -103,7 +114,7 @@ public sealed class ModelCatalog
             return found;
         }
 
-        if (ModelFolder.LooksLikeModel(name))
+        if (Formats.LooksLikeModel(Path.GetFullPath(name)))
         {
             return name;
         }
@@ -115,19 +126,18 @@ public sealed class ModelCatalog
     }
 
     // Reads ids only: what else the folders hold is no matter until one is chosen.
-    private static string? Find(string name, IReadOnlyList<string> roots, ModelKind? kind)
+    private string? Find(string name, IReadOnlyList<string> roots, ModelKind? kind)
     {
-        var entries = roots.SelectMany(Folders).Select(path => (Path: path, Id: ModelFolder.IdOf(path), Kind: ModelFolder.KindOf(path))).ToList();
-        string? Match(Func<(string Path, string Id, ModelKind Kind), string> of) =>
+        var entries = roots.SelectMany(Folders).Select(path => (Path: path, Id: ModelFolder.IdOf(path), Kind: Formats.KindOf(path))).ToList();
+        string? Match(Func<(string Path, string Id, ModelKind? Kind), string> of) =>
             entries.Find(entry => of(entry) == name && entry.Kind == kind).Path ?? entries.Find(entry => of(entry) == name).Path
             ?? entries.Find(entry => string.Equals(of(entry), name, StringComparison.OrdinalIgnoreCase)).Path;
-        return Match(entry => entry.Id) ?? Match(entry => Path.GetFileName(entry.Path));
+        return Match(entry => entry.Id) ?? Match(entry => ModelFolder.NameOf(entry.Path));
     }
 
-    private IEnumerable<string> Folders() => Roots.SelectMany(Folders);
-
-    private static IEnumerable<string> Folders(string root) => Directory.Exists(root)
-        ? Directory.EnumerateDirectories(root).Where(ModelFolder.LooksLikeModel).Order(StringComparer.Ordinal)
+    private IEnumerable<string> Folders(string root) => Directory.Exists(root)
+        ? Directory.EnumerateDirectories(root).Where(Formats.LooksLikeModel).Order(StringComparer.Ordinal)
+            .Concat(Directory.EnumerateFiles(root, "*.onnx").Where(Formats.LooksLikeModel).Order(StringComparer.Ordinal))
         : [];
 }
 
@@ -151,22 +161,22 @@ public sealed record ModelEntry(string Id, string Path)
     /// <summary>Why it cannot be used; null if nothing is known against it.</summary>
     public string? Problem { get; init; }
 
-    internal static ModelEntry Of(string path)
+    internal static ModelEntry Of(string path, ModelFormats formats)
     {
         try
         {
-            ModelFolder folder = ModelFolder.Open(path);
+            ModelFolder folder = formats.Open(path);
             return new(folder.Id, folder.Path)
             {
                 Kind = folder.Kind,
                 License = folder.License,
                 Size = folder.Files.Select(folder.PathOf).Where(File.Exists).Sum(file => new FileInfo(file).Length),
-                Scorer = (folder as DiffusionFolder)?.Scorer,
+                Scorer = (folder as GeneratorFolder)?.Scorer,
             };
         }
         catch (ModelFolderException exception)
         {
-            return new(System.IO.Path.GetFileName(path), path) { Problem = exception.Message };
+            return new(ModelFolder.NameOf(path), path) { Problem = exception.Message };
         }
     }
 }

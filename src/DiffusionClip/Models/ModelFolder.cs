@@ -1,6 +1,11 @@
+using DiffusionClip.Models.Graphs;
+
 namespace DiffusionClip.Models;
 
-/// <summary>A folder that holds a model, as its files describe it. Immutable, needs no runtime; the graphs themselves are not loaded.</summary>
+/// <summary>
+/// A folder that holds a model, or a graph that is one by itself, as its files describe it. Immutable, needs no runtime; the graphs
+/// themselves are not loaded.
+/// </summary>
 public abstract class ModelFolder
 {
     private readonly Lazy<IReadOnlyDictionary<string, OnnxGraphFile>> _graphFiles;
@@ -10,24 +15,25 @@ public abstract class ModelFolder
     // Between a folder and one of the precisions it holds.
     internal const char VariantMark = '#';
 
-    private protected ModelFolder(string path, ModelKind kind, ModelManifest? manifest, string? variant = null)
+    /// <summary>Takes what all models have in common.</summary>
+    /// <param name="location">Where the model is.</param>
+    /// <param name="kind">What it is for.</param>
+    protected ModelFolder(ModelLocation location, ModelKind kind)
     {
-        Path = path;
+        ArgumentNullException.ThrowIfNull(location);
+        bool isFile = File.Exists(location.Path);
+        Path = isFile ? System.IO.Path.GetDirectoryName(location.Path)! : location.Path;
         Kind = kind;
-        Manifest = manifest;
-        if (manifest?.Kind is { } declared && declared != kind)
-        {
-            throw new ModelFolderException(System.IO.Path.Combine(path, ModelManifest.FileName), $"kind says {declared}, but the folder's layout is that of {kind}");
-        }
-
-        Id = (manifest?.Id ?? HubCache.IdOf(path) ?? System.IO.Path.GetFileName(path)) + (variant is null ? "" : $"{VariantMark}{variant}");
+        Manifest = location.Manifest;
+        Id = (Manifest?.Id ?? (isFile ? null : HubCache.IdOf(Path)) ?? NameOf(location.Path))
+            + (location.Variant is { } variant ? $"{VariantMark}{variant}" : "");
 
         // A failure is not remembered: the file may be mended.
         _graphFiles = new(() => Graphs.ToDictionary(graph => graph, GraphFile), LazyThreadSafetyMode.PublicationOnly);
         _files = new(ListFiles, LazyThreadSafetyMode.PublicationOnly);
     }
 
-    /// <summary>Absolute path of the folder.</summary>
+    /// <summary>Absolute path of the folder; of a lone graph, the folder that it lies in.</summary>
     public string Path { get; }
 
     /// <summary>The model's id: of <c>diffusionclip.json</c>, else the folder's name.</summary>
@@ -51,7 +57,9 @@ public abstract class ModelFolder
 
     /// <summary>Precision that the weights are computed with: <c>float32</c>, <c>float16</c> or <c>int8</c>.</summary>
     /// <exception cref="ModelFolderException">A graph is damaged, or its external data leads out of the folder.</exception>
-    public string Precision => _graphFiles.Value.Values.Select(graph => graph.Precision).MinBy(precision => precision switch { "int8" => 0, "float16" => 1, _ => 2 })!;
+    public string Precision => _graphFiles.Value.Values
+        .Select(graph => graph.Precision)
+        .MinBy(precision => precision switch { "int8" => 0, "float16" => 1, _ => 2 })!;
 
     /// <summary>
     /// What every graph says of itself. To be asked before a runtime opens any of them: this is where external data that leads out of the
@@ -61,111 +69,41 @@ public abstract class ModelFolder
     public IReadOnlyList<GraphFacts> DescribeGraphs() => [.. _graphFiles.Value.Select(entry => entry.Value.Facts(entry.Key))];
 
     /// <summary>The graphs that can be loaded, by path in the folder.</summary>
-    internal abstract IEnumerable<string> Graphs { get; }
+    protected internal abstract IEnumerable<string> Graphs { get; }
 
     /// <summary>Configurations and tokenizer files that exist, by path in the folder.</summary>
-    internal abstract IEnumerable<string> Configurations { get; }
-
-    /// <summary>Opens a folder: a diffusion folder if it has a <c>model_index.json</c>, else a CLIP folder.</summary>
-    /// <param name="path">The folder; of a CLIP in several precisions, <c>#</c> and one of them may follow (<c>models/clip#q4f16</c>).</param>
-    /// <exception cref="ModelFolderException">The folder is missing, incomplete, damaged or does not fit together; names the file.</exception>
-    public static ModelFolder Open(string path)
-    {
-        (string folder, string? variant) = SplitVariant(path);
-        string full = ExistingFolder(folder);
-        ModelManifest? manifest = ModelManifest.ReadIfThere(full);
-        return (manifest?.Kind ?? KindOf(full)) == ModelKind.Clip
-            ? ClipFolder.Read(full, variant, manifest)
-            : variant is null
-                ? DiffusionFolder.Read(full, manifest)
-                : throw new ModelFolderException(full, $"a generator, which has no variants; leave '{VariantMark}{variant}' out");
-    }
+    protected internal abstract IEnumerable<string> Configurations { get; }
 
     /// <summary>Takes the precision off a name or path; a folder that has the mark in its name is meant whole.</summary>
     internal static (string Folder, string? Variant) SplitVariant(string path)
     {
         int mark = path.LastIndexOf(VariantMark);
-        bool isVariant = mark > 0 && mark < path.Length - 1 && path.AsSpan(mark + 1).IndexOfAnyExcept(VariantCharacters) < 0 && !Directory.Exists(path);
+        bool isVariant = mark > 0 && mark < path.Length - 1 && path.AsSpan(mark + 1).IndexOfAnyExcept(VariantCharacters) < 0
+            && !Directory.Exists(path) && !File.Exists(path);
         return isVariant ? (path[..mark], path[(mark + 1)..]) : (path, null);
     }
 
     private static readonly System.Buffers.SearchValues<char> VariantCharacters =
         System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.");
 
-    /// <summary>The id that a folder gives itself; its name where it gives none or cannot be read.</summary>
+    /// <summary>The id that a model gives itself; its name where it gives none or cannot be read.</summary>
     internal static string IdOf(string path)
     {
         try
         {
-            return ModelManifest.ReadIfThere(path)?.Id ?? System.IO.Path.GetFileName(path);
+            return ModelManifest.ReadIfThere(path)?.Id ?? NameOf(path);
         }
         catch (ModelFolderException)
         {
-            return System.IO.Path.GetFileName(path);
+            return NameOf(path);
         }
     }
 
-    /// <summary>What a folder holds by its layout.</summary>
-    internal static ModelKind KindOf(string path) =>
-        File.Exists(System.IO.Path.Combine(path, DiffusionFolder.IndexName)) || Directory.Exists(System.IO.Path.Combine(path, "unet"))
-            ? ModelKind.Diffusion
-            : ModelKind.Clip;
-
-    /// <summary>Whether a folder looks like a model's.</summary>
-    internal static bool LooksLikeModel(string path) =>
-        File.Exists(System.IO.Path.Combine(path, DiffusionFolder.IndexName))
-        || File.Exists(System.IO.Path.Combine(path, ModelManifest.FileName))
-        || Directory.Exists(System.IO.Path.Combine(path, "unet"))
-        || ClipFolder.FindLayout(path) is not null;
+    /// <summary>A folder's name, or that of a lone graph without its ending.</summary>
+    internal static string NameOf(string path) => File.Exists(path) ? System.IO.Path.GetFileNameWithoutExtension(path) : System.IO.Path.GetFileName(path);
 
     /// <summary>Absolute path of a file by its path in the folder.</summary>
     public string PathOf(string relative) => System.IO.Path.Combine(Path, relative.Replace('/', System.IO.Path.DirectorySeparatorChar));
-
-    private protected static string ExistingFolder(string path)
-    {
-        string full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
-        if (Directory.Exists(full))
-        {
-            return full;
-        }
-
-        if (File.Exists(full))
-        {
-            throw new ModelFolderException(full, "a file; expected the folder of a model");
-        }
-
-        string? parent = System.IO.Path.GetDirectoryName(full);
-        string beside = parent is null || !Directory.Exists(parent)
-            ? $"'{parent}' is missing too"
-            : Directory.EnumerateDirectories(parent).Where(LooksLikeModel).Select(System.IO.Path.GetFileName).Order(StringComparer.Ordinal).Take(10).ToArray() is { Length: > 0 } names
-                ? $"model folders there are {string.Join(", ", names)}"
-                : $"'{parent}' holds no model folders";
-        throw new ModelFolderException(full, $"missing; expected the folder of a model; {beside}");
-    }
-
-    /// <summary>Files of a tokenizer that exist, or the error that there is none.</summary>
-    private protected static string[] TokenizerFiles(string folder, string tokenizer, bool isSentencePiece = false)
-    {
-        string at = System.IO.Path.Combine(folder, tokenizer);
-        bool Has(string name) => File.Exists(System.IO.Path.Combine(at, name));
-        if (isSentencePiece)
-        {
-            return Has(Tokenization.SiglipTokenizer.FileName)
-                ? [.. new[] { Tokenization.SiglipTokenizer.FileName, "tokenizer_config.json", "special_tokens_map.json" }.Where(Has).Select(name => tokenizer.Length == 0 ? name : $"{tokenizer}/{name}")]
-                : throw new ModelFolderException(System.IO.Path.Combine(at, Tokenization.SiglipTokenizer.FileName), "missing; expected the SentencePiece model of SigLIP's tokenizer there");
-        }
-
-        string missing = !Has("vocab.json") ? "vocab.json" : "merges.txt";
-        if (!Has(missing) && !Has("tokenizer.json"))
-        {
-            throw new ModelFolderException(System.IO.Path.GetFullPath(System.IO.Path.Combine(at, missing)), "missing; expected the tokenizer's vocab.json and merges.txt there");
-        }
-
-        return [.. TokenizerNames.Where(Has).Select(name => tokenizer.Length == 0 ? name : $"{tokenizer}/{name}")];
-    }
-
-    private static readonly string[] TokenizerNames =
-        ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
     /// <summary>What a graph says of itself, read once.</summary>
     private protected OnnxGraphFile GraphFile(string graph) => _read.GetOrAdd(graph, name => OnnxGraphFile.Read(PathOf(name), Path));

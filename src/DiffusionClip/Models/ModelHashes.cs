@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using DiffusionClip.Collections;
 
 namespace DiffusionClip.Models;
 
@@ -11,8 +12,13 @@ namespace DiffusionClip.Models;
 /// <param name="Files">Lower-case hexadecimal SHA-256 by path in the folder, in ordinal order: <see cref="ModelReport.Files"/>.</param>
 public sealed record ModelHashes(string Identity, IReadOnlyDictionary<string, string> Files)
 {
-    // Models are tens of megabytes to gigabytes: a file that has not changed is read once a process.
-    private static readonly ConcurrentDictionary<(string Path, long Length, long Written), string> Known = new();
+    internal const int MostKnown = 4096;
+
+    /// <summary>Hashes remembered now.</summary>
+    internal static int KnownNow => Known.Count;
+
+    // Models are tens of megabytes to gigabytes: a file that has not changed is not read again as long as it is remembered.
+    private static readonly BoundedCache<(string Path, long Length, long Written), string> Known = new(MostKnown);
 
     /// <summary>Hashes every file of a folder; blocks while it reads. Files are read side by side.</summary>
     /// <param name="folder">The folder.</param>
@@ -74,7 +80,7 @@ public sealed record ModelHashes(string Identity, IReadOnlyDictionary<string, st
             // A link's own length and time say nothing of the file behind it.
             FileSystemInfo target = info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
             (string, long, long) key = (path, ((FileInfo)target).Length, target.LastWriteTimeUtc.Ticks);
-            if (Known.TryGetValue(key, out string? known))
+            if (Known.TryGet(key, out string? known))
             {
                 return known;
             }
@@ -96,7 +102,9 @@ public sealed record ModelHashes(string Identity, IReadOnlyDictionary<string, st
                 System.Buffers.ArrayPool<byte>.Shared.Return(block);
             }
 
-            return Known[key] = Convert.ToHexStringLower(hash.GetHashAndReset());
+            string computed = Convert.ToHexStringLower(hash.GetHashAndReset());
+            Known.Add(key, computed);
+            return computed;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -2,23 +2,21 @@ using System.Text.Json;
 
 namespace DiffusionClip.Models;
 
-/// <summary>What kind of model a folder holds.</summary>
-public enum ModelKind
-{
-    /// <summary>Paints pictures from text: <c>stable-diffusion</c>.</summary>
-    Diffusion,
-
-    /// <summary>Compares pictures and texts: <c>clip</c>.</summary>
-    Clip,
-}
-
 /// <summary>Settings that go with a generator when the request does not say otherwise.</summary>
-/// <param name="NumInferenceSteps">Denoising steps.</param>
-/// <param name="GuidanceScale">Scale of classifier-free guidance.</param>
-/// <param name="Width">Width in pixels.</param>
-/// <param name="Height">Height in pixels.</param>
-public sealed record ModelDefaults(int NumInferenceSteps, float GuidanceScale, int Width, int Height)
+public sealed record ModelDefaults
 {
+    /// <summary>Denoising steps.</summary>
+    public required int NumInferenceSteps { get; init; }
+
+    /// <summary>Scale of classifier-free guidance.</summary>
+    public required float GuidanceScale { get; init; }
+
+    /// <summary>Width in pixels.</summary>
+    public required int Width { get; init; }
+
+    /// <summary>Height in pixels.</summary>
+    public required int Height { get; init; }
+
     /// <summary>Strength of painting over a picture.</summary>
     public double Strength { get; init; } = 0.8;
 
@@ -83,13 +81,7 @@ public sealed record ModelManifest
             Id = NotBlank(file, "id"),
             License = file.String("license"),
             Scorer = NotBlank(file, "scorer"),
-            Kind = file.String("kind") switch
-            {
-                null => null,
-                "stable-diffusion" => ModelKind.Diffusion,
-                "clip" => ModelKind.Clip,
-                _ => throw file.Wrong("kind", file.Find("kind")!.Value, "\"stable-diffusion\" or \"clip\""),
-            },
+            Kind = NotBlank(file, "kind") is { } kind ? new ModelKind(kind) : null,
             Files = ReadFiles(file),
         };
         if (file.Object("defaults") is not { } defaults)

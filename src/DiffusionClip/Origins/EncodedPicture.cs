@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using DiffusionClip.Decoding;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
 using DiffusionClip.Noise;

@@ -19,7 +19,7 @@ internal static class OriginPictures
     /// <param name="shape">The latents.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
     public static ILatentOrigin Prepare(
-        OriginRequest? origin, IReadOnlyDictionary<string, RgbImage>? images, DiffusionFolder folder, ILatentEncoder? encoder, LatentShape shape, CancellationToken cancellationToken)
+        OriginRequest? origin, IReadOnlyDictionary<string, RgbImage>? images, GeneratorFolder folder, ILatentEncoder? encoder, LatentShape shape, CancellationToken cancellationToken)
     {
         if (origin is null)
         {

@@ -6,6 +6,13 @@ public interface ITextEncoder : IDisposable
     /// <summary>Width of the embeddings.</summary>
     int HiddenSize { get; }
 
+    /// <summary>
+    /// The layer norm that ends in the last hidden state, which earlier states are given in its place; null where the model has none.
+    /// Read on first use, which therefore blocks.
+    /// </summary>
+    /// <exception cref="ModelFolderException">The graph has none that can be recognized.</exception>
+    LayerNormWeights? FinalNorm => null;
+
     /// <summary>Encodes one sequence.</summary>
     /// <param name="ids">Token ids with start, end and padding.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>

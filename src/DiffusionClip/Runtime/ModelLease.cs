@@ -1,4 +1,5 @@
 using DiffusionClip.Models;
+using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Runtime;
 
@@ -32,20 +33,23 @@ public abstract class ModelLease : IDisposable
 public abstract class GeneratorLease : ModelLease
 {
     /// <summary>The folder it was loaded from: sizes, scaling factors, scheduler, tokenizers.</summary>
-    public abstract DiffusionFolder Folder { get; }
+    public abstract GeneratorFolder Folder { get; }
 
-    /// <summary>The UNet.</summary>
+    /// <summary>The tokenizers of the text encoders, in their order, as the folder's files were when the model was loaded.</summary>
+    public abstract IReadOnlyList<ITokenizer> Tokenizers { get; }
+
+    /// <summary>The denoiser.</summary>
     public abstract IDenoiser Denoiser { get; }
 
-    /// <summary>The text encoders, in the order of <see cref="DiffusionFolder.TextEncoders"/>; at least one.</summary>
+    /// <summary>The text encoders, in the order of <see cref="GeneratorFolder.TextEncoders"/>; at least one.</summary>
     public abstract IReadOnlyList<ITextEncoder> TextEncoders { get; }
 
-    /// <summary>The full decoder; its factors are those of <see cref="DiffusionFolder.Decoder"/>.</summary>
+    /// <summary>The full decoder; its factors are those of <see cref="GeneratorFolder.Decoder"/>.</summary>
     public abstract ILatentDecoder LatentDecoder { get; }
 
     /// <summary>
-    /// The decoder for glimpses: the small one where the folder has one, else the full one; its factors are those of
-    /// <see cref="DiffusionFolder.PreviewDecoder"/>. Loaded on first use, which therefore blocks and may throw <see cref="ModelFolderException"/>.
+    /// The decoder for previews: the small one where the folder has one, else the full one; its factors are those of
+    /// <see cref="GeneratorFolder.PreviewDecoder"/>. Loaded on first use, which therefore blocks and may throw <see cref="ModelFolderException"/>.
     /// </summary>
     public abstract ILatentDecoder PreviewDecoder { get; }
 
@@ -58,6 +62,9 @@ public abstract class ClipLease : ModelLease
 {
     /// <summary>The folder it was loaded from: preprocessing, token limit, tokenizer.</summary>
     public abstract ClipFolder Folder { get; }
+
+    /// <summary>The tokenizer, as the folder's files were when the model was loaded; texts are normalized as for scoring.</summary>
+    public abstract ITokenizer Tokenizer { get; }
 
     /// <summary>The text tower.</summary>
     public abstract IClipTextEncoder TextEncoder { get; }

@@ -1,24 +1,32 @@
+using System.Collections.Frozen;
+
 namespace DiffusionClip.Runtime;
 
-/// <summary>What the denoiser attends to, for one row. Immutable; compared by reference.</summary>
+/// <summary>What the denoiser attends to, for one row: values by role. Immutable; compared by reference.</summary>
 public sealed class TextConditioning
 {
+    private readonly FrozenDictionary<ConditioningRole, ReadOnlyMemory<float>> _values;
+
     /// <summary>Wraps embeddings.</summary>
     /// <param name="promptEmbeds">[sequence, width], row-major.</param>
     /// <param name="sequenceLength">Tokens.</param>
-    public TextConditioning(ReadOnlyMemory<float> promptEmbeds, int sequenceLength)
+    /// <param name="others">What the family gives beside them; null: nothing.</param>
+    public TextConditioning(
+        ReadOnlyMemory<float> promptEmbeds, int sequenceLength, IReadOnlyDictionary<ConditioningRole, ReadOnlyMemory<float>>? others = null)
     {
         if (sequenceLength < 1 || promptEmbeds.Length % sequenceLength != 0)
         {
             throw new ArgumentException($"{promptEmbeds.Length} values are no {sequenceLength} equal rows.", nameof(sequenceLength));
         }
 
-        PromptEmbeds = promptEmbeds;
         SequenceLength = sequenceLength;
+        _values = (others ?? FrozenDictionary<ConditioningRole, ReadOnlyMemory<float>>.Empty)
+            .Append(new(ConditioningRole.PromptEmbeds, promptEmbeds))
+            .ToFrozenDictionary();
     }
 
     /// <summary>Text embeddings [sequence, width].</summary>
-    public ReadOnlyMemory<float> PromptEmbeds { get; }
+    public ReadOnlyMemory<float> PromptEmbeds => _values[ConditioningRole.PromptEmbeds];
 
     /// <summary>Tokens.</summary>
     public int SequenceLength { get; }
@@ -26,12 +34,9 @@ public sealed class TextConditioning
     /// <summary>Width of an embedding.</summary>
     public int Width => PromptEmbeds.Length / SequenceLength;
 
-    /// <summary>Pooled text embedding; empty if the family has none.</summary>
-    public ReadOnlyMemory<float> PooledEmbeds { get; init; }
+    /// <summary>The roles that have values.</summary>
+    public IEnumerable<ConditioningRole> Roles => _values.Keys;
 
-    /// <summary>Size conditions; empty if the family has none.</summary>
-    public ReadOnlyMemory<float> TimeIds { get; init; }
-
-    /// <summary>Guidance embedding; empty if the family has none.</summary>
-    public ReadOnlyMemory<float> GuidanceEmbeds { get; init; }
+    /// <summary>The values of a role; empty if the family gives none.</summary>
+    public ReadOnlyMemory<float> this[ConditioningRole role] => _values.TryGetValue(role, out ReadOnlyMemory<float> values) ? values : default;
 }

@@ -16,23 +16,19 @@ public sealed class ClipEmbedder
     private const int MaxCachedTexts = 4096;
 
     private readonly ClipLease _lease;
-    private readonly ClipTokenizer? _tokenizer;
-    private readonly SiglipTokenizer? _siglip;
+    private readonly ITokenizer _tokenizer;
     private readonly ConcurrentDictionary<string, TextEmbedding> _texts = new(StringComparer.Ordinal);
 
     /// <summary>Embeds with a leased model; the lease stays the caller's.</summary>
     /// <param name="lease">The model.</param>
-    /// <param name="tokenizers">Where its tokenizer comes from.</param>
     /// <param name="longText">What happens to text beyond the model's limit.</param>
-    public ClipEmbedder(ClipLease lease, TokenizerCache tokenizers, LongTextPolicy longText = LongTextPolicy.Truncate)
+    public ClipEmbedder(ClipLease lease, LongTextPolicy longText = LongTextPolicy.Truncate)
     {
         ArgumentNullException.ThrowIfNull(lease);
-        ArgumentNullException.ThrowIfNull(tokenizers);
         _lease = lease;
-        _siglip = lease.Folder.Family == ClipFamily.Siglip ? tokenizers.GetSiglip(lease.Folder.TokenizerPath) : null;
-        _tokenizer = _siglip is null ? tokenizers.Get(lease.Folder.TokenizerPath) : null;
+        _tokenizer = lease.Tokenizer;
         Preprocessing = lease.Folder.Preprocessing;
-        LongText = _siglip is null || longText != LongTextPolicy.WindowsMean
+        LongText = lease.Folder.Family != ClipFamily.Siglip || longText != LongTextPolicy.WindowsMean
             ? longText
             : throw new InvalidRequestException(
                 "long_text", "windows-mean", $"{lease.Folder.Id} is a SigLIP, whose texts are padded to one length; use truncate");
@@ -60,14 +56,12 @@ public sealed class ClipEmbedder
         TextEmbedding embedding;
         if (LongText == LongTextPolicy.WindowsMean)
         {
-            PromptWindows windows = PromptWindows.Of(
-                _tokenizer!, _lease.Folder.TokenLimit, [new WeightedText(text, 1)], TextNormalization.Scoring);
+            PromptWindows windows = PromptWindows.Of(_tokenizer, _lease.Folder.TokenLimit, [new WeightedText(text, 1)]);
             embedding = new TextEmbedding(EmbedWindows(windows, cancellationToken), windows.Count, windows.Dropped);
         }
         else
         {
-            TokenizedText tokens = _siglip?.Tokenize(text, _lease.Folder.TokenLimit) ?? _tokenizer!.Tokenize(
-                text, _lease.Folder.TokenLimit, TextNormalization.Scoring);
+            TokenizedText tokens = _tokenizer.Tokenize(text, _lease.Folder.TokenLimit);
             embedding = new TextEmbedding(EmbedIds(tokens.Ids.Span, cancellationToken), tokens.Count, tokens.Dropped);
         }
 

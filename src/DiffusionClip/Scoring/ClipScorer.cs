@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Numerics.Tensors;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
-using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Scoring;
 
@@ -22,13 +21,12 @@ public sealed class ClipScorer : IImageScorer
 
     /// <summary>Scores with a leased model, which is given back on disposal.</summary>
     /// <param name="lease">The model.</param>
-    /// <param name="tokenizers">Where its tokenizer comes from.</param>
     /// <param name="longText">What happens to text beyond the model's limit.</param>
-    public ClipScorer(ClipLease lease, TokenizerCache tokenizers, LongTextPolicy longText = LongTextPolicy.Truncate)
+    public ClipScorer(ClipLease lease, LongTextPolicy longText = LongTextPolicy.Truncate)
     {
         ArgumentNullException.ThrowIfNull(lease);
         _lease = lease;
-        Embedder = new ClipEmbedder(lease, tokenizers, longText);
+        Embedder = new ClipEmbedder(lease, longText);
         _probability = lease.Folder.Family == ClipFamily.Siglip ? lease.Logits : null;
         Descriptor = Describe(lease.Folder);
     }

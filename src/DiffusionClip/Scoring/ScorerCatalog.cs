@@ -2,7 +2,6 @@ using System.Globalization;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
 using DiffusionClip.Text;
-using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Scoring;
 
@@ -20,7 +19,6 @@ public sealed class ScorerCatalog
 
     private readonly IModelStore _store;
     private readonly ModelCatalog _catalog;
-    private readonly TokenizerCache _tokenizers;
     private readonly CheckedScorer[] _registered;
     private readonly PipelineOptions _options;
     private readonly TimeProvider _time;
@@ -30,16 +28,10 @@ public sealed class ScorerCatalog
     /// Two registered scorers have one name, or one describes itself in a way that cannot be.
     /// </exception>
     public ScorerCatalog(
-        IModelStore store,
-        ModelCatalog catalog,
-        TokenizerCache tokenizers,
-        IEnumerable<IImageScorer> registered,
-        PipelineOptions options,
-        TimeProvider time)
+        IModelStore store, ModelCatalog catalog, IEnumerable<IImageScorer> registered, PipelineOptions options, TimeProvider time)
     {
         _store = store;
         _catalog = catalog;
-        _tokenizers = tokenizers;
         _options = options;
         _time = time;
         _registered = [.. registered.Select(scorer => scorer as CheckedScorer ?? new CheckedScorer(scorer, options.Scoring.Timeout, time))];
@@ -68,7 +60,7 @@ public sealed class ScorerCatalog
     /// A scorer is unknown, named twice, or asked for what it cannot do; or the scores cannot be combined.
     /// </exception>
     /// <exception cref="ModelFolderException">A scorer's folder is damaged.</exception>
-    public IReadOnlyList<ScorerChoice> Choose(SearchRequest search, DiffusionFolder? generator, List<string> warnings)
+    public IReadOnlyList<ScorerChoice> Choose(SearchRequest search, GeneratorFolder? generator, List<string> warnings)
     {
         ArgumentNullException.ThrowIfNull(search);
         ArgumentNullException.ThrowIfNull(warnings);
@@ -333,7 +325,7 @@ public sealed class ScorerCatalog
 
     private static string FieldOf(SearchRequest search) => search.Scorers is null ? "scorer" : "scorers";
 
-    private ScorerChoice Find(ScorerRequest scorer, DiffusionFolder? generator, SearchRequest search)
+    private ScorerChoice Find(ScorerRequest scorer, GeneratorFolder? generator, SearchRequest search)
     {
         string field = FieldOf(search);
         if (FindRegistered(scorer.Id) is { } plugin)
@@ -375,7 +367,7 @@ public sealed class ScorerCatalog
         return exception.Path == name && name.AsSpan().IndexOfAny('/', '\\') < 0 && !Directory.Exists(name);
     }
 
-    private ClipFolder? TryScorerOf(DiffusionFolder generator)
+    private ClipFolder? TryScorerOf(GeneratorFolder generator)
     {
         try
         {
@@ -461,10 +453,11 @@ public sealed class ScorerCatalog
     private async Task<(ClipScorer Scorer, ClipLease Lease)> LeaseClipAsync(
         ClipFolder folder, string? provider, LongTextPolicy longText, CancellationToken cancellationToken)
     {
-        ClipLease lease = await _store.LeaseScorerAsync(folder, provider ?? _options.Provider, cancellationToken).ConfigureAwait(false);
+        var spec = new ModelSpec { Folder = folder, Provider = provider ?? _options.Provider };
+        ClipLease lease = await _store.LeaseAsync<ClipLease>(spec, cancellationToken).ConfigureAwait(false);
         try
         {
-            return (new ClipScorer(lease, _tokenizers, longText), lease);
+            return (new ClipScorer(lease, longText), lease);
         }
         catch
         {

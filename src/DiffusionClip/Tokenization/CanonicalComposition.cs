@@ -8,13 +8,48 @@ internal static class CanonicalComposition
 {
     private const int LongRun = 200;
 
+    private static readonly bool _isThere = Probe(text => text.Normalize(NormalizationForm.FormC));
+
     /// <summary>Composes; the text must not hold lone surrogates.</summary>
+    /// <exception cref="DiffusionClipException">The system has no tables of Unicode, without which tokens would silently differ.</exception>
     public static string Compose(string text)
     {
+        // ASCII is its own composition, everywhere.
+        if (System.Text.Ascii.IsValid(text))
+        {
+            return text;
+        }
+
+        Require(_isThere);
+
         // .NET refuses the noncharacter U+FFFE. Nothing composes across it, so the pieces between are the whole truth.
         return text.Contains('\uFFFE', StringComparison.Ordinal)
             ? string.Join('\uFFFE', text.Split('\uFFFE').Select(ComposePiece))
             : ComposePiece(text);
+    }
+
+    /// <summary>Whether a system composes: without ICU, .NET gives texts back as they are and says nothing.</summary>
+    internal static bool Probe(Func<string, string> compose)
+    {
+        try
+        {
+            return compose("e\u0301") == "\u00e9";
+        }
+        catch (PlatformNotSupportedException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Fails where the system does not compose.</summary>
+    internal static void Require(bool isThere)
+    {
+        if (!isThere)
+        {
+            throw new DiffusionClipException(
+                "Unicode normalization is missing, so texts beyond ASCII would become other tokens: install ICU (Debian libicu, Alpine icu-libs), "
+                + "and unset DOTNET_SYSTEM_GLOBALIZATION_INVARIANT");
+        }
     }
 
     private static string ComposePiece(string text) =>

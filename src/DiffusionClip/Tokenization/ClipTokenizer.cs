@@ -8,7 +8,7 @@ namespace DiffusionClip.Tokenization;
 /// CLIP's tokenizer: byte-pair encoding over bytes, whose words end in <c>&lt;/w&gt;</c> (Sennrich et al. 2016; openai/CLIP
 /// simple_tokenizer.py). Equal, id by id, to Hugging Face's and to open_clip's. Thread-safe.
 /// </summary>
-public sealed class ClipTokenizer
+public sealed class ClipTokenizer : ITokenizer
 {
     internal const string OpenClipStart = "<start_of_text>";
     internal const string OpenClipEnd = "<end_of_text>";
@@ -51,16 +51,29 @@ public sealed class ClipTokenizer
     /// <summary>Longest sequence of the model, start and end included; 77 where the folder does not say.</summary>
     public int MaxLength { get; }
 
+    /// <summary>The normalization that <see cref="ITokenizer"/> means.</summary>
+    public TextNormalization Normalization { get; private init; }
+
+    int? ITokenizer.StartId => StartId;
+
+    int? ITokenizer.MaxLength => MaxLength;
+
     /// <summary>
     /// Reads a tokenizer folder: <c>vocab.json</c> and <c>merges.txt</c>, or <c>tokenizer.json</c>; <c>special_tokens_map.json</c>
     /// and <c>tokenizer_config.json</c> say the special tokens and the length.
     /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="normalization">The normalization that <see cref="ITokenizer"/> means.</param>
     /// <exception cref="ModelFolderException">A file is missing or damaged, or the files do not fit together.</exception>
-    public static ClipTokenizer Load(string folder)
+    public static ClipTokenizer Load(string folder, TextNormalization normalization = TextNormalization.Diffusion)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return new(TokenizerFolder.Read(folder));
+        return new(TokenizerFolder.Read(folder)) { Normalization = normalization };
     }
+
+    int[] ITokenizer.EncodeWords(string text) => EncodeWords(text, Normalization);
+
+    TokenizedText ITokenizer.Tokenize(string text, int maxLength) => Tokenize(text, maxLength, Normalization);
 
     /// <summary>Token ids with start and end, as many as there are.</summary>
     /// <param name="text">Any text; half of a surrogate pair that stands alone counts as U+FFFD.</param>

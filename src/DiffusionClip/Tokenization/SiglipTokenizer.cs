@@ -8,7 +8,7 @@ namespace DiffusionClip.Tokenization;
 /// SigLIP's tokenizer: lower case, ASCII punctuation left out, white space collapsed, then unigram pieces of a <c>spiece.model</c>, an end
 /// token and padding; equal to transformers' SiglipTokenizer. Thread-safe.
 /// </summary>
-public sealed class SiglipTokenizer
+public sealed class SiglipTokenizer : ITokenizer
 {
     private const string SpaceSymbol = "\u2581";
 
@@ -18,7 +18,7 @@ public sealed class SiglipTokenizer
 
     private SiglipTokenizer(string folder)
     {
-        var model = SentencePieceModel.Read(Path.Combine(folder, FileName));
+        var model = SentencePieceModel.Read(Path.Combine(folder, TokenizerFiles.SentencePiece));
         string configPath = Path.Combine(folder, "tokenizer_config.json");
         ConfigFile? config = File.Exists(configPath) ? ConfigFile.Read(configPath) : null;
 
@@ -41,8 +41,9 @@ public sealed class SiglipTokenizer
         int IdOf(string token) => ids.TryGetValue(token, out int id) ? id : throw new ModelFolderException(model.Path, $"lacks the special token {token} of tokenizer_config.json");
     }
 
-    /// <summary>Name of the file that such a tokenizer's folder holds.</summary>
-    public const string FileName = "spiece.model";
+    int? ITokenizer.StartId => null;
+
+    int? ITokenizer.MaxLength => null;
 
     /// <summary>Id of the token that ends a sequence.</summary>
     public int EndId { get; }
@@ -71,6 +72,13 @@ public sealed class SiglipTokenizer
         ids[count] = EndId;
         ids.AsSpan(count + 1).Fill(PadId);
         return new(ids, count, tokens.Count - count);
+    }
+
+    /// <inheritdoc/>
+    public int[] EncodeWords(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return [.. Encode(text)];
     }
 
     /// <summary>Token ids without end and padding.</summary>
@@ -119,6 +127,7 @@ public sealed class SiglipTokenizer
         : value.ValueKind == System.Text.Json.JsonValueKind.String
             ? value.GetString()
             : value.ValueKind == System.Text.Json.JsonValueKind.Object && value.TryGetProperty("content", out System.Text.Json.JsonElement content)
+                && content.ValueKind == System.Text.Json.JsonValueKind.String
                 ? content.GetString()
                 : throw config.Value.Wrong(role, value, "a token or an object with its content");
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using DiffusionClip.Models;
 
 namespace DiffusionClip.Tokenization;
 
@@ -44,7 +45,7 @@ internal sealed class TokenizerFolder
         string vocabFile = System.IO.Path.Combine(folder, "vocab.json");
         string mergesFile = System.IO.Path.Combine(folder, "merges.txt");
         string tokenizerFile = System.IO.Path.Combine(folder, "tokenizer.json");
-        JsonElement? tokenizer = File.Exists(tokenizerFile) ? ReadJson(tokenizerFile) : null;
+        JsonElement? tokenizer = File.Exists(tokenizerFile) ? JsonFile.Read(tokenizerFile) : null;
         bool isSplit = File.Exists(vocabFile) && File.Exists(mergesFile);
         if (!isSplit && tokenizer is null)
         {
@@ -54,7 +55,7 @@ internal sealed class TokenizerFolder
 
         JsonElement? model = isSplit ? null : Model(tokenizerFile, tokenizer!.Value);
         string source = isSplit ? vocabFile : tokenizerFile;
-        Dictionary<string, int> vocabulary = ReadVocabulary(source, isSplit ? ReadJson(vocabFile) : model!.Value.GetProperty("vocab"));
+        Dictionary<string, int> vocabulary = ReadVocabulary(source, isSplit ? JsonFile.Read(vocabFile) : model!.Value.GetProperty("vocab"));
         List<string> merges = isSplit ? ReadMerges(mergesFile) : ReadMerges(tokenizerFile, model!.Value);
 
         Specials specials = Specials.Read(folder);
@@ -103,7 +104,7 @@ internal sealed class TokenizerFolder
             throw new ModelFolderException(file, "it has no model with vocab and merges; expected the byte-pair encoding of a CLIP tokenizer.");
         }
 
-        return model.TryGetProperty("end_of_word_suffix", out JsonElement suffix) && suffix.ValueEquals(Suffix)
+        return model.TryGetProperty("end_of_word_suffix", out JsonElement suffix) && suffix.ValueKind == JsonValueKind.String && suffix.ValueEquals(Suffix)
             ? model
             : throw new ModelFolderException(file, $"its words do not end in {Suffix}; expected the byte-pair encoding of a CLIP tokenizer.");
     }
@@ -132,7 +133,7 @@ internal sealed class TokenizerFolder
     private static List<string> ReadMerges(string file)
     {
         List<string> merges = [];
-        foreach (string line in ReadText(file).Split('\n'))
+        foreach (string line in JsonFile.ReadText(file, "merges").Split('\n'))
         {
             string merge = line.TrimEnd('\r');
             if (merge.Length > 0 && !merge.StartsWith("#version", StringComparison.Ordinal))
@@ -148,13 +149,21 @@ internal sealed class TokenizerFolder
     private static List<string> ReadMerges(string file, JsonElement model)
     {
         List<string> merges = [];
-        foreach (JsonElement merge in model.GetProperty("merges").EnumerateArray())
+        var config = new ConfigFile(file, model);
+        JsonElement list = model.GetProperty("merges");
+        if (list.ValueKind != JsonValueKind.Array)
+        {
+            throw config.Wrong("merges", list, "a list of pairs of tokens");
+        }
+
+        foreach (JsonElement merge in list.EnumerateArray())
         {
             merges.Add(merge.ValueKind switch
             {
                 JsonValueKind.String => merge.GetString()!,
-                JsonValueKind.Array when merge.GetArrayLength() == 2 => $"{merge[0].GetString()} {merge[1].GetString()}",
-                _ => throw new ModelFolderException(file, $"merge {merges.Count} is {merge.GetRawText()}; expected a pair of tokens."),
+                JsonValueKind.Array when merge.GetArrayLength() == 2 && merge.EnumerateArray().All(token => token.ValueKind == JsonValueKind.String) =>
+                    $"{merge[0].GetString()} {merge[1].GetString()}",
+                _ => throw config.Wrong($"merges[{merges.Count.ToString(CultureInfo.InvariantCulture)}]", merge, "a pair of tokens"),
             });
         }
 
@@ -165,7 +174,8 @@ internal sealed class TokenizerFolder
     private static IEnumerable<AddedToken> ReadAddedTokens(JsonElement tokenizer) =>
         tokenizer.ValueKind == JsonValueKind.Object && tokenizer.TryGetProperty("added_tokens", out JsonElement tokens) && tokens.ValueKind == JsonValueKind.Array
             ? tokens.EnumerateArray()
-                .Select(token => token.ValueKind == JsonValueKind.Object && token.TryGetProperty("id", out JsonElement id) && id.TryGetInt32(out int value) ? AddedToken.Read(token, value) : null)
+                .Select(token => token.ValueKind == JsonValueKind.Object && token.TryGetProperty("id", out JsonElement id)
+                    && id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int value) ? AddedToken.Read(token, value) : null)
                 .OfType<AddedToken>()
             : [];
 
@@ -184,34 +194,6 @@ internal sealed class TokenizerFolder
             {
                 throw new ModelFolderException(file, $"merge '{merge}' does not fit the vocabulary: its tokens or their union are not in it.");
             }
-        }
-    }
-
-    private static JsonElement ReadJson(string file)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(ReadText(file), new JsonDocumentOptions { AllowTrailingCommas = true });
-            return document.RootElement.Clone();
-        }
-        catch (JsonException e)
-        {
-            throw new ModelFolderException(file, $"it is no valid JSON (line {e.LineNumber + 1}); the file is damaged.", e);
-        }
-    }
-
-    private static string ReadText(string file)
-    {
-        try
-        {
-            string text = File.ReadAllText(file);
-            return text.StartsWith("version https://git-lfs", StringComparison.Ordinal)
-                ? throw new ModelFolderException(file, "it is a Git LFS pointer, not the file; fetch it with git lfs pull.")
-                : text.Length == 0 ? throw new ModelFolderException(file, "it is empty.") : text;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelFolderException(file, $"it cannot be read: {e.Message}", e);
         }
     }
 
@@ -258,7 +240,7 @@ internal sealed class TokenizerFolder
                 string file = System.IO.Path.Combine(folder, name);
                 if (File.Exists(file))
                 {
-                    specials.Add(file, ReadJson(file));
+                    specials.Add(file, JsonFile.Read(file));
                 }
             }
 

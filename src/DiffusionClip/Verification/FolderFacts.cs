@@ -20,11 +20,11 @@ internal static class FolderFacts
     {
         ClipFolder { Family: ClipFamily.Siglip } => "scoring and ranking (probabilities)",
         ClipFolder => "scoring and ranking (cosines)",
-        DiffusionFolder diffusion => UseOf(diffusion),
+        GeneratorFolder diffusion => UseOf(diffusion),
         _ => "",
     };
 
-    private static string UseOf(DiffusionFolder folder)
+    private static string UseOf(GeneratorFolder folder)
     {
         string use = folder.Denoiser.InChannels > folder.Denoiser.OutChannels ? "inpainting" : "painting";
         string limit = folder.Encoder is null ? " (text to image only)" : "";
@@ -33,14 +33,14 @@ internal static class FolderFacts
 
     /// <summary>Sizes, limits and the scheduler.</summary>
     public static Dictionary<string, string> Of(ModelFolder folder) =>
-        folder is DiffusionFolder diffusion ? Facts(diffusion) : Facts((ClipFolder)folder);
+        folder is GeneratorFolder diffusion ? Facts(diffusion) : Facts((ClipFolder)folder);
 
-    private static Dictionary<string, string> Facts(DiffusionFolder folder)
+    private static Dictionary<string, string> Facts(GeneratorFolder folder)
     {
         var facts = new Dictionary<string, string>
         {
             ["pipeline"] = folder.PipelineClass,
-            ["prediction"] = folder.PredictionType.ToString(),
+            ["prediction"] = folder.Scheduler.TryGetProperty("prediction_type", out JsonElement prediction) ? prediction.ToString() : "epsilon",
             ["scheduler"] = folder.Scheduler.TryGetProperty("_class_name", out JsonElement name) ? name.ToString() : "?",
             ["text encoders"] = string.Join(
                 ", ",
@@ -105,7 +105,7 @@ internal static class FolderFacts
     /// <summary>What the folder could have, and what therefore does not work.</summary>
     public static IEnumerable<string> Without(ModelFolder folder)
     {
-        if (folder is DiffusionFolder diffusion)
+        if (folder is GeneratorFolder diffusion)
         {
             if (diffusion.Encoder is null)
             {
@@ -139,7 +139,7 @@ internal static class FolderFacts
             };
         }
 
-        var diffusion = (DiffusionFolder)folder;
+        var diffusion = (GeneratorFolder)folder;
         int latents = 1 << diffusion.Denoiser.Downsamplings, pixels = latents * diffusion.Decoder.SpatialScale;
         TextEncoderFolder encoder = diffusion.TextEncoders.FirstOrDefault(part => part.Graph == graph) ?? diffusion.TextEncoders[0];
         bool isUnet = graph == diffusion.Denoiser.Graph, isEncoder = graph == diffusion.Encoder?.Graph;

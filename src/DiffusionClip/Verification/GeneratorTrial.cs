@@ -15,7 +15,7 @@ internal sealed class GeneratorTrial(ImagePipeline pipeline)
     private const string Prompt = "a red apple";
 
     /// <summary>Tries it; what is wrong is in the checks, not thrown.</summary>
-    public async Task<List<VerificationCheck>> TryAsync(DiffusionFolder folder, string provider, CancellationToken cancellationToken)
+    public async Task<List<VerificationCheck>> TryAsync(GeneratorFolder folder, string provider, CancellationToken cancellationToken)
     {
         try
         {
@@ -38,7 +38,7 @@ internal sealed class GeneratorTrial(ImagePipeline pipeline)
     }
 
     private async Task<List<VerificationCheck>> PaintAsync(
-        DiffusionFolder folder, int width, int height, string provider, CancellationToken cancellationToken)
+        GeneratorFolder folder, int width, int height, string provider, CancellationToken cancellationToken)
     {
         // A denoiser with channels for a mask is given one: all of a grey picture is painted.
         const string picture = "picture", mask = "mask";

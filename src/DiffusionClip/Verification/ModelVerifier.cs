@@ -76,7 +76,7 @@ public sealed class ModelVerifier(
             {
                 Task<List<VerificationCheck>> trial = folder is ClipFolder clip
                     ? new ScorerTrial(scorers).TryAsync(clip, provider, cancellationToken)
-                    : new GeneratorTrial(pipeline).TryAsync((DiffusionFolder)folder, provider, cancellationToken);
+                    : new GeneratorTrial(pipeline).TryAsync((GeneratorFolder)folder, provider, cancellationToken);
                 checks.AddRange(await trial.ConfigureAwait(false));
             }
 

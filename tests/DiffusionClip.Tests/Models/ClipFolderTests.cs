@@ -22,7 +22,7 @@ public sealed class ClipFolderTests
         Assert.Equal(("onnx/text_model_q4f16.onnx", "onnx/vision_model_q4f16.onnx"), (small.TextGraph, small.ImageGraph));
         Assert.Equal(("clip-tiny-random", "clip-tiny-random#q4f16"), (plain.Id, small.Id));
         Assert.Equal(["", "q4f16"], small.Variants);
-        Assert.Equal(small.TextGraph, new ModelCatalog([copy.Root]).ResolveScorer("clip-tiny-random#q4f16").TextGraph);
+        Assert.Equal(small.TextGraph, Folders.Catalog([copy.Root]).ResolveScorer("clip-tiny-random#q4f16").TextGraph);
         Assert.Contains("onnx/text_model_q4f16.onnx", small.Files);
         Assert.Contains("missing", Assert.Throws<ModelFolderException>(() => ClipFolder.Open($"{copy.Path}#fp16")).Message, StringComparison.Ordinal);
         Assert.Contains("no variant '#uint8'; there are #q4f16", Assert.Throws<ModelFolderException>(() => ClipFolder.Open($"{copy.Path}#uint8")).Message, StringComparison.Ordinal);
@@ -31,7 +31,7 @@ public sealed class ClipFolderTests
         File.Delete(copy.PathOf("onnx/text_model.onnx"));
         File.Delete(copy.PathOf("onnx/model.onnx"));
         Assert.Equal("onnx/text_model_q4f16.onnx", ClipFolder.Open(copy.Path).TextGraph);
-        Assert.Contains("has no variants", Assert.Throws<ModelFolderException>(() => ModelFolder.Open($"{Golden.PathOf("tiny-models", "sd1-tiny-random")}#fp16")).Message, StringComparison.Ordinal);
+        Assert.Contains("has no variants", Assert.Throws<ModelFolderException>(() => Folders.Open($"{Golden.PathOf("tiny-models", "sd1-tiny-random")}#fp16")).Message, StringComparison.Ordinal);
     }
 
     [Fact]

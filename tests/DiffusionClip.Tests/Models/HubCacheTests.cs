@@ -50,7 +50,7 @@ public sealed class HubCacheTests
     public void The_catalog_finds_it_and_its_id_finds_it_again()
     {
         using Hub hub = new();
-        ModelCatalog catalog = new([], new HubCache(hub.Root));
+        ModelCatalog catalog = Folders.Catalog([], new HubCache(hub.Root));
         ClipFolder clip = catalog.ResolveScorer("org/clip");
         Assert.Equal("org/clip", clip.Id);
         Assert.Equal($"org/clip@{Older}", catalog.ResolveScorer("org/clip@onnx").Id);

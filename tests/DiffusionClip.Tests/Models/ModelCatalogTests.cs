@@ -12,7 +12,7 @@ public sealed class ModelCatalogTests
     [Fact]
     public void The_embedded_family_is_listed_and_its_hashes_hold()
     {
-        ModelCatalog catalog = new([Models, Path.Combine(Models, "not-there")]);
+        ModelCatalog catalog = Folders.Catalog([Models, Path.Combine(Models, "not-there")]);
         IReadOnlyList<ModelEntry> entries = catalog.List();
         Assert.Equal(["emoji-clip", "emoji-sd"], entries.Select(entry => entry.Id));
         Assert.Equal([ModelKind.Clip, ModelKind.Diffusion], entries.Select(entry => entry.Kind));
@@ -32,25 +32,25 @@ public sealed class ModelCatalogTests
     {
         using ModelCopy copy = new(Tiny, Clip);
         File.WriteAllText(copy.PathOf(ModelManifest.FileName), """{"schema_version": 1, "id": "the-id", "scorer": "clip-tiny-random"}""");
-        ModelCatalog catalog = new([copy.Root]);
+        ModelCatalog catalog = Folders.Catalog([copy.Root]);
         Assert.Equal(copy.Path, catalog.ResolveGenerator("the-id").Path);
         Assert.Equal(copy.Path, catalog.ResolveGenerator("THE-ID").Path);
         Assert.Equal(copy.Path, catalog.ResolveGenerator("sd1-tiny-random").Path);
-        Assert.Equal(copy.Path, new ModelCatalog([]).ResolveGenerator(copy.Path).Path);
-        Assert.Equal(copy.Path, new ModelCatalog([]).ResolveGenerator(copy.Path + "/").Path);
+        Assert.Equal(copy.Path, Folders.Catalog([]).ResolveGenerator(copy.Path).Path);
+        Assert.Equal(copy.Path, Folders.Catalog([]).ResolveGenerator(copy.Path + "/").Path);
 
-        DiffusionFolder generator = catalog.ResolveGenerator("the-id");
+        GeneratorFolder generator = catalog.ResolveGenerator("the-id");
         Assert.Equal("clip-tiny-random", catalog.ScorerOf(generator)!.Id);
 
         // Beside its folder it is found without any root.
-        Assert.Equal("clip-tiny-random", new ModelCatalog([]).ScorerOf(generator)!.Id);
-        Assert.Null(catalog.ScorerOf(DiffusionFolder.Open(Tiny)));
+        Assert.Equal("clip-tiny-random", Folders.Catalog([]).ScorerOf(generator)!.Id);
+        Assert.Null(catalog.ScorerOf(Folders.Generator(Tiny)));
     }
 
     [Fact]
     public void An_unknown_name_lists_the_known_ones()
     {
-        ModelCatalog catalog = new([Models]);
+        ModelCatalog catalog = Folders.Catalog([Models]);
         ModelFolderException exception = Assert.Throws<ModelFolderException>(() => catalog.ResolveGenerator("emoji-xl"));
         Assert.Contains("emoji-xl: no such model; there are emoji-sd in", exception.Message, StringComparison.Ordinal);
         Assert.Contains("expected a CLIP", Assert.Throws<ModelFolderException>(() => catalog.ResolveScorer("emoji-sd")).Message, StringComparison.Ordinal);
@@ -61,7 +61,7 @@ public sealed class ModelCatalogTests
     {
         using ModelCopy copy = new(Tiny);
         File.WriteAllText(copy.PathOf(ModelManifest.FileName), """{"schema_version": 1, "scorer": "nobody"}""");
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => new ModelCatalog([Models]).ScorerOf(DiffusionFolder.Open(copy.Path)));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => Folders.Catalog([Models]).ScorerOf(Folders.Generator(copy.Path)));
         Assert.Contains("scorer 'nobody' is not there", exception.Message, StringComparison.Ordinal);
     }
 
@@ -70,7 +70,7 @@ public sealed class ModelCatalogTests
     {
         using ModelCopy copy = new(Tiny, Clip);
         File.WriteAllText(copy.PathOf("unet/config.json"), "{");
-        ModelEntry damaged = Assert.Single(new ModelCatalog([copy.Root]).List(), entry => entry.Problem is not null);
+        ModelEntry damaged = Assert.Single(Folders.Catalog([copy.Root]).List(), entry => entry.Problem is not null);
         Assert.Equal("sd1-tiny-random", damaged.Id);
         Assert.Contains("broken JSON", damaged.Problem!, StringComparison.Ordinal);
     }
@@ -83,7 +83,7 @@ public sealed class ModelCatalogTests
         File.WriteAllText(copy.PathOf(ModelManifest.FileName), $$"""
             {"schema_version": 1, "files": {"config.json": "{{Hash("config.json")}}", "vocab.json": "{{new string('0', 64)}}", "gone.bin": "{{new string('1', 64)}}" } }
             """);
-        ModelFolder folder = ModelFolder.Open(copy.Path);
+        ModelFolder folder = Folders.Open(copy.Path);
         var states = ModelCatalog.Verify(folder).ToDictionary(row => row.File, row => row);
         Assert.Equal(FileState.Ok, states["config.json"].State);
         Assert.Equal(FileState.Different, states["vocab.json"].State);

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using DiffusionClip.Denoising;
 
 namespace DiffusionClip.Models;
 
@@ -13,14 +12,14 @@ public sealed class ModelFolderTests
     [Fact]
     public void The_embedded_generator_says_what_it_is()
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Embedded);
+        GeneratorFolder folder = Folders.Generator(Embedded);
         Assert.Equal("emoji-sd", folder.Id);
         Assert.Equal(ModelKind.Diffusion, folder.Kind);
         Assert.Equal("CC-BY-4.0", folder.License);
         Assert.Equal("StableDiffusionPipeline", folder.PipelineClass);
-        Assert.Equal(PredictionType.VPrediction, folder.PredictionType);
+        Assert.Equal(("stable-diffusion", "v_prediction"), (folder.Family, folder.Scheduler.GetProperty("prediction_type").GetString()));
         Assert.Equal("DPMSolverMultistepScheduler", folder.Scheduler.GetProperty("_class_name").GetString());
-        Assert.Equal(new(20, 2.5f, 128, 128), folder.Defaults);
+        Assert.Equal(new() { NumInferenceSteps = 20, GuidanceScale = 2.5f, Width = 128, Height = 128 }, folder.Defaults);
         Assert.Equal("emoji-clip", folder.Scorer);
         Assert.Equal(0.32933477861614824f, folder.Decoder.ScalingFactor);
         Assert.Equal(0, folder.Decoder.ShiftFactor);
@@ -53,12 +52,12 @@ public sealed class ModelFolderTests
     [Fact]
     public void A_folder_without_a_manifest_has_stated_defaults()
     {
-        DiffusionFolder folder = DiffusionFolder.Open(Tiny);
+        GeneratorFolder folder = Folders.Generator(Tiny);
         Assert.Equal("sd1-tiny-random", folder.Id);
         Assert.Null(folder.Manifest);
         Assert.Null(folder.Scorer);
         Assert.Null(folder.License);
-        Assert.Equal(new(50, 7.5f, 64, 64), folder.Defaults);
+        Assert.Equal(new() { NumInferenceSteps = 50, GuidanceScale = 7.5f, Width = 64, Height = 64 }, folder.Defaults);
         Assert.Contains("unet/model.onnx", folder.Files);
         Assert.Contains("tokenizer/vocab.json", folder.Files);
     }
@@ -176,7 +175,7 @@ public sealed class ModelFolderTests
     [InlineData("<html></html>", "a web page")]
     [InlineData("{\"in_channels\": 4,", "broken JSON at line 1")]
     [InlineData("[]", "not an object")]
-    [InlineData("", "broken JSON")]
+    [InlineData("", "empty")]
     public void A_broken_configuration_is_named(string content, string problem)
     {
         using ModelCopy copy = new(Tiny);
@@ -190,7 +189,7 @@ public sealed class ModelFolderTests
         using ModelCopy copy = new(Tiny);
         byte[] whole = File.ReadAllBytes(copy.PathOf("unet/model.onnx"));
         File.WriteAllBytes(copy.PathOf("unet/model.onnx"), whole[..(whole.Length / 2)]);
-        ModelFolder folder = ModelFolder.Open(copy.Path);
+        ModelFolder folder = Folders.Open(copy.Path);
         ModelFolderException exception = Assert.Throws<ModelFolderException>(() => folder.Files);
         Assert.Equal(copy.PathOf("unet/model.onnx"), exception.Path);
         Assert.Contains("cut off", exception.Message, StringComparison.Ordinal);
@@ -238,13 +237,11 @@ public sealed class ModelFolderTests
     {
         using ModelCopy copy = new(Tiny);
         copy.Set("vae_decoder/config.json", "scaling_factor", null);
-        Assert.Equal(0.18215f, DiffusionFolder.Open(copy.Path).Decoder.ScalingFactor);
+        Assert.Equal(0.18215f, Folders.Generator(copy.Path).Decoder.ScalingFactor);
         copy.Set("vae_decoder/config.json", "_class_name", "AutoencoderTiny");
-        Assert.Equal(1, DiffusionFolder.Open(copy.Path).Decoder.ScalingFactor);
-        copy.Set("scheduler/scheduler_config.json", "prediction_type", null);
-        Assert.Equal(PredictionType.Epsilon, DiffusionFolder.Open(copy.Path).PredictionType);
+        Assert.Equal(1, Folders.Generator(copy.Path).Decoder.ScalingFactor);
         copy.Set("unet/config.json", "sample_size", new JsonArray(6, 10));
-        Assert.Equal((80, 48), (DiffusionFolder.Open(copy.Path).Defaults.Width, DiffusionFolder.Open(copy.Path).Defaults.Height));
+        Assert.Equal((80, 48), (Folders.Generator(copy.Path).Defaults.Width, Folders.Generator(copy.Path).Defaults.Height));
     }
 
     [Fact]
@@ -252,7 +249,7 @@ public sealed class ModelFolderTests
     {
         using ModelCopy copy = new(Tiny);
         File.WriteAllText(copy.PathOf("scheduler/scheduler_config.json"), """{"_class_name": "DPMSolverMultistepScheduler", "note": "an Infinity of \"NaN\"", "lambda_min_clipped": -Infinity, "x": [NaN, Infinity]}""");
-        JsonElement scheduler = DiffusionFolder.Open(copy.Path).Scheduler;
+        JsonElement scheduler = Folders.Generator(copy.Path).Scheduler;
         Assert.Equal("-Infinity", scheduler.GetProperty("lambda_min_clipped").GetString());
         Assert.Equal("an Infinity of \"NaN\"", scheduler.GetProperty("note").GetString());
         Assert.Equal("NaN", scheduler.GetProperty("x")[0].GetString());
@@ -263,16 +260,17 @@ public sealed class ModelFolderTests
     {
         using ModelCopy copy = new(Tiny);
         copy.Set("tokenizer/tokenizer_config.json", "model_max_length", 1e30);
-        Assert.Equal(77, DiffusionFolder.Open(copy.Path).TextEncoders[0].TokenLimit);
+        Assert.Equal(77, Folders.Generator(copy.Path).TextEncoders[0].TokenLimit);
         copy.Set("tokenizer/tokenizer_config.json", "model_max_length", 32);
-        Assert.Equal(32, DiffusionFolder.Open(copy.Path).TextEncoders[0].TokenLimit);
+        Assert.Equal(32, Folders.Generator(copy.Path).TextEncoders[0].TokenLimit);
     }
 
     [Fact]
     public void A_generator_is_no_scorer_and_the_other_way_round()
     {
-        Assert.Contains("expected a CLIP", Assert.Throws<ModelFolderException>(() => ClipFolder.Open(Tiny)).Message, StringComparison.Ordinal);
-        Assert.Contains("expected a generator", Assert.Throws<ModelFolderException>(() => DiffusionFolder.Open(Clip)).Message, StringComparison.Ordinal);
+        Assert.Contains("expected a CLIP", Assert.Throws<ModelFolderException>(() => Folders.Formats.Open<ClipFolder>(Tiny, "a CLIP model")).Message, StringComparison.Ordinal);
+        Assert.Contains("(CLIP)", Assert.Throws<ModelFolderException>(() => ClipFolder.Open(Tiny)).Message, StringComparison.Ordinal);
+        Assert.Contains("expected a generator", Assert.Throws<ModelFolderException>(() => Folders.Generator(Clip)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -280,21 +278,21 @@ public sealed class ModelFolderTests
     {
         string shared = Path.Combine(Golden.Shared, "tiny-models");
         Assert.SkipUnless(Directory.Exists(shared), "the shared models are not beside the repository");
-        DiffusionFolder external = DiffusionFolder.Open(Path.Combine(shared, "sd1-tiny-random-external"));
+        GeneratorFolder external = Folders.Generator(Path.Combine(shared, "sd1-tiny-random-external"));
         Assert.Contains("unet/model.onnx_data", external.Files);
 
         // Weights and ports are float16, but every weight is cast before it is used.
-        Assert.Equal("float32", DiffusionFolder.Open(Path.Combine(shared, "sd1-tiny-random-fp16")).Precision);
-        DiffusionFolder xl = DiffusionFolder.Open(Path.Combine(shared, "sdxl-tiny-random"));
+        Assert.Equal("float32", Folders.Generator(Path.Combine(shared, "sd1-tiny-random-fp16")).Precision);
+        GeneratorFolder xl = Folders.Generator(Path.Combine(shared, "sdxl-tiny-random"));
         Assert.Equal([32, 48], xl.TextEncoders.Select(encoder => encoder.HiddenSize));
         Assert.Equal(80, xl.Denoiser.CrossAttentionDim);
-        Assert.Equal(32, DiffusionFolder.Open(Path.Combine(shared, "lcm-tiny-random")).Denoiser.TimeCondProjDim);
-        Assert.Equal(9, DiffusionFolder.Open(Path.Combine(shared, "sd1-inpaint-tiny-random")).Denoiser.InChannels);
+        Assert.Equal(32, Folders.Generator(Path.Combine(shared, "lcm-tiny-random")).Denoiser.TimeCondProjDim);
+        Assert.Equal(9, Folders.Generator(Path.Combine(shared, "sd1-inpaint-tiny-random")).Denoiser.InChannels);
     }
 
     private static ModelFolderException Refused(string path, params string[] parts)
     {
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => ModelFolder.Open(path));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => Folders.Open(path));
         Assert.DoesNotContain('\n', exception.Message);
         Assert.All(parts, part => Assert.Contains(part, exception.Message, StringComparison.Ordinal));
         return exception;

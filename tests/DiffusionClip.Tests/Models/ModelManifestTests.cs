@@ -9,9 +9,9 @@ public sealed class ModelManifestTests
     {
         using ModelCopy copy = new(Tiny);
         Write(copy, """{"schema_version": 1, "id": "mine", "license": "MIT", "kind": "stable-diffusion", "scorer": "c", "defaults": {"num_inference_steps": 4, "width": 96}}""");
-        DiffusionFolder folder = DiffusionFolder.Open(copy.Path);
+        GeneratorFolder folder = Folders.Generator(copy.Path);
         Assert.Equal(("mine", "MIT", "c"), (folder.Id, folder.License, folder.Scorer));
-        Assert.Equal(new(4, 7.5f, 96, 64), folder.Defaults);
+        Assert.Equal(new() { NumInferenceSteps = 4, GuidanceScale = 7.5f, Width = 96, Height = 64 }, folder.Defaults);
     }
 
     [Theory]
@@ -31,7 +31,7 @@ public sealed class ModelManifestTests
     {
         using ModelCopy copy = new(Tiny);
         Write(copy, json);
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => ModelFolder.Open(copy.Path));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => Folders.Open(copy.Path));
         Assert.Equal(copy.PathOf(ModelManifest.FileName), exception.Path);
         Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
     }

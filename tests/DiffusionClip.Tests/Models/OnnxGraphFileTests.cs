@@ -1,3 +1,5 @@
+using DiffusionClip.Models.Graphs;
+
 namespace DiffusionClip.Models;
 
 public sealed class OnnxGraphFileTests
@@ -74,7 +76,7 @@ public sealed class OnnxGraphFileTests
         Run("mkfifo", copy.PathOf("model/unet/model.onnx"));
         Refused(copy.PathOf("model/unet/model.onnx"), copy.PathOf("model"), "not a regular file");
         Run("mkfifo", copy.PathOf("model/model_index.json"));
-        Assert.Contains("not a regular file", Assert.Throws<ModelFolderException>(() => ModelFolder.Open(copy.PathOf("model"))).Message, StringComparison.Ordinal);
+        Assert.Contains("not a regular file", Assert.Throws<ModelFolderException>(() => Folders.Open(copy.PathOf("model"))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -102,7 +104,7 @@ public sealed class OnnxGraphFileTests
     public void A_graph_says_who_made_it()
     {
         string folder = Golden.PathOf("tiny-models", "clip-tiny-random");
-        GraphFacts[] facts = [.. ModelFolder.Open(folder).DescribeGraphs()];
+        GraphFacts[] facts = [.. Folders.Open(folder).DescribeGraphs()];
         Assert.Equal(["onnx/text_model.onnx", "onnx/vision_model.onnx"], facts.Select(graph => graph.File));
         Assert.All(facts, graph =>
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Resampling;
+using DiffusionClip.Models;
 
 namespace DiffusionClip.Scoring;
 
@@ -26,6 +27,34 @@ public sealed class ClipPreprocessingTests : IDisposable
         Assert.Equal(
             "shortest 336 bicubic, centre crop 336x336, mean 0.48145466 0.4578275 0.40821073, std 0.26862954 0.26130258 0.27577711",
             read.Description);
+    }
+
+    [Theory]
+    [InlineData("\uFEFF{\"size\": 64, \"crop_size\": 64}")]
+    [InlineData("{\"size\": 64, \"crop_size\": 64, \"note\": NaN, \"other\": [-Infinity]}")]
+    public void What_editors_and_Python_write_beside_JSON_is_read(string json) => Assert.Equal(64, Read("preprocessor_config.json", json).Width);
+
+    [Fact]
+    public void What_is_no_file_of_settings_is_refused_at_once()
+    {
+        string path = Path.Combine(_folder, "preprocessor_config.json");
+        File.WriteAllText(path, "version https://git-lfs.github.com/spec/v1");
+        Refused("a Git LFS pointer");
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "made with the programs of Linux");
+        File.Delete(path);
+        using (var made = System.Diagnostics.Process.Start("mkfifo", path))
+        {
+            made.WaitForExit();
+        }
+
+        // Nothing writes into the pipe: opening it would wait for ever.
+        Refused("not a regular file");
+        void Refused(string problem)
+        {
+            ModelFolderException exception = Assert.Throws<ModelFolderException>(() => ClipPreprocessing.ReadFolder(_folder, 224));
+            Assert.Equal(path, exception.Path);
+            Assert.Contains(problem, exception.Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Png;
+using DiffusionClip.Models;
 
 namespace DiffusionClip.Scoring;
 

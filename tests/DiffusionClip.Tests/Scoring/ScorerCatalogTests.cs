@@ -8,7 +8,7 @@ namespace DiffusionClip.Scoring;
 public sealed class ScorerCatalogTests
 {
     private static readonly string TinyModels = Golden.PathOf("tiny-models");
-    private static readonly DiffusionFolder Generator = DiffusionFolder.Open(Path.Combine(Golden.Repository, "models", "emoji-sd"));
+    private static readonly GeneratorFolder Generator = Folders.Generator(Path.Combine(Golden.Repository, "models", "emoji-sd"));
 
     private readonly FakeStore _store = new();
     private readonly List<string> _warnings = [];
@@ -251,9 +251,7 @@ public sealed class ScorerCatalogTests
     };
 
     private ScorerCatalog Catalog(string models, PipelineOptions? options = null, params IImageScorer[] registered) => new(
-        _store, new ModelCatalog([models]), new TokenizerCache(), registered.Length > 0
-            ? registered
-            : [Facts()], options ?? new(), TimeProvider.System);
+        _store, Folders.Catalog([models]), registered.Length > 0 ? registered : [Facts()], options ?? new(), TimeProvider.System);
 
     /// <summary>Lends without loading, and counts.</summary>
     private sealed class FakeStore : IModelStore
@@ -270,19 +268,18 @@ public sealed class ScorerCatalogTests
 
         public int Threads => 1;
 
-        public Task<GeneratorLease> LeaseGeneratorAsync(DiffusionFolder folder, string? provider, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public Task<ClipLease> LeaseScorerAsync(ClipFolder folder, string? provider, CancellationToken cancellationToken)
+        public Task<TLease> LeaseAsync<TLease>(ModelSpec spec, CancellationToken cancellationToken)
+            where TLease : ModelLease
         {
+            var folder = (ClipFolder)spec.Folder;
             if (folder.Id == Broken)
             {
-                return Task.FromException<ClipLease>(new ModelFolderException(folder.Path, "broken"));
+                return Task.FromException<TLease>(new ModelFolderException(folder.Path, "broken"));
             }
 
             Interlocked.Increment(ref _leased);
             Interlocked.Increment(ref _onLoan);
-            return Task.FromResult<ClipLease>(new FakeLease(this, folder));
+            return Task.FromResult((TLease)(ModelLease)new FakeLease(this, folder));
         }
 
         public void Dispose()
@@ -294,6 +291,8 @@ public sealed class ScorerCatalogTests
             private int _isBack;
 
             public override ClipFolder Folder => folder;
+
+            public override ITokenizer Tokenizer => throw new NotSupportedException();
 
             public override IClipTextEncoder TextEncoder => throw new NotSupportedException();
 

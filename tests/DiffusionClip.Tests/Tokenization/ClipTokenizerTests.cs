@@ -226,6 +226,10 @@ public sealed class ClipTokenizerTests : IDisposable
     [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [], \"end_of_word_suffix\": null}}")]
     [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [3], \"end_of_word_suffix\": \"</w>\"}}")]
     [InlineData("{\"model\": {\"vocab\": 3, \"merges\": 3, \"end_of_word_suffix\": \"</w>\"}}")]
+    [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [[\"a\", 3]], \"end_of_word_suffix\": \"</w>\"}}")]
+    [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": 3, \"end_of_word_suffix\": \"</w>\"}}")]
+    [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [], \"end_of_word_suffix\": 3}}")]
+    [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [], \"end_of_word_suffix\": \"</w>\"}, \"added_tokens\": [{\"id\": \"x\", \"content\": \"b\"}]}")]
     [InlineData("[]")]
     public void ADamagedSingleFileIsNamed(string content)
     {

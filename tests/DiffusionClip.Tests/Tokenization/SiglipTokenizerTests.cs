@@ -155,4 +155,14 @@ public sealed class SiglipTokenizerTests
         bytes.Add((byte)value);
         return [.. bytes];
     }
+
+    [Fact]
+    public void A_special_token_of_another_type_is_named()
+    {
+        using ModelCopy copy = new(Folder);
+        copy.Set("tokenizer_config.json", "eos_token", System.Text.Json.Nodes.JsonNode.Parse("""{"content": 3}"""));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => SiglipTokenizer.Load(copy.Path));
+        Assert.Equal(copy.PathOf("tokenizer_config.json"), exception.Path);
+        Assert.Contains("eos_token", exception.Message, StringComparison.Ordinal);
+    }
 }

@@ -392,7 +392,7 @@ internal sealed class ModelFolders : IDisposable
     /// <summary>Takes the place of the repository's models.</summary>
     public void Replace(IServiceCollection services)
     {
-        services.AddSingleton(new ModelCatalog([_root]));
+        services.AddSingleton(Folders.Catalog([_root]));
         Tests.SharedModels.Leave(services);
     }
 

@@ -9,7 +9,7 @@ internal static class Facts
     /// <summary>The generators of the catalogue, the damaged ones with their problem.</summary>
     public static IReadOnlyList<ModelFacts> Models(ModelCatalog catalog, MachinePaths paths, PipelineOptions options) =>
     [
-        .. catalog.List().Where(entry => entry.Kind is ModelKind.Diffusion or null).Select(entry => Of(entry, paths, options)),
+        .. catalog.List().Where(entry => entry.Kind is null || entry.Kind == ModelKind.Diffusion).Select(entry => Of(entry, catalog, paths, options)),
     ];
 
     /// <summary>The CLIP folders and the scorers that the host registered.</summary>
@@ -32,7 +32,7 @@ internal static class Facts
         options.Limits.Candidates, options.Limits.Side, options.Limits.Steps, options.Limits.PromptLength, options.Limits.ImagePixels,
         Math.Min(options.Limits.ImageBytes, worker.Trust.BodyBytes), worker.Trust.BodyBytes, options.Candidates, worker.Trust.FetchUrls, queue);
 
-    private static ModelFacts Of(ModelEntry entry, MachinePaths paths, PipelineOptions options)
+    private static ModelFacts Of(ModelEntry entry, ModelCatalog catalog, MachinePaths paths, PipelineOptions options)
     {
         var facts = new ModelFacts(entry.Id) { License = entry.License, Bytes = entry.Size, Scorer = entry.Scorer, IsDefault = entry.Id == options.DefaultModel, Problem = WithoutPaths(entry.Problem, paths) };
         if (entry.Problem is not null)
@@ -42,7 +42,7 @@ internal static class Facts
 
         try
         {
-            DiffusionFolder folder = DiffusionFolder.Open(entry.Path);
+            GeneratorFolder folder = catalog.Formats.Open<GeneratorFolder>(entry.Path, "a generator");
             return facts with
             {
                 Pipeline = folder.PipelineClass,

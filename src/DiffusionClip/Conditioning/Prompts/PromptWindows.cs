@@ -16,7 +16,7 @@ public sealed record PromptWindow(ReadOnlyMemory<int> Ids, ReadOnlyMemory<double
 /// A prompt as windows that together hold all of it, as the webui cuts them: a full window is cut after its last comma if that
 /// is among its last 20 tokens, BREAK ends a window early.
 /// </summary>
-public sealed class PromptWindows
+public sealed class PromptWindows : EncoderTokens
 {
     /// <summary>Most windows of one prompt: what lies beyond is dropped, and reported. Attention grows with their number.</summary>
     public const int Most = 64;
@@ -24,9 +24,9 @@ public sealed class PromptWindows
     /// <summary>How many tokens back a comma may lie for a window to end there.</summary>
     public const int CommaReach = 20;
 
-    private readonly ClipTokenizer _tokenizer;
+    private readonly ITokenizer _tokenizer;
 
-    private PromptWindows(ClipTokenizer tokenizer, int limit, IReadOnlyList<PromptWindow> windows, int dropped)
+    private PromptWindows(ITokenizer tokenizer, int limit, IReadOnlyList<PromptWindow> windows, int dropped)
     {
         _tokenizer = tokenizer;
         Limit = limit;
@@ -41,17 +41,20 @@ public sealed class PromptWindows
     public int Limit { get; }
 
     /// <summary>Tokens of the prompt that the windows hold.</summary>
-    public int Count => Windows.Sum(window => window.Count);
+    public override int Count => Windows.Sum(window => window.Count);
 
     /// <summary>Tokens beyond the last window.</summary>
-    public int Dropped { get; }
+    public override int Dropped { get; }
+
+    /// <inheritdoc/>
+    public override int Sequences => Windows.Count;
 
     /// <summary>Cuts a prompt into windows.</summary>
     /// <param name="tokenizer">The encoder's tokenizer.</param>
     /// <param name="limit">The encoder's length, start and end included, from 3.</param>
     /// <param name="runs">The prompt's words with their weights.</param>
-    /// <param name="normalization">Whose normalization.</param>
-    public static PromptWindows Of(ClipTokenizer tokenizer, int limit, IReadOnlyList<WeightedText> runs, TextNormalization normalization = TextNormalization.Diffusion)
+    /// <exception cref="ArgumentException">The tokenizer's sequences have no start.</exception>
+    public static PromptWindows Of(ITokenizer tokenizer, int limit, IReadOnlyList<WeightedText> runs)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(runs);
@@ -65,7 +68,7 @@ public sealed class PromptWindows
                 continue;
             }
 
-            foreach (int token in tokenizer.EncodeWords(run.Text, normalization))
+            foreach (int token in tokenizer.EncodeWords(run.Text))
             {
                 writer.Add(token, run.Weight);
             }
@@ -75,20 +78,23 @@ public sealed class PromptWindows
     }
 
     /// <summary>These windows and as many empty ones as are missing.</summary>
-    /// <param name="count">How many windows there should be; fewer than there are changes nothing.</param>
-    public PromptWindows PaddedTo(int count)
+    /// <param name="sequences">How many windows there should be; fewer than there are changes nothing.</param>
+    public override PromptWindows PaddedTo(int sequences)
     {
-        if (count <= Windows.Count)
+        if (sequences <= Windows.Count)
         {
             return this;
         }
 
         PromptWindow empty = new Writer(_tokenizer, Limit).Finish()[0];
-        return new(_tokenizer, Limit, [.. Windows, .. Enumerable.Repeat(empty, count - Windows.Count)], Dropped);
+        return new(_tokenizer, Limit, [.. Windows, .. Enumerable.Repeat(empty, sequences - Windows.Count)], Dropped);
     }
 
-    private sealed class Writer(ClipTokenizer tokenizer, int limit)
+    private sealed class Writer(ITokenizer tokenizer, int limit)
     {
+        private readonly int _start = tokenizer.StartId
+            ?? throw new ArgumentException("Windows begin with a start token, which the tokenizer lacks.", nameof(tokenizer));
+
         private readonly int _capacity = limit - 2;
         private readonly int _comma = tokenizer.EncodeWords(",") is [int comma] ? comma : -1;
         private readonly List<PromptWindow> _windows = [];
@@ -156,7 +162,7 @@ public sealed class PromptWindows
             int[] ids = new int[limit];
             double[] weights = new double[limit];
             Array.Fill(weights, 1);
-            ids[0] = tokenizer.StartId;
+            ids[0] = _start;
             for (int i = 0; i < count; i++)
             {
                 ids[i + 1] = _ids[i];

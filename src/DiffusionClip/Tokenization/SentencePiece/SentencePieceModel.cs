@@ -1,4 +1,5 @@
 using DiffusionClip.Models;
+using DiffusionClip.Models.Graphs;
 
 namespace DiffusionClip.Tokenization.SentencePiece;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using DiffusionClip.Imaging.Resampling;
 
-namespace DiffusionClip.Scoring;
+namespace DiffusionClip.Models;
 
 public sealed partial class ClipPreprocessing
 {
@@ -38,7 +38,7 @@ public sealed partial class ClipPreprocessing
             string path = Path.Combine(folder, name);
             if (File.Exists(path))
             {
-                return Parse(path, root => read(root, path));
+                return read(JsonFile.Read(path), path);
             }
         }
 
@@ -181,19 +181,6 @@ public sealed partial class ClipPreprocessing
         root.ValueKind == JsonValueKind.Object && root.TryGetProperty(name, out JsonElement nested)
             ? nested
             : throw new ModelFolderException(path, $"the object '{name}' is missing");
-
-    private static ClipPreprocessing Parse(string path, Func<JsonElement, ClipPreprocessing> read)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return read(document.RootElement);
-        }
-        catch (JsonException broken)
-        {
-            throw new ModelFolderException(path, $"not valid JSON: {broken.Message.ReplaceLineEndings(" ")}", broken);
-        }
-    }
 
     /// <summary>The fields of one file, with messages that name them. Null counts as absent, as it does in the reference.</summary>
     private readonly struct Fields

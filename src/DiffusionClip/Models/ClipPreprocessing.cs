@@ -2,7 +2,7 @@ using System.Globalization;
 using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Resampling;
 
-namespace DiffusionClip.Scoring;
+namespace DiffusionClip.Models;
 
 /// <summary>How a picture is brought to the size that an image tower takes.</summary>
 public enum PreprocessingResize

@@ -1,12 +1,11 @@
-using System.Collections.Concurrent;
+using DiffusionClip.Collections;
 
-namespace DiffusionClip.Models;
+namespace DiffusionClip.Models.Graphs;
 
 /// <summary>
-/// What an ONNX file says of itself without a runtime (field numbers of onnx.proto): files of external data, operator domains, precision.
-/// Reads kilobytes: weights are skipped.
+/// What an ONNX file says of itself without a runtime: files of external data, operator domains, precision, metadata.
 /// </summary>
-internal sealed class OnnxGraphFile
+internal sealed class OnnxGraphFile : OnnxGraphWalker
 {
     // Domains whose operators ONNX Runtime brings along; any other needs a library that the model names, which is never loaded.
     private static readonly HashSet<string> KnownDomains = new(StringComparer.Ordinal)
@@ -15,8 +14,14 @@ internal sealed class OnnxGraphFile
         "com.microsoft.experimental", "com.microsoft.dml", "com.ms.internal.nhwc", "org.pytorch.aten", "pkg.onnxscript.torch_lib",
     };
 
-    // Every request opens its folders anew; a graph that has not changed is read once a process.
-    private static readonly ConcurrentDictionary<(string Path, long Length, long Written), OnnxGraphFile> Known = new();
+    private const int MostMetadata = 1024;
+    internal const int MostKnown = 256;
+
+    // Every request opens its folders anew; a graph that has not changed is not read again as long as it is remembered.
+    private static readonly BoundedCache<(string Path, long Length, long Written), OnnxGraphFile> Known = new(MostKnown);
+
+    /// <summary>Graphs remembered now.</summary>
+    internal static int KnownNow => Known.Count;
 
     private readonly string _path;
     private readonly HashSet<string> _external = new(StringComparer.Ordinal);
@@ -30,6 +35,8 @@ internal sealed class OnnxGraphFile
     private readonly SortedDictionary<string, long> _opsets = new(StringComparer.Ordinal);
     private readonly List<(string Name, long[] Sizes)> _inputs = [];
     private readonly HashSet<string> _weights = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _metadata = new(StringComparer.Ordinal);
+    private readonly Stack<List<string>> _uses = new();
     private int _nodes;
 
     private OnnxGraphFile(string path) => _path = path;
@@ -46,12 +53,25 @@ internal sealed class OnnxGraphFile
     {
         string folder = Path.GetDirectoryName(_path)!;
         long data = _external.Sum(file => new FileInfo(Path.Combine(folder, file)).Length);
-        return new(name, $"{_producer} {_producerVersion}".Trim(), _irVersion, _opsets, Precision, Precision == "float32" && _halfWeights.Count > 0 ? "float16" : Precision, _nodes, [.. _external.Order(StringComparer.Ordinal)], new FileInfo(_path).Length + data);
+        return new()
+        {
+            File = name,
+            Producer = $"{_producer} {_producerVersion}".Trim(),
+            IrVersion = _irVersion,
+            Opsets = _opsets,
+            Precision = Precision,
+            StoredPrecision = Precision == "float32" && _halfWeights.Count > 0 ? "float16" : Precision,
+            Nodes = _nodes,
+            ExternalData = [.. _external.Order(StringComparer.Ordinal)],
+            Bytes = new FileInfo(_path).Length + data,
+            Metadata = _metadata,
+        };
     }
 
     /// <summary>A fixed size of the only input of a rank; null where there is none, or several, or the size is free.</summary>
     public int? FixedSize(int rank, int axis) =>
-        _inputs.Where(input => input.Sizes.Length == rank && !_weights.Contains(input.Name)).Select(input => input.Sizes[axis]).ToArray() is [> 0 and <= int.MaxValue and var size] ? (int)size : null;
+        _inputs.Where(input => input.Sizes.Length == rank && !_weights.Contains(input.Name)).Select(input => input.Sizes[axis]).ToArray()
+            is [> 0 and <= int.MaxValue and var size] ? (int)size : null;
 
     /// <summary>Reads a graph's structure and checks what it refers to.</summary>
     /// <param name="path">The graph.</param>
@@ -88,119 +108,91 @@ internal sealed class OnnxGraphFile
     {
         var file = new OnnxGraphFile(path);
         using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 14);
-        file.ReadModel(new ProtobufCursor(stream));
+        if (!file.WalkModel(new ProtobufCursor(stream)))
+        {
+            throw new ModelFolderException(path, "holds no graph; expected an ONNX model");
+        }
+
         file.CheckDomains();
         return file;
     }
 
-    private void ReadModel(ProtobufCursor model)
+    protected override void OnModelField(int field, ProtobufCursor model)
     {
-        bool graph = false;
-        while (model.Next(out int field))
+        switch (field)
         {
-            switch (field)
-            {
-                case 1:
-                    _irVersion = (long)model.Number();
-                    break;
-                case 2:
-                    _producer = Printable(model.Text());
-                    break;
-                case 3:
-                    _producerVersion = Printable(model.Text());
-                    break;
-                case 7:
-                    ReadGraph(model.Message(), isMain: true);
-                    graph = true;
-                    break;
-                case 8:
-                    ReadOpset(model.Message());
-                    break;
-                case 25:
-                    ReadFunction(model.Message());
-                    break;
-                default:
-                    model.Skip();
-                    break;
-            }
-        }
+            case 1:
+                _irVersion = (long)model.Number();
+                break;
+            case 2:
+                _producer = Printable(model.Text());
+                break;
+            case 3:
+                _producerVersion = Printable(model.Text());
+                break;
+            case 8:
+                ReadOpset(model.Message());
+                break;
+            case 14 when _metadata.Count < MostMetadata:
+                if (ReadEntry(model.Message()) is ({ } key, { } value))
+                {
+                    _metadata[key] = value;
+                }
 
-        if (!graph)
-        {
-            throw new ModelFolderException(_path, "holds no graph; expected an ONNX model");
+                break;
+            default:
+                model.Skip();
+                break;
         }
     }
 
-    private void ReadOpset(ProtobufCursor opset)
+    // Nodes are written before the weights they use, so which half-precision weights are used is known only afterwards.
+    protected override void OnGraph() => _uses.Push([]);
+
+    protected override void OnGraphEnd() => _halfComputed |= _uses.Pop() is var uses && _halfWeights.Count > 0 && uses.Any(_halfWeights.Contains);
+
+    protected override void OnFunctionDomain(string domain) => _functionDomains.Add(domain);
+
+    protected override void OnNode(OnnxNode node)
     {
-        string domain = "";
-        long version = 0;
-        while (opset.Next(out int field))
+        _nodes++;
+        _domains.Add(node.Domain);
+        string operation = node.Operation;
+        if (operation == "EPContext")
         {
-            switch (field)
-            {
-                case 1:
-                    domain = Printable(opset.Text());
-                    break;
-                case 2:
-                    version = (long)opset.Number();
-                    break;
-                default:
-                    opset.Skip();
-                    break;
-            }
+            // Its attribute may name a compiled binary for the provider to load.
+            throw new ModelFolderException(_path, "holds an EPContext node, which names a compiled binary; expected a plain ONNX graph");
         }
 
-        _opsets[domain.Length == 0 ? "ai.onnx" : domain] = version;
+        if (operation != "Cast" && _uses.TryPeek(out List<string>? uses))
+        {
+            uses.AddRange(node.Inputs);
+        }
+
+        _quantized |= operation.Contains("Quantize", StringComparison.Ordinal) || operation.EndsWith("Integer", StringComparison.Ordinal)
+            || operation.StartsWith("QLinear", StringComparison.Ordinal) || operation == "MatMulNBits";
     }
 
-    private void ReadFunction(ProtobufCursor function)
+    protected override void OnTensor(OnnxTensor tensor, bool isInitializer)
     {
-        while (function.Next(out int field))
+        if (tensor.External?.GetValueOrDefault("location") is { } location)
         {
-            switch (field)
-            {
-                case 7:
-                    ReadNode(function.Message());
-                    break;
-                case 10:
-                    _functionDomains.Add(function.Text());
-                    break;
-                default:
-                    function.Skip();
-                    break;
-            }
-        }
-    }
-
-    private void ReadGraph(ProtobufCursor graph, bool isMain = false)
-    {
-        // Nodes are written before the weights they use, so who uses half-precision weights is known only afterwards.
-        var uses = new List<string>();
-        while (graph.Next(out int field))
-        {
-            switch (field)
-            {
-                case 1:
-                    ReadNode(graph.Message(), uses);
-                    break;
-                case 5:
-                    ReadTensor(graph.Message(), isWeight: isMain);
-                    break;
-                case 11 when isMain:
-                    ReadInput(graph.Message());
-                    break;
-                default:
-                    graph.Skip();
-                    break;
-            }
+            _external.Add(location);
         }
 
-        _halfComputed |= _halfWeights.Count > 0 && uses.Any(_halfWeights.Contains);
+        if (isInitializer && IsMain)
+        {
+            _weights.Add(tensor.Name);
+        }
+
+        if (tensor.Type is OnnxTensor.Half or OnnxTensor.Brain && tensor.Name.Length > 0)
+        {
+            _halfWeights.Add(tensor.Name);
+        }
     }
 
     // ValueInfoProto: name, and type.tensor_type.shape.dim[].dim_value.
-    private void ReadInput(ProtobufCursor input)
+    protected override void OnInput(ProtobufCursor input)
     {
         string name = "";
         var sizes = new List<long>();
@@ -234,140 +226,27 @@ internal sealed class OnnxGraphFile
         _inputs.Add((name, [.. sizes]));
     }
 
-    private static void ReadEach(ProtobufCursor message, int wanted, Action<ProtobufCursor> read)
+    private void ReadOpset(ProtobufCursor opset)
     {
-        while (message.Next(out int field))
-        {
-            if (field == wanted)
-            {
-                read(message.Message());
-            }
-            else
-            {
-                message.Skip();
-            }
-        }
-    }
-
-    private void ReadNode(ProtobufCursor node, List<string>? uses = null)
-    {
-        var inputs = new List<string>();
-        string operation = "", domain = "";
-        while (node.Next(out int field))
+        string domain = "";
+        long version = 0;
+        while (opset.Next(out int field))
         {
             switch (field)
             {
                 case 1:
-                    inputs.Add(node.Text());
-                    break;
-                case 4:
-                    operation = node.Text();
-                    break;
-                case 5:
-                    ReadAttribute(node.Message());
-                    break;
-                case 7:
-                    domain = node.Text();
-                    break;
-                default:
-                    node.Skip();
-                    break;
-            }
-        }
-
-        _nodes++;
-        _domains.Add(domain);
-        if (operation == "EPContext")
-        {
-            // Its attribute may name a compiled binary for the provider to load.
-            throw new ModelFolderException(_path, "holds an EPContext node, which names a compiled binary; expected a plain ONNX graph");
-        }
-
-        if (operation != "Cast")
-        {
-            uses?.AddRange(inputs);
-        }
-
-        _quantized |= operation.Contains("Quantize", StringComparison.Ordinal) || operation.EndsWith("Integer", StringComparison.Ordinal) || operation.StartsWith("QLinear", StringComparison.Ordinal) || operation == "MatMulNBits";
-    }
-
-    private void ReadAttribute(ProtobufCursor attribute)
-    {
-        while (attribute.Next(out int field))
-        {
-            switch (field)
-            {
-                case 5 or 10:
-                    ReadTensor(attribute.Message());
-                    break;
-                case 6 or 11:
-                    ReadGraph(attribute.Message());
-                    break;
-                default:
-                    attribute.Skip();
-                    break;
-            }
-        }
-    }
-
-    private void ReadTensor(ProtobufCursor tensor, bool isWeight = false)
-    {
-        const ulong float16 = 10, bfloat16 = 16;
-        string name = "";
-        ulong type = 0;
-        while (tensor.Next(out int field))
-        {
-            switch (field)
-            {
-                case 2:
-                    type = tensor.Number();
-                    break;
-                case 8:
-                    name = tensor.Text();
-                    break;
-                case 13:
-                    ReadExternalEntry(tensor.Message());
-                    break;
-                default:
-                    tensor.Skip();
-                    break;
-            }
-        }
-
-        if (isWeight)
-        {
-            _weights.Add(name);
-        }
-
-        if (type is float16 or bfloat16 && name.Length > 0)
-        {
-            _halfWeights.Add(name);
-        }
-    }
-
-    private void ReadExternalEntry(ProtobufCursor entry)
-    {
-        string key = "", value = "";
-        while (entry.Next(out int field))
-        {
-            switch (field)
-            {
-                case 1:
-                    key = entry.Text();
+                    domain = Printable(opset.Text());
                     break;
                 case 2:
-                    value = entry.Text();
+                    version = (long)opset.Number();
                     break;
                 default:
-                    entry.Skip();
+                    opset.Skip();
                     break;
             }
         }
 
-        if (key == "location")
-        {
-            _external.Add(value);
-        }
+        _opsets[domain.Length == 0 ? "ai.onnx" : domain] = version;
     }
 
     private void CheckDomains()
@@ -383,7 +262,7 @@ internal sealed class OnnxGraphFile
 
     private void CheckExternal(string data, string folder)
     {
-        if (data.Length == 0 || Path.IsPathRooted(data) || data.Contains('\\', StringComparison.Ordinal) || data.Contains(':', StringComparison.Ordinal) || data.Split('/').Contains(".."))
+        if (data.Length == 0 || Path.IsPathRooted(data) || data.AsSpan().IndexOfAny('\\', ':') >= 0 || data.Split('/').Contains(".."))
         {
             throw new ModelFolderException(_path, $"its external data '{Printable(data)}' leads out of the folder; refused");
         }

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace DiffusionClip.Models;
+namespace DiffusionClip.Models.Graphs;
 
 /// <summary>Walks the fields of a protobuf message in a seekable stream without reading what is skipped.</summary>
 internal sealed class ProtobufCursor
@@ -50,11 +50,12 @@ internal sealed class ProtobufCursor
     }
 
     /// <summary>The field as numbers: one, or several packed together.</summary>
-    public List<ulong> Numbers()
+    /// <param name="most">How many there may be.</param>
+    public List<ulong> Numbers(int most)
     {
         if (_wire != 2)
         {
-            return [Number()];
+            return most > 0 ? [Number()] : throw new EndOfStreamException();
         }
 
         long end = Length();
@@ -62,7 +63,7 @@ internal sealed class ProtobufCursor
         var numbers = new List<ulong>();
         while (_stream.Position < end)
         {
-            numbers.Add(Varint());
+            numbers.Add(numbers.Count < most ? Varint() : throw new EndOfStreamException());
         }
 
         return _stream.Position == end ? numbers : throw new EndOfStreamException();
@@ -83,11 +84,22 @@ internal sealed class ProtobufCursor
         return range;
     }
 
-    /// <summary>The field as text.</summary>
-    public string Text()
+    /// <summary>The field as text of up to 64 KiB.</summary>
+    public string Text() => Text(1 << 16) ?? throw new EndOfStreamException();
+
+    /// <summary>The field as text of up to 1 MiB; a longer one is passed over and null.</summary>
+    public string? TextIfShort() => Text(1 << 20);
+
+    private string? Text(int most)
     {
-        int length = checked((int)Math.Min(Length(), int.MaxValue));
-        byte[] bytes = length <= 1 << 16 ? new byte[length] : throw new EndOfStreamException();
+        long length = Length();
+        if (length > most)
+        {
+            Advance(length);
+            return null;
+        }
+
+        byte[] bytes = new byte[length];
         _stream.ReadExactly(bytes);
         return Encoding.UTF8.GetString(bytes);
     }
