@@ -62,7 +62,7 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
             string[] cells = lines[i + 1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             CandidateReport candidate = run.Report.Candidates[i];
             Assert.Equal((i + 1).ToString(CultureInfo.InvariantCulture), cells[0]);
-            Assert.Equal(candidate.Seed!.Value.ToString(CultureInfo.InvariantCulture), cells[1]);
+            Assert.Equal(candidate.Seed.ToString(CultureInfo.InvariantCulture), cells[1]);
             Assert.Equal(candidate.Score!.Value.ToString("0.0000", CultureInfo.InvariantCulture), cells[2]);
             Assert.Equal(run.Files[i], cells[^1]);
         }
