@@ -5,6 +5,7 @@ using DiffusionClip.Denoising;
 using DiffusionClip.Observing;
 using DiffusionClip.Origins;
 using DiffusionClip.Runtime;
+using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Selection.Snapshots;
 using Microsoft.Extensions.DependencyInjection;

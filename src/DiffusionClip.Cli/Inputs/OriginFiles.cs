@@ -10,7 +10,7 @@ internal sealed class OriginFiles
     private string? _image;
     private string? _mask;
 
-    /// <summary>The pictures by name, for <see cref="ImagePipeline.Prepare"/>.</summary>
+    /// <summary>The pictures by name, as <see cref="ImagePipeline.Prepare"/> takes them.</summary>
     public IReadOnlyDictionary<string, RgbImage> Images => _images;
 
     /// <summary>Reads the files that were named.</summary>

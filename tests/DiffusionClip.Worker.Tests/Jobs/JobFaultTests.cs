@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using DiffusionClip.Imaging;
-using DiffusionClip.Models;
 
 namespace DiffusionClip.Worker.Jobs;
 
