@@ -20,7 +20,7 @@ internal static class PromptsFile
     [
         "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps",
         "guidance_scale", "guidance_rescale", "eta", "clip_skip", "strength",
-        "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "score_text", "long_text", "syntax", "metadata",
+        "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "score_text", "long_text", "syntax", "metadata", "format", "quality",
     ];
 
     // The words of the flags, for those who write files as they write command lines.
@@ -121,7 +121,7 @@ internal static class PromptsFile
             ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta", "seed", "noise", "width", "height", "clip_skip"],
             ["origin", "strength"],
             ["search", "strategy", "candidates", "keep", "scorer", "score_text", "long_text"],
-            ["output", "metadata"],
+            ["output", "metadata", "format", "quality"],
         ];
         var nested = new Dictionary<string, Dictionary<string, JsonElement>>(StringComparer.Ordinal);
         foreach (string[] group in groups)

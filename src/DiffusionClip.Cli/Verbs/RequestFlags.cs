@@ -42,6 +42,8 @@ internal sealed class RequestFlags
         LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
         Noise = Text("noise", "--noise", "cpu|philox", "Whose random numbers: torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
         Provider = Text("provider", "--provider", "auto|cpu|dml|cuda", "Execution provider; auto takes the fastest there is. Default: auto.");
+        Format = Text("format", "--format", "png|jpeg|webp", "File format of the pictures. All carry the same metadata. Default: png.");
+        Quality = Text("quality", "--quality", "N", "Quality of JPEG and WebP, 1 to 100; 100 is lossless for WebP. Default: 95.");
         NoMetadata = new("--no-metadata") { Description = "Write pictures without the text that says how they came about." };
     }
 
@@ -97,6 +99,10 @@ internal sealed class RequestFlags
 
     public Option<string?> Provider { get; }
 
+    public Option<string?> Format { get; }
+
+    public Option<string?> Quality { get; }
+
     public Option<bool> NoMetadata { get; }
 
     /// <summary>Adds all flags to a command, in the order in which its help lists them.</summary>
@@ -105,7 +111,7 @@ internal sealed class RequestFlags
         foreach (Option option in new Option[]
         {
             NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask,
-            Candidates, Keep, Strategy, Model, Scorer, ScoreText, LongText, Noise, Provider, NoMetadata,
+            Candidates, Keep, Strategy, Model, Scorer, ScoreText, LongText, Noise, Provider, Format, Quality, NoMetadata,
         })
         {
             command.Add(option);
@@ -152,7 +158,7 @@ internal sealed class RequestFlags
             LongText = parse.GetValue(LongText) is { } longText ? ScoringFlags.ReadLongText(longText) : request.Search.LongText,
         },
         Origin = Real(parse, Strength) is { } strength ? (request.Origin ?? new()) with { Strength = strength } : request.Origin,
-        Output = request.Output with { Metadata = !parse.GetValue(NoMetadata) && request.Output.Metadata },
+        Output = Over(request.Output, parse),
     };
 
     /// <summary>Whether a flag was given.</summary>
@@ -165,6 +171,25 @@ internal sealed class RequestFlags
         return flag is not null && parse.GetValue(flag) is { } typed
             ? new InvalidRequestException(Label(flag.Name, field), typed, exception.Remedy)
             : exception;
+    }
+
+    private OutputRequest Over(OutputRequest output, ParseResult parse)
+    {
+        OutputFormat? format = OneOf(parse, Format, ["png", "jpeg", "jpg", "webp"]) switch
+        {
+            null => null,
+            "png" => OutputFormat.Png,
+            "webp" => OutputFormat.Webp,
+            _ => OutputFormat.Jpeg,
+        };
+        return output with
+        {
+            Metadata = !parse.GetValue(NoMetadata) && output.Metadata,
+            Format = format ?? output.Format,
+
+            // A quality that was chosen for another format says nothing about this one.
+            Quality = Whole(parse, Quality) ?? (format is null || format == output.Format ? output.Quality : null),
+        };
     }
 
     private static string Label(string flag, string field) => flag[2..].Replace('-', '_') == field ? flag : $"{flag} ({field})";

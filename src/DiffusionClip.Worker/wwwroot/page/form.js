@@ -30,6 +30,8 @@ const FIELDS = {
   score_text: { path: ["search", "score_text"], kind: TEXT },
   long_text: { path: ["search", "long_text"], kind: TEXT },
   strength: { path: ["origin", "strength"], kind: NUMBER },
+  format: { path: ["output", "format"], kind: TEXT },
+  quality: { path: ["output", "quality"], kind: WHOLE },
 };
 
 /** Names that problems use for a field, beside its own. */

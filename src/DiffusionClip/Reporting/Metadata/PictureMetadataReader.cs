@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using DiffusionClip.Imaging;
 
 namespace DiffusionClip.Reporting.Metadata;
@@ -11,6 +12,9 @@ public sealed record PictureFileSources
 
     /// <summary>The bytes of a file's EXIF UserComment, the encoding's name included, and the byte order of its EXIF; null if there is none.</summary>
     public required Func<ReadOnlyMemory<byte>, (ReadOnlyMemory<byte> Bytes, bool? BigEndian)?> UserComment { get; init; }
+
+    /// <summary>The bytes of our own record in a file's EXIF, JSON in UTF-8; null if there is none.</summary>
+    public Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>?>? Record { get; init; }
 }
 
 /// <summary>
@@ -98,12 +102,37 @@ public static class PictureMetadataReader
         }
 
         List<PictureText> texts = [];
-        if (sources.UserComment(file) is { } comment)
+        List<PngTextProblem> problems = [];
+        if (sources.UserComment(file) is { } comment && Fits(comment.Bytes, "UserComment"))
         {
             texts.Add(new(UserCommentKeyword, ExifUserComment.Decode(comment.Bytes.Span, comment.BigEndian)));
         }
 
-        return Inspect(texts, []) with { Readable = true, FileType = header.FileType, Width = header.Width, Height = header.Height };
+        if (sources.Record?.Invoke(file) is { } record && Fits(record, "MakerNote"))
+        {
+            texts.Add(new(PictureRecordJson.Keyword, Encoding.UTF8.GetString(record.Span)));
+        }
+
+        return Inspect(texts, []) with
+        {
+            Readable = true,
+            FileType = header.FileType,
+            Width = header.Width,
+            Height = header.Height,
+            Problems = problems,
+        };
+
+        // A WebP's EXIF may be as large as the file.
+        bool Fits(ReadOnlyMemory<byte> text, string field)
+        {
+            bool fits = text.Length <= PngTextLimits.Default.MaxTextBytes;
+            if (!fits)
+            {
+                problems.Add(new(PngTextProblemKind.TooLarge, field, 0));
+            }
+
+            return fits;
+        }
     }
 
     private static PictureInspection Inspect(List<PictureText> texts, List<string> notes)

@@ -7,7 +7,7 @@ namespace DiffusionClip.Reporting.Metadata;
 internal static class PictureSources
 {
     /// <summary>Every format that is read here.</summary>
-    public static PictureFileSources All { get; } = new() { Header = Header, UserComment = UserComment };
+    public static PictureFileSources All { get; } = new() { Header = Header, UserComment = UserComment, Record = Record };
 
     /// <summary>
     /// The text that a picture's own metadata says it shows: of ours what was scored when it was made, of others' the prompt's words.
@@ -37,5 +37,11 @@ internal static class PictureSources
     {
         ReadOnlySpan<byte> comment = Exif.ReadUserComment(file.Span, out bool bigEndian);
         return comment.IsEmpty ? null : (comment.ToArray(), bigEndian);
+    }
+
+    private static ReadOnlyMemory<byte>? Record(ReadOnlyMemory<byte> file)
+    {
+        ReadOnlySpan<byte> record = Exif.ReadRecord(file.Span);
+        return record.IsEmpty ? null : record.ToArray();
     }
 }
