@@ -32,7 +32,7 @@ internal static class PictureRecords
         [
             new() { Role = "generator", Id = "models/emoji-sd", Sha256 = new string('a', 64), Files = new Dictionary<string, string> { ["unet/model.onnx"] = new string('b', 64) } },
         ],
-        Candidate = new() { Index = 1, Seed = unchecked(seed + 1), Rank = 1, Score = 0.28912345678901234, Margin = 0.1, Kept = true, Evaluations = 20, File = "01.png", Checkpoints = [new(5, 0.1), new(9, null)], Lineage = [1, 2] },
+        Candidate = new() { Index = 1, Seed = unchecked(seed + 1), Rank = 1, Score = 0.28912345678901234, Margin = 0.1, Kept = true, Evaluations = 20, File = "01.png", Checkpoints = [new() { Evaluation = 5, Score = 0.1 }, new() { Evaluation = 9 }], Lineage = [1, 2] },
         Scoring = new() { Scorer = "clip", Version = "1", Scale = ScoreScale.Cosine, Model = "emoji-clip", Sha256 = new string('c', 64), Text = prompt, TokensDropped = 3, Precision = "float32", Provider = "cpu" },
     };
 }
