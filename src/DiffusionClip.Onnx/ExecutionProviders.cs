@@ -1,4 +1,4 @@
-using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Onnx;

@@ -1,6 +1,5 @@
-using DiffusionClip.Conditioning;
-using DiffusionClip.Decoding;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Onnx;
 

@@ -1,6 +1,5 @@
-using DiffusionClip.Decoding;
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Onnx;

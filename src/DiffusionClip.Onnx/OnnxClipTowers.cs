@@ -1,4 +1,5 @@
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using Microsoft.ML.OnnxRuntime;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
-using DiffusionClip.Conditioning;
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -74,13 +73,11 @@ internal sealed class OnnxDenoiser : IDenoiser
             return inGraph ?? inFolder ?? 0;
         }
 
-        return new(
-            Agree("number of input channels", ports.Sample.Fixed(1), folder.InChannels),
-            Agree("number of output channels", ports.Output.Fixed(1), folder.OutChannels),
-            Agree("width of text embeddings", ports.Conditioning.Fixed(2), folder.CrossAttentionDim),
-            SharesTimestep: ports.Timestep.Rank == 0 || ports.Timestep.Fixed(0) == 1,
-            TimestepIsInteger: ports.Timestep.IsInteger)
+        return new()
         {
+            InChannels = Agree("number of input channels", ports.Sample.Fixed(1), folder.InChannels),
+            OutChannels = Agree("number of output channels", ports.Output.Fixed(1), folder.OutChannels),
+            CrossAttentionDim = Agree("width of text embeddings", ports.Conditioning.Fixed(2), folder.CrossAttentionDim),
             GuidanceEmbedDim = ports.Guidance is null ? 0 : Agree("width of timestep_cond", ports.Guidance.Fixed(1), folder.TimeCondProjDim),
             PooledDim = ports.Pooled?.Fixed(1) ?? 0,
             TimeIds = ports.TimeIds?.Fixed(1) ?? 0,

@@ -1,8 +1,5 @@
-using DiffusionClip.Conditioning;
-using DiffusionClip.Decoding;
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
-using DiffusionClip.Scoring;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Onnx;
 

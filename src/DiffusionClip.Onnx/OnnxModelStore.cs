@@ -1,5 +1,6 @@
 using System.Globalization;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
-using DiffusionClip.Conditioning;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Onnx;

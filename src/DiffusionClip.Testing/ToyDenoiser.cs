@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
-using DiffusionClip.Conditioning;
-using DiffusionClip.Denoising;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Testing;
 
@@ -34,7 +33,7 @@ public sealed class ToyDenoiser : IDenoiser
     }
 
     /// <inheritdoc/>
-    public DenoiserDescriptor Descriptor { get; } = new(4, 4, 1, SharesTimestep: true, TimestepIsInteger: false);
+    public DenoiserDescriptor Descriptor { get; } = new() { InChannels = 4, OutChannels = 4, CrossAttentionDim = 1 };
 
     /// <summary>Runs of all bindings so far.</summary>
     public int Runs { get; private set; }

@@ -7,6 +7,7 @@ using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
+using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Selection.Snapshots;

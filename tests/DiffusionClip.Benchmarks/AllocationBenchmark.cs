@@ -3,6 +3,7 @@ using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection;
 using DiffusionClip.Tokenization;
 using Microsoft.Extensions.DependencyInjection;

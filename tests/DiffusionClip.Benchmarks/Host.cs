@@ -1,4 +1,4 @@
-using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 

@@ -4,6 +4,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection;
 using DiffusionClip.Selection.Snapshots;
 using Microsoft.Extensions.DependencyInjection;
@@ -137,7 +138,7 @@ internal static class SnapshotBenchmark
         private readonly float[] _sample = new float[shape.Length];
         private readonly float[] _output = new float[shape.Length];
 
-        public DenoiserDescriptor Descriptor { get; } = new(4, 4, 1, SharesTimestep: true, TimestepIsInteger: false);
+        public DenoiserDescriptor Descriptor { get; } = new() { InChannels = 4, OutChannels = 4, CrossAttentionDim = 1 };
 
         public IDenoiserBinding Bind(LatentShape shape, int rows, int sequenceLength) => this;
 

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Text;
 using DiffusionClip.Cli.Output;
-using DiffusionClip.Models;
 using DiffusionClip.Onnx;
+using DiffusionClip.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 
 [assembly: CollectionBehavior(DisableTestParallelization = true)]

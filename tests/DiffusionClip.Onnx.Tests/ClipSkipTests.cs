@@ -1,5 +1,6 @@
 using DiffusionClip.Conditioning;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Onnx;
 

@@ -1,6 +1,5 @@
-using DiffusionClip.Conditioning;
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Onnx;
 
@@ -27,7 +26,7 @@ public sealed class DenoiserTests
         DiffusionFolder folder = DiffusionFolder.Open(Loading.Tiny(name));
         using OnnxDenoiser denoiser = Loading.Denoiser(folder);
         DenoiserDescriptor descriptor = denoiser.Descriptor;
-        Assert.Equal((sharesTimestep, integer), (descriptor.SharesTimestep, descriptor.TimestepIsInteger));
+        Assert.Equal((sharesTimestep, integer), (denoiser.Ports.Timestep.Rank == 0 || denoiser.Ports.Timestep.Fixed(0) == 1, denoiser.Ports.Timestep.IsInteger));
         Assert.Equal(folder.Denoiser.InChannels, descriptor.InChannels);
         Assert.Equal(4, descriptor.OutChannels);
         Assert.Equal(folder.Denoiser.CrossAttentionDim, descriptor.CrossAttentionDim);

@@ -1,4 +1,5 @@
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Onnx;

@@ -1,5 +1,5 @@
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Onnx;
 

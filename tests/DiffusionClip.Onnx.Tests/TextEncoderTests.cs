@@ -1,5 +1,5 @@
-using DiffusionClip.Conditioning;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Onnx;
 

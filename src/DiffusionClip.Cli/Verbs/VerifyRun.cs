@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using DiffusionClip.Models;
 using DiffusionClip.Onnx;
+using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using Microsoft.Extensions.DependencyInjection;
 

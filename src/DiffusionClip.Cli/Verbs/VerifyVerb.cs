@@ -4,6 +4,7 @@ using System.Text.Json;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Models;
 using DiffusionClip.Onnx;
+using DiffusionClip.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using DiffusionClip.Models;
 using DiffusionClip.Onnx;
+using DiffusionClip.Runtime;
 using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Jobs.Ledger;
 using DiffusionClip.Worker.Jobs.Running;

@@ -1,4 +1,5 @@
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Worker.Watch;
 

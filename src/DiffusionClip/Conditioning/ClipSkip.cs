@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics.Tensors;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Conditioning;
 

@@ -1,3 +1,5 @@
+using DiffusionClip.Runtime;
+
 namespace DiffusionClip.Conditioning;
 
 /// <summary>What the denoiser attends to over the evaluations: the prompt's side and guidance's other side.</summary>

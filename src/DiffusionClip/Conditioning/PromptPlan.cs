@@ -1,5 +1,6 @@
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Conditioning;

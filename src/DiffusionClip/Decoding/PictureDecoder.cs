@@ -1,7 +1,7 @@
 using System.Buffers;
-using DiffusionClip.Denoising;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Decoding;
 

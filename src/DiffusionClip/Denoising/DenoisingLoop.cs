@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using DiffusionClip.Conditioning;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection;
 
 namespace DiffusionClip.Denoising;

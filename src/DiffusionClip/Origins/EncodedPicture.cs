@@ -1,8 +1,8 @@
 using System.Numerics.Tensors;
-using DiffusionClip.Decoding;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
 using DiffusionClip.Noise;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Origins;
 

@@ -1,7 +1,6 @@
-using DiffusionClip.Decoding;
-using DiffusionClip.Denoising;
 using DiffusionClip.Imaging.Resampling;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Origins;
 

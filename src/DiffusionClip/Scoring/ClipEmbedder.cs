@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Numerics.Tensors;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Scoring;

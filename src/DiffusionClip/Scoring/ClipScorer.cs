@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Numerics.Tensors;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Scoring;

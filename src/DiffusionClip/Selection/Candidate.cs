@@ -1,6 +1,7 @@
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
 using DiffusionClip.Origins;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;

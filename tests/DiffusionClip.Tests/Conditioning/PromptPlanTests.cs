@@ -1,6 +1,7 @@
 using System.Text.Json;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Conditioning;
 

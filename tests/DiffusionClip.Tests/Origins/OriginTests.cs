@@ -1,8 +1,8 @@
 using System.Text.Json;
-using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Noise;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection;
 
 namespace DiffusionClip.Origins;

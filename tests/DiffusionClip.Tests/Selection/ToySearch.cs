@@ -3,6 +3,7 @@ using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
+using DiffusionClip.Runtime;
 using DiffusionClip.Selection.Snapshots;
 using DiffusionClip.Testing;
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Jobs.Ledger;

@@ -1,6 +1,6 @@
 using DiffusionClip.Conditioning.Prompts;
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Conditioning.Families;

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using DiffusionClip.Conditioning.Prompts;
-using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Conditioning.Families;

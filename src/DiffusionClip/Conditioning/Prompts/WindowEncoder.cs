@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Conditioning.Prompts;
 

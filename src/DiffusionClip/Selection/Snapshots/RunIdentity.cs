@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Text.Json;
 using DiffusionClip.Models;
+using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
 
 namespace DiffusionClip.Selection.Snapshots;

@@ -1,4 +1,5 @@
 using CsCheck;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Conditioning.Prompts;
 

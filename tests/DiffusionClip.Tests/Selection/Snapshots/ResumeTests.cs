@@ -1,11 +1,11 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
 using DiffusionClip.Denoising.Schedulers;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
+using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Selection.Snapshots;
 
@@ -269,7 +269,7 @@ public sealed class ResumeTests
         allocated.Capacity = 64;
         var silent = new SilentDenoiser();
         IScheduler scheduler = new EulerDiscreteConfig().Build(new ScheduleRequest { NumInferenceSteps = 20 });
-        var text = new Conditioning.TextConditioning(new float[1], 1);
+        var text = new TextConditioning(new float[1], 1);
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = 1, BatchedGuidance = false, Threads = 1, Runtime = "toy" };
         var control = new RunControl(Observer: new Silence()) { Snapshots = log };
         using var denoising = new DenoisingLoop(
@@ -368,11 +368,11 @@ public sealed class ResumeTests
         private readonly float[] _sample = new float[ToySearch.Shape.Length];
         private readonly float[] _output = new float[ToySearch.Shape.Length];
 
-        public DenoiserDescriptor Descriptor { get; } = new(4, 4, 1, SharesTimestep: true, TimestepIsInteger: false);
+        public DenoiserDescriptor Descriptor { get; } = new() { InChannels = 4, OutChannels = 4, CrossAttentionDim = 1 };
 
         public IDenoiserBinding Bind(LatentShape shape, int rows, int sequenceLength) => this;
 
-        public void SetConditioning(int row, Conditioning.TextConditioning conditioning)
+        public void SetConditioning(int row, TextConditioning conditioning)
         {
         }
 

@@ -1,6 +1,4 @@
-using DiffusionClip.Denoising;
-
-namespace DiffusionClip.Decoding;
+namespace DiffusionClip.Runtime;
 
 /// <summary>The encoder of an autoencoder: from pixels to the distribution of its latents.</summary>
 public interface ILatentEncoder : IDisposable

@@ -1,4 +1,4 @@
-namespace DiffusionClip.Conditioning;
+namespace DiffusionClip.Runtime;
 
 /// <summary>A text encoder that conditions a denoiser.</summary>
 public interface ITextEncoder : IDisposable

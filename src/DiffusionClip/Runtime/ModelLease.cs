@@ -1,38 +1,6 @@
-using DiffusionClip.Conditioning;
-using DiffusionClip.Decoding;
-using DiffusionClip.Denoising;
-using DiffusionClip.Scoring;
+using DiffusionClip.Models;
 
-namespace DiffusionClip.Models;
-
-/// <summary>
-/// Makes models runnable and keeps them: the seam between the road and a runtime. Leases are reference counted; a model is
-/// evicted only when nobody leases it. Thread-safe; concurrent leases of one model load it once.
-/// </summary>
-public interface IModelStore : IDisposable
-{
-    /// <summary>The runtime and its version, e.g. <c>ONNX Runtime 1.31.1</c>: <see cref="ExecutionPlan.Runtime"/>.</summary>
-    string Runtime { get; }
-
-    /// <summary>Threads of the process-wide pool: <see cref="ExecutionPlan.Threads"/>.</summary>
-    int Threads { get; }
-
-    /// <summary>Leases a generator: text encoders, denoiser and decoder are loaded (in parallel) when the task completes.</summary>
-    /// <param name="folder">The model's folder.</param>
-    /// <param name="provider">Execution provider: <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>; null: the configured one.</param>
-    /// <param name="cancellationToken">Stops waiting; a load that others wait for goes on.</param>
-    /// <exception cref="ModelFolderException">The folder's graphs are damaged, do not fit together, cannot be mapped to their roles, or a file's hash is not the declared one.</exception>
-    /// <exception cref="ExecutionProviderException">The provider was asked for by name and is not available.</exception>
-    /// <exception cref="ObjectDisposedException">The store is disposed.</exception>
-    Task<GeneratorLease> LeaseGeneratorAsync(DiffusionFolder folder, string? provider, CancellationToken cancellationToken);
-
-    /// <summary>Leases a CLIP model: both towers are loaded when the task completes.</summary>
-    /// <param name="folder">The model's folder.</param>
-    /// <param name="provider">Execution provider: <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>; null: the configured one.</param>
-    /// <param name="cancellationToken">Stops waiting; a load that others wait for goes on.</param>
-    /// <inheritdoc cref="LeaseGeneratorAsync" path="/exception"/>
-    Task<ClipLease> LeaseScorerAsync(ClipFolder folder, string? provider, CancellationToken cancellationToken);
-}
+namespace DiffusionClip.Runtime;
 
 /// <summary>A loaded model on loan. Disposing gives it back; what it exposes belongs to the store and is not disposed by its user.</summary>
 public abstract class ModelLease : IDisposable
@@ -104,8 +72,3 @@ public abstract class ClipLease : ModelLease
     /// <exception cref="ModelFolderException">A SigLIP says it neither in its configuration nor by a joint graph, or the joint graph is damaged.</exception>
     public abstract ClipLogits Logits { get; }
 }
-
-/// <summary>The execution provider that runs a model.</summary>
-/// <param name="Name"><c>cpu</c>, <c>dml</c> or <c>cuda</c>.</param>
-/// <param name="FallbackReason">Why <c>auto</c> did not take a faster one, for the report's warnings; null if it did or was not asked.</param>
-public sealed record ProviderInUse(string Name, string? FallbackReason = null);

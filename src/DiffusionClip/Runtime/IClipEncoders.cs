@@ -1,4 +1,4 @@
-namespace DiffusionClip.Scoring;
+namespace DiffusionClip.Runtime;
 
 /// <summary>The text tower of a CLIP model.</summary>
 public interface IClipTextEncoder : IDisposable

@@ -1,6 +1,4 @@
-using DiffusionClip.Denoising;
-
-namespace DiffusionClip.Decoding;
+namespace DiffusionClip.Runtime;
 
 /// <summary>The decoder of an autoencoder.</summary>
 public interface ILatentDecoder : IDisposable

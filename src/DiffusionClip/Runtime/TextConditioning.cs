@@ -1,4 +1,4 @@
-namespace DiffusionClip.Conditioning;
+namespace DiffusionClip.Runtime;
 
 /// <summary>What the denoiser attends to, for one row. Immutable; compared by reference.</summary>
 public sealed class TextConditioning
