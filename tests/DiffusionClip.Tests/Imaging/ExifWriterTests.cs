@@ -129,7 +129,7 @@ public sealed class ExifWriterTests
 
     private static byte[] Lossless(int width, int height, bool alpha)
     {
-        byte[] content = [0x2F, 0, 0, 0, 0, 0, 0];
+        byte[] content = [0x2F, .. new byte[11]];
         BinaryPrimitives.WriteUInt32LittleEndian(content.AsSpan(1), (uint)(width - 1) | ((uint)(height - 1) << 14) | (alpha ? 1u << 28 : 0));
         return Riff(Chunk("VP8L"u8, content));
     }

@@ -42,6 +42,6 @@ internal static class PictureSources
     private static ReadOnlyMemory<byte>? Record(ReadOnlyMemory<byte> file)
     {
         ReadOnlySpan<byte> record = Exif.ReadRecord(file.Span);
-        return record.IsEmpty ? null : record.ToArray();
+        return record.IsEmpty ? default(ReadOnlyMemory<byte>?) : record.ToArray();
     }
 }
