@@ -154,7 +154,7 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         ImageRequest request = Request("sd1-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" }, Origin = new() { Image = Init, Strength = 0.6 } };
         RankedImages ranked = await Generate(request with { Sampling = request.Sampling with { ClipSkip = 1 } });
-        PictureInspection inspection = PictureMetadataReader.Read(host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report));
+        PictureInspection inspection = PictureMetadataReader.Read(host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report).Content);
         Assert.Equal(ranked.Report.Request, inspection.Record!.Request);
         string parameters = inspection.Texts.Single(text => text.Keyword == "parameters").Text;
         Assert.Contains(", Denoising strength: 0.6, Clip skip: 2,", parameters, StringComparison.Ordinal);

@@ -50,7 +50,7 @@ public static class Exif
     /// <summary>The record that DiffusionClip wrote into the EXIF field MakerNote: JSON in UTF-8.</summary>
     /// <param name="file">The whole file.</param>
     /// <returns>A part of the file, empty if there is none or a camera wrote the field.</returns>
-    public static ReadOnlySpan<byte> ReadRecord(ReadOnlySpan<byte> file)
+    internal static ReadOnlySpan<byte> ReadRecord(ReadOnlySpan<byte> file)
     {
         ReadOnlySpan<byte> note = Find(file).ExifBytes(MakerNoteTag);
         return note.StartsWith(ExifWriter.MakerNotePrefix) ? note[ExifWriter.MakerNotePrefix.Length..] : default;
