@@ -1,0 +1,36 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace DiffusionClip.Worker.Tests.Page;
+
+[Collection(BrowserCollection.Name)]
+public sealed class SaveTests(BrowserFixture browser)
+{
+    [Fact]
+    public async Task A_picture_is_saved_under_the_ending_of_its_format()
+    {
+        await using Visit visit = await browser.VisitAsync();
+        IPage page = visit.Page;
+        await visit.FillAsync("a red apple", candidates: 1, steps: 2);
+        await page.GetByText("Finer settings").ClickAsync();
+        await Expect(page.GetByLabel("Quality")).ToBeDisabledAsync();
+        await page.GetByLabel("File format").SelectOptionAsync("webp");
+        await page.GetByLabel("Quality").FillAsync("70");
+        await visit.GenerateAsync();
+        await visit.OverAsync();
+
+        await page.Locator("button.plate").First.ClickAsync();
+        IDownload download = await page.RunAndWaitForDownloadAsync(() => page.GetByRole(AriaRole.Link, new() { Name = "Save" }).ClickAsync());
+        Assert.Matches("^[0-9a-f]{12}\\.webp$", download.SuggestedFilename);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Close" }).ClickAsync();
+
+        // Taken up again the choice is there; for PNG the quality goes.
+        await page.GetByRole(AriaRole.Button, new() { Name = "these settings" }).ClickAsync();
+        await Expect(page.GetByLabel("File format")).ToHaveValueAsync("webp");
+        await Expect(page.GetByLabel("Quality")).ToHaveValueAsync("70");
+        await page.GetByLabel("File format").SelectOptionAsync("");
+        await visit.GenerateAsync();
+        await visit.OverAsync();
+        await Expect(page.Locator(".report")).ToContainTextAsync("Where the time went");
+    }
+}
