@@ -9,9 +9,9 @@ namespace DiffusionClip.ImageSharp;
 public static class ImageOrigins
 {
     /// <summary>
-    /// Makes a request start from a picture. Alpha is dropped, as everywhere (<see cref="ImageConversion"/>). A picture in memory has no file
-    /// to be named by: its name in the request is the SHA-256 of its pixels as a binary PPM file (<c>P6</c>, maximum 255), the same for the same
-    /// pixels.
+    /// Makes a request start from a picture. Alpha is dropped, as everywhere (<see cref="ImageConversion"/>). A picture in memory has no
+    /// file to be named by: its name in the request is the SHA-256 of its pixels as a binary PPM file (<c>P6</c>, maximum 255), the same
+    /// for the same pixels.
     /// </summary>
     /// <typeparam name="TPixel">The pixel format.</typeparam>
     /// <param name="request">The request; what it said of an origin is replaced.</param>
@@ -34,8 +34,8 @@ public static class ImageOrigins
         string Add(Image<TPixel> picture)
         {
             RgbImage pixels = picture.ToRgbImage();
-            string name = OriginRequest.NameOf(
-                [.. Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"P6\n{pixels.Width} {pixels.Height}\n255\n")), .. pixels.Pixels.Span]);
+            string header = string.Create(CultureInfo.InvariantCulture, $"P6\n{pixels.Width} {pixels.Height}\n255\n");
+            string name = OriginRequest.NameOf([.. Encoding.ASCII.GetBytes(header), .. pixels.Pixels.Span]);
             images[name] = pixels;
             return name;
         }

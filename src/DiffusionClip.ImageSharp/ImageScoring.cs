@@ -19,7 +19,10 @@ public static class ImageScoring
     /// <returns>One outcome a picture and one record a text, in order.</returns>
     /// <exception cref="DiffusionClipException">The scorer gave another number of outcomes than there are pictures.</exception>
     public static async Task<ScoringResult> ScoreAsync<TPixel>(
-        this IImageScorer scorer, IReadOnlyList<Image<TPixel>> images, IReadOnlyList<string> texts, CancellationToken cancellationToken = default)
+        this IImageScorer scorer,
+        IReadOnlyList<Image<TPixel>> images,
+        IReadOnlyList<string> texts,
+        CancellationToken cancellationToken = default)
         where TPixel : unmanaged, IPixel<TPixel>
     {
         ArgumentNullException.ThrowIfNull(scorer);
@@ -33,7 +36,8 @@ public static class ImageScoring
             ScoringResult result = await scorer.ScoreAsync(new ScoringBatch(pictures, texts), cancellationToken).ConfigureAwait(false);
             if (result.Images.Count != batch.Length)
             {
-                throw new DiffusionClipException($"{scorer.Descriptor.Name} gave {result.Images.Count} outcomes for {batch.Length} pictures");
+                throw new DiffusionClipException(
+                    $"{scorer.Descriptor.Name} gave {result.Images.Count} outcomes for {batch.Length} pictures");
             }
 
             outcomes.AddRange(result.Images);
@@ -61,7 +65,13 @@ public static class ImageScoring
         int[] order = Ranking.Order(scores, scorer.Descriptor.HigherIsBetter);
         return
         [
-            .. order.Select((index, place) => new RankedPicture<TPixel> { Image = images[index], Index = index, Rank = place + 1, Score = scores[index] }),
+            .. order.Select((index, place) => new RankedPicture<TPixel>
+            {
+                Image = images[index],
+                Index = index,
+                Rank = place + 1,
+                Score = scores[index],
+            }),
             .. Enumerable.Range(0, images.Count).Except(order).Select(index => new RankedPicture<TPixel>
             {
                 Image = images[index],
@@ -72,7 +82,9 @@ public static class ImageScoring
     }
 
     private static double? ScoreOf(ImageOutcome outcome) =>
-        outcome.Failure is null && outcome.ScoresPerText.Length == 1 && float.IsFinite(outcome.ScoresPerText.Span[0]) ? outcome.ScoresPerText.Span[0] : null;
+        outcome.Failure is null && outcome.ScoresPerText.Length == 1 && float.IsFinite(outcome.ScoresPerText.Span[0])
+            ? outcome.ScoresPerText.Span[0]
+            : null;
 }
 
 /// <summary>A picture of a ranking.</summary>

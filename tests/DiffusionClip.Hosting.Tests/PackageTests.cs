@@ -26,11 +26,14 @@ public sealed partial class PackageTests(ITestOutputHelper output) : IDisposable
         string feed = Path.Combine(_folder, "feed");
         string[] packages =
         [
-            "DiffusionClip.Abstractions", "DiffusionClip", "DiffusionClip.Onnx", "DiffusionClip.Skia", "DiffusionClip.Hosting", "DiffusionClip.ImageSharp",
+            "DiffusionClip.Abstractions", "DiffusionClip", "DiffusionClip.Onnx", "DiffusionClip.Skia", "DiffusionClip.Hosting",
+            "DiffusionClip.ImageSharp",
         ];
         foreach (string project in packages)
         {
-            await DotnetAsync(Golden.Repository, "pack", $"src/{project}/{project}.csproj", "-c", Configuration, "--no-build", "-o", feed, "-p:PackageVersion=0.0.0-test", "-v", "q");
+            await DotnetAsync(
+                Golden.Repository, "pack", $"src/{project}/{project}.csproj", "-c", Configuration, "--no-build", "-o", feed,
+                "-p:PackageVersion=0.0.0-test", "-v", "q");
         }
 
         // Two programs, built at once; the one that does not ask for ImageSharp must not get it.

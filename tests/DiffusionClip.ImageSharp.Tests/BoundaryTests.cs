@@ -16,7 +16,8 @@ public sealed class BoundaryTests
     public void No_default_composition_brings_it(string project)
     {
         // What a project brings, by projects and by packages that bring others: the restore has written it down.
-        using JsonDocument assets = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Golden.Repository, "src", project, "obj", "project.assets.json")));
+        string path = Path.Combine(Golden.Repository, "src", project, "obj", "project.assets.json");
+        using JsonDocument assets = JsonDocument.Parse(File.ReadAllBytes(path));
         string[] brought = [.. assets.RootElement.GetProperty("libraries").EnumerateObject().Select(library => library.Name.Split('/')[0])];
         Assert.Contains("DiffusionClip.Abstractions", brought);
         Assert.DoesNotContain(brought, name => name.Contains("ImageSharp", StringComparison.OrdinalIgnoreCase));
@@ -25,8 +26,10 @@ public sealed class BoundaryTests
     [Fact]
     public void One_project_of_src_refers_to_it()
     {
-        IEnumerable<string> users = Directory.EnumerateFiles(Path.Combine(Golden.Repository, "src"), "*.csproj", SearchOption.AllDirectories)
-            .Where(path => XDocument.Load(path).Descendants().Attributes("Include").Any(name => name.Value.Contains("ImageSharp", StringComparison.OrdinalIgnoreCase)
+        string src = Path.Combine(Golden.Repository, "src");
+        IEnumerable<string> users = Directory.EnumerateFiles(src, "*.csproj", SearchOption.AllDirectories)
+            .Where(path => XDocument.Load(path).Descendants().Attributes("Include").Any(name =>
+                name.Value.Contains("ImageSharp", StringComparison.OrdinalIgnoreCase)
                 && !name.Value.EndsWith(".Tests", StringComparison.Ordinal)))
             .Select(path => Path.GetFileNameWithoutExtension(path));
         Assert.Equal(["DiffusionClip.ImageSharp"], users);
@@ -46,7 +49,9 @@ public sealed class BoundaryTests
 
         // The names by which ImageSharp reads files and streams; pixels in memory come in by LoadPixelData.
         Assert.Contains("LoadPixelData", called);
-        Assert.DoesNotContain(called, name => name is "Load" or "LoadAsync" or "Decode" or "DecodeAsync" or "Identify" or "IdentifyAsync" or "DetectFormat" or "DetectFormatAsync");
-        Assert.DoesNotContain(metadata.TypeReferences, handle => metadata.GetString(metadata.GetTypeReference(handle).Namespace).StartsWith("SixLabors.ImageSharp.Formats", StringComparison.Ordinal));
+        string[] reading = ["Load", "Decode", "Identify", "DetectFormat"];
+        Assert.DoesNotContain(called, name => reading.Any(word => name == word || name == word + "Async"));
+        Assert.DoesNotContain(metadata.TypeReferences, handle =>
+            metadata.GetString(metadata.GetTypeReference(handle).Namespace).StartsWith("SixLabors.ImageSharp.Formats", StringComparison.Ordinal));
     }
 }

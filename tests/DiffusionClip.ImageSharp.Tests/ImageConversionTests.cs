@@ -16,7 +16,8 @@ public sealed class ImageConversionTests
         using Image<Rgb48> deep = picture.ToImageSharp<Rgb48>();
         Assert.Equal(new Rgb24(picture.Pixels.Span[3], picture.Pixels.Span[4], picture.Pixels.Span[5]), rgb[1, 0]);
         Assert.Equal(byte.MaxValue, bgra[5, 5].A);
-        foreach (RgbImage back in (RgbImage[])[rgb.ToRgbImage(), bgra.ToRgbImage(), deep.ToRgbImage(), new RankedImage(new() { Index = 0, Seed = 1 }, picture).ToImageSharp().ToRgbImage()])
+        using Image<Rgb24> result = new RankedImage(new() { Index = 0, Seed = 1 }, picture).ToImageSharp();
+        foreach (RgbImage back in (RgbImage[])[rgb.ToRgbImage(), bgra.ToRgbImage(), deep.ToRgbImage(), result.ToRgbImage()])
         {
             Assert.Equal((31, 17), (back.Width, back.Height));
             Assert.Equal(picture.Pixels.ToArray(), back.Pixels.ToArray());
@@ -37,7 +38,9 @@ public sealed class ImageConversionTests
     public void Alpha_is_dropped_or_laid_over_a_background()
     {
         using var image = new Image<Rgba32>(3, 1);
-        (image[0, 0], image[1, 0], image[2, 0]) = (new Rgba32(200, 100, 50, 255), new Rgba32(200, 100, 50, 0), new Rgba32(200, 100, 51, 128));
+        image[0, 0] = new Rgba32(200, 100, 50, 255);
+        image[1, 0] = new Rgba32(200, 100, 50, 0);
+        image[2, 0] = new Rgba32(200, 100, 51, 128);
         Assert.Equal([200, 100, 50, 200, 100, 50, 200, 100, 51], image.ToRgbImage().Pixels.ToArray());
         Assert.Equal([200, 100, 50, 0, 255, 0, 100, 177, 26], image.ToRgbImage(Color.Lime).Pixels.ToArray());
     }

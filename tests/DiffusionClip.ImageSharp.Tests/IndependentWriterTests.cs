@@ -1,4 +1,3 @@
-using System.Text.Json;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Skia;
@@ -15,7 +14,8 @@ namespace DiffusionClip.ImageSharp;
 /// <summary>What a program that is not ours writes, read by ours.</summary>
 public sealed class IndependentWriterTests
 {
-    private const string Infotext = "two cats, Ä 日本\nNegative prompt: a dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64";
+    private const string Infotext =
+        "two cats, Ä 日本\nNegative prompt: a dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64";
 
     private static readonly SkiaImageCodec Codec = new();
 
@@ -65,7 +65,7 @@ public sealed class IndependentWriterTests
         foreach (string format in (string[])["jpeg", "webp"])
         {
             PictureInspection inspection = PictureMetadataReader.Read(Save(read, format), PictureSources.All);
-            Assert.Equal(JsonSerializer.Serialize(report.Request, DiffusionClipJson.Compact), JsonSerializer.Serialize(inspection.Record?.Request, DiffusionClipJson.Compact));
+            Assert.Equal(report.Request.ComputeSha256(), inspection.Record?.Request.ComputeSha256());
         }
     }
 
@@ -74,7 +74,8 @@ public sealed class IndependentWriterTests
         PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
         Assert.Equal((true, format, 48, 32), (inspection.Readable, inspection.FileType, inspection.Width, inspection.Height));
         Assert.Equal("a1111", inspection.Metadata.Format);
-        Assert.Equal(("two cats, Ä 日本", "a dog", "5"), (inspection.Metadata.Prompt, inspection.Metadata.NegativePrompt, inspection.Metadata.Seed));
+        PictureMetadata read = inspection.Metadata;
+        Assert.Equal(("two cats, Ä 日本", "a dog", "5"), (read.Prompt, read.NegativePrompt, read.Seed));
     }
 
     private static byte[] Save(Image image, string format)

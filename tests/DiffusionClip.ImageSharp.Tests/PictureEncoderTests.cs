@@ -73,7 +73,8 @@ public sealed class PictureEncoderTests
         string written = InfotextWriter.For(PictureRecord.For(image.Candidate, report), report.Sampler).ToString();
         Assert.Equal(EncodedString.CharacterCode.Unicode, comment.Code);
 
-        // ImageSharp 2.1 takes this encoding for little-endian, whatever order the block is in; piexif, and with it the webui, for big-endian.
+        // ImageSharp 2.1 takes this encoding for little-endian, whatever order the block is in; piexif, and with it the webui, for
+        // big-endian.
         Assert.Equal(written, Encoding.BigEndianUnicode.GetString(Encoding.Unicode.GetBytes(comment.Text)));
     }
 

@@ -53,7 +53,7 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
             : throw new InvalidRequestException("--from", path, $"it does not say how it was made{(inspection.Notes.Count > 0 ? $" ({inspection.Notes[0]})" : "")}; name a picture that dclip wrote");
     }
 
-    /// <summary>Says whether the picture came out the same, as it was written: a JPEG is compared with the JPEG of the same quality.</summary>
+    /// <summary>Says whether the picture came out the same as it was written: a JPEG is compared with the new JPEG.</summary>
     public void CompareWith(RgbImage picture, GeneratedRun generated, IImageCodec codec, Terminal terminal, RunStyle style)
     {
         if (Request.Search.Candidates != 1 || generated.Report.Candidates[0].File is not { } file)
@@ -61,7 +61,8 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
             return;
         }
 
-        RgbImage repeated = codec.Decode(File.ReadAllBytes(Path.Combine(generated.Folder, file)), new ImageLimits(long.MaxValue, long.MaxValue));
+        byte[] written = File.ReadAllBytes(Path.Combine(generated.Folder, file));
+        RgbImage repeated = codec.Decode(written, new ImageLimits(long.MaxValue, long.MaxValue));
 
         if (repeated.Width == picture.Width && repeated.Height == picture.Height && repeated.Pixels.Span.SequenceEqual(picture.Pixels.Span))
         {

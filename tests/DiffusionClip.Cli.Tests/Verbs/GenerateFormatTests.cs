@@ -50,12 +50,13 @@ public sealed class GenerateFormatTests : IDisposable
     {
         string prompt = string.Concat(Enumerable.Repeat("a fox, ", 9_000));
         CliResult result = (await Cli.RunAsync(
-            "generate", prompt, "--prompt-syntax", "plain", "--scorer", "none", "-n", "1", "--steps", "1", "--cfg-scale", "1", "--format", "jpeg",
-            "--output", _work["output"], "--json")).AssertSuccess();
+            "generate", prompt, "--prompt-syntax", "plain", "--scorer", "none", "-n", "1", "--steps", "1", "--cfg-scale", "1",
+            "--format", "jpeg", "--output", _work["output"], "--json")).AssertSuccess();
         const string Warning = "pictures were written without metadata";
         Assert.Contains(result.Complaints, line => line.Contains(Warning, StringComparison.Ordinal));
         string folder = _work.OnlyFolder("output");
-        RunReport report = JsonSerializer.Deserialize<RunReport>(File.ReadAllBytes(Path.Combine(folder, "report.json")), DiffusionClipJson.Compact)!;
+        byte[] json = File.ReadAllBytes(Path.Combine(folder, "report.json"));
+        RunReport report = JsonSerializer.Deserialize<RunReport>(json, DiffusionClipJson.Compact)!;
         Assert.Single(report.Warnings, warning => warning.Contains(Warning, StringComparison.Ordinal));
         Assert.Equal(128, Pictures.Decode(Path.Combine(folder, report.Candidates[0].File!)).Width);
     }
@@ -65,7 +66,8 @@ public sealed class GenerateFormatTests : IDisposable
     [InlineData("--quality", "90", "png is lossless")]
     [InlineData("--quality", "high", "a whole number")]
     public async Task What_cannot_be_used_is_refused(string flag, string value, string remedy) =>
-        (await Cli.RunAsync("generate", "a fox", flag, value, "--output", _work["output"])).AssertRefused(ExitCodes.Usage, flag, value, remedy);
+        (await Cli.RunAsync("generate", "a fox", flag, value, "--output", _work["output"]))
+            .AssertRefused(ExitCodes.Usage, flag, value, remedy);
 
     [Fact]
     public async Task A_line_of_prompts_has_a_format_of_its_own()
@@ -74,13 +76,17 @@ public sealed class GenerateFormatTests : IDisposable
             {"prompt": "a fox", "format": "webp", "quality": 50}
             {"prompt": "a cat"}
             """);
-        (await Cli.RunAsync("generate", "--prompts", _work["prompts.jsonl"], "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"])).AssertSuccess();
+        string[] flags = ["--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"]];
+        (await Cli.RunAsync(["generate", "--prompts", _work["prompts.jsonl"], .. flags])).AssertSuccess();
         Assert.Equal(
             [".webp", ".png"],
-            Directory.GetDirectories(_work["output"]).Order(StringComparer.Ordinal).Select(folder => Path.GetExtension(Directory.GetFiles(folder, "01_*").Single())));
+            Directory.GetDirectories(_work["output"]).Order(StringComparer.Ordinal)
+                .Select(folder => Path.GetExtension(Directory.GetFiles(folder, "01_*").Single())));
     }
 
-    private string Picture(string folder, string extension) => Assert.Single(Directory.GetFiles(_work.OnlyFolder(folder), $"01_*.{extension}"));
+    private string Picture(string folder, string extension) =>
+        Assert.Single(Directory.GetFiles(_work.OnlyFolder(folder), $"01_*.{extension}"));
 
-    private static async Task<JsonElement> InspectAsync(string file) => JsonDocument.Parse((await Cli.RunAsync("inspect", file, "--json")).AssertSuccess().Out).RootElement;
+    private static async Task<JsonElement> InspectAsync(string file) =>
+        JsonDocument.Parse((await Cli.RunAsync("inspect", file, "--json")).AssertSuccess().Out).RootElement;
 }

@@ -24,7 +24,8 @@ public sealed class OutputFormatTests(ApisHost host) : IClassFixture<ApisHost>
 
         body["response_format"] = "url";
         (_, reply, _) = await host.PostAsync("/v1/images/generations", body);
-        using HttpResponseMessage picture = await host.Client.GetAsync(new Uri((string)reply!["data"]![0]!["url"]!), TestContext.Current.CancellationToken);
+        var url = new Uri((string)reply!["data"]![0]!["url"]!);
+        using HttpResponseMessage picture = await host.Client.GetAsync(url, TestContext.Current.CancellationToken);
         Assert.Equal($"image/{format}", picture.Content.Headers.ContentType!.MediaType);
         AssertPicture(await picture.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken), format, 80);
     }
@@ -36,7 +37,10 @@ public sealed class OutputFormatTests(ApisHost host) : IClassFixture<ApisHost>
     public async Task A1111_gets_its_samples_format(string samples, int jpegQuality, bool lossless, string format, int quality)
     {
         JsonObject body = ApisHost.Quick(Prompt);
-        body["override_settings"] = new JsonObject { ["samples_format"] = samples, ["jpeg_quality"] = jpegQuality, ["webp_lossless"] = lossless };
+        body["override_settings"] = new JsonObject
+        {
+            ["samples_format"] = samples, ["jpeg_quality"] = jpegQuality, ["webp_lossless"] = lossless,
+        };
         (int status, JsonNode? reply, _) = await host.PostAsync("/sdapi/v1/txt2img", body);
         Assert.Equal(200, status);
         string image = (string)reply!["images"]![0]!;
@@ -73,7 +77,8 @@ public sealed class OutputFormatTests(ApisHost host) : IClassFixture<ApisHost>
         Assert.Equal(200, status);
         Assert.Equal(95, (int)job!["result"]!["report"]!["request"]!["output"]!["quality"]!);
         string sha256 = (string)job["result"]!["images"]![0]!["sha256"]!;
-        using HttpResponseMessage picture = await host.Client.GetAsync(new Uri($"/api/v1/artifacts/{sha256}", UriKind.Relative), TestContext.Current.CancellationToken);
+        var url = new Uri($"/api/v1/artifacts/{sha256}", UriKind.Relative);
+        using HttpResponseMessage picture = await host.Client.GetAsync(url, TestContext.Current.CancellationToken);
         Assert.Equal("image/webp", picture.Content.Headers.ContentType!.MediaType);
         Assert.Equal($"inline; filename=\"{sha256[..12]}.webp\"", picture.Content.Headers.ContentDisposition!.ToString());
         AssertPicture(await picture.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken), "webp", 95);

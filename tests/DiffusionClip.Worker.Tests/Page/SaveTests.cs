@@ -23,7 +23,8 @@ public sealed class SaveTests(BrowserFixture browser)
         // A download without a name of its own takes the one of the reply; not every Chromium tells tests of downloads.
         ILocator save = page.GetByRole(AriaRole.Link, new() { Name = "Save" });
         await Expect(save).ToHaveAttributeAsync("download", "");
-        string disposition = await save.EvaluateAsync<string>("link => fetch(link.href).then(reply => reply.headers.get('content-disposition'))");
+        const string Asked = "link => fetch(link.href).then(reply => reply.headers.get('content-disposition'))";
+        string disposition = await save.EvaluateAsync<string>(Asked);
         Assert.Matches("^inline; filename=\"[0-9a-f]{12}\\.webp\"$", disposition);
         await page.GetByRole(AriaRole.Button, new() { Name = "Close" }).ClickAsync();
 
