@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text.Json;
-using System.Text.RegularExpressions;
 
 namespace DiffusionClip;
 
@@ -8,7 +6,7 @@ namespace DiffusionClip;
 /// Where the reference tables lie: the folder named by DIFFUSIONCLIP_GOLDEN, else tests/Golden. Both hold
 /// golden/, tiny-models/, models/ … as the reference data is laid out.
 /// </summary>
-internal static class Golden
+internal static partial class Golden
 {
     /// <summary>Root of the repository.</summary>
     public static string Repository { get; } = FindRepository();
@@ -32,27 +30,6 @@ internal static class Golden
     {
         string[] places = [PathOf(parts), Path.Combine([Shared, .. parts])];
         return Array.Find(places, Path.Exists);
-    }
-
-    /// <summary>Reads a table.</summary>
-    public static JsonElement Read(params string[] parts)
-    {
-        string text = File.ReadAllText(PathOf(parts));
-        try
-        {
-            return Parse(text);
-        }
-        catch (JsonException)
-        {
-            // Python writes infinities and NaN bare, which is no JSON; they are read as texts.
-            return Parse(Regex.Replace(text, @"(?<=[:\[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])", "\"$1\""));
-        }
-
-        static JsonElement Parse(string text)
-        {
-            using JsonDocument document = JsonDocument.Parse(text);
-            return document.RootElement.Clone();
-        }
     }
 
     private static string FindRepository([CallerFilePath] string file = "")

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace DiffusionClip;
 
 /// <summary>Base of every error that a caller can do something about; its message is one line that says what and what to do.</summary>
@@ -12,6 +15,8 @@ public class DiffusionClipException : Exception
 /// <summary>A request, option or argument has a value that cannot be used.</summary>
 public sealed class InvalidRequestException : DiffusionClipException
 {
+    private const int LongestQuote = 60;
+
     /// <summary>Creates the error; the message is composed of the three parts.</summary>
     /// <param name="field">The field in the request's own snake_case words, e.g. <c>num_inference_steps</c>.</param>
     /// <param name="value">The value as given, shortened if long.</param>
@@ -33,7 +38,11 @@ public sealed class InvalidRequestException : DiffusionClipException
     /// <summary>What would be accepted.</summary>
     public string Remedy { get; }
 
-    /// <summary>A value as messages show it: in quotation marks, on one line, shortened if long.</summary>
+    /// <summary>
+    /// A value as messages show it: in quotation marks, on one line, cut after 60 UTF-16 units if longer, never inside a character.
+    /// Control characters and halves of surrogate pairs become U+FFFD.
+    /// </summary>
+    /// <param name="value">The value as given.</param>
     public static string Quote(string? value)
     {
         if (value is null)
@@ -41,8 +50,21 @@ public sealed class InvalidRequestException : DiffusionClipException
             return "nothing";
         }
 
-        string line = new([.. value.Take(60).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c)]);
-        return value.Length > 60 ? $"'{line}…' ({value.Length} characters)" : $"'{line}'";
+        var line = new StringBuilder(Math.Min(value.Length, LongestQuote));
+        int read = 0;
+        foreach (Rune rune in value.EnumerateRunes())
+        {
+            if (read + rune.Utf16SequenceLength > LongestQuote)
+            {
+                return string.Create(CultureInfo.InvariantCulture, $"'{line}…' ({value.Length} characters)");
+            }
+
+            // Half a pair is enumerated as U+FFFD, which is one unit, too.
+            read += rune.Utf16SequenceLength;
+            line.Append(Rune.IsControl(rune) ? Rune.ReplacementChar : rune);
+        }
+
+        return $"'{line}'";
     }
 }
 

@@ -12,9 +12,10 @@ public sealed class RgbImage
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
-        if (pixels.Length != 3L * width * height)
+        if (pixels.Length != 3 * (Int128)width * height)
         {
-            throw new ArgumentException($"A {width}x{height} picture has {3L * width * height} bytes, not {pixels.Length}.", nameof(pixels));
+            throw new ArgumentException(
+                $"A {width}x{height} picture has {3 * (Int128)width * height} bytes, not {pixels.Length}.", nameof(pixels));
         }
 
         Width = width;

@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using System.Reflection;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Cli.Verbs;
+using DiffusionClip.Naming;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace DiffusionClip.Cli;
@@ -130,7 +131,7 @@ internal static class CliApplication
             IEnumerable<string> known = isFlag
                 ? parse.CommandResult.Command.Options.Where(option => !option.Hidden).Select(option => option.Name).Append(Set.Name).Append(Verbose.Name)
                 : parse.CommandResult.Command.Subcommands.Select(sub => sub.Name);
-            string nearest = Nearest.Of(unknown, known) is { } name ? $"did you mean {name}? " : "";
+            string nearest = Suggestions.Likely(unknown, known) is { } name ? $"did you mean {name}? " : "";
             string what = isFlag ? "flag" : parse.CommandResult.Command.Subcommands.Count > 0 ? "verb" : "argument";
             return $"{what}: '{Terminal.OneLine(unknown)}' cannot be used; {nearest}{command} --help lists what there is";
         }

@@ -28,6 +28,12 @@ public sealed class RuntimeOptions
     /// <summary>Whether idle threads spin for a moment instead of sleeping at once: faster alone, slower beside other work.</summary>
     public bool Spinning { get; set; }
 
-    /// <summary>Models nobody uses that stay loaded, 0 to 1000; the longest unused goes first.</summary>
+    /// <summary>Unleased models that stay loaded, 0 to 1000; beyond it they are evicted, least recently used first.</summary>
     public int KeepLoaded { get; set; } = 4;
+
+    /// <summary>
+    /// Estimated bytes of all loaded models, 2^20 to 2^50, above which unleased ones are evicted before another is loaded; null: no
+    /// bound, and in the worker half of the machine's memory.
+    /// </summary>
+    public long? MemoryBudget { get; set; }
 }

@@ -9,46 +9,77 @@ using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using DiffusionClip.Skia;
 using DiffusionClip.Tokenization;
+using DiffusionClip.Verification;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>The one composition root of DiffusionClip.</summary>
 public static class DiffusionClipServiceCollectionExtensions
 {
-    /// <summary>Adds <see cref="DiffusionClip.ImagePipeline"/> and everything it needs.</summary>
+    /// <summary>
+    /// Adds <see cref="DiffusionClip.ImagePipeline"/> and everything it needs. What is registered already stays: a second call adds
+    /// nothing, and a host replaces a service by registering its own first.
+    /// </summary>
     /// <param name="services">The services.</param>
-    /// <param name="configuration">Its section <c>DiffusionClip</c> is read; an unknown key or a value out of range is an error that names it. Null: the defaults.</param>
-    /// <param name="contentRoot">What relative model folders are relative to; null: the nearest folder at or above the working folder, else the program's, with the first of them in it.</param>
+    /// <param name="configuration">
+    /// Its section <c>DiffusionClip</c> is read; an unknown key or a value out of range is an error that names it. Null: the defaults.
+    /// Further settings are laid over it by <c>services.Configure&lt;DiffusionClipOptions&gt;</c>.
+    /// </param>
+    /// <param name="contentRoot">
+    /// What relative model folders are relative to; null: the nearest folder at or above the working folder, else the program's, that
+    /// holds settings or models.
+    /// </param>
     /// <exception cref="DiffusionClip.InvalidRequestException">A key is unknown or a value cannot be used.</exception>
-    public static IServiceCollection AddDiffusionClip(this IServiceCollection services, IConfiguration? configuration = null, string? contentRoot = null)
+    public static IServiceCollection AddDiffusionClip(
+        this IServiceCollection services, IConfiguration? configuration = null, string? contentRoot = null)
     {
         ArgumentNullException.ThrowIfNull(services);
-        DiffusionClipOptions options = OptionsReader.Read(configuration ?? new ConfigurationBuilder().Build());
-        services.AddSingleton(options);
-        services.AddSingleton<DiffusionClip.PipelineOptions>(options);
-        services.AddSingleton(ContentRoot.Catalog(options, contentRoot));
+        AddOptions(services, configuration ?? new ConfigurationBuilder().Build());
+        services.TryAddSingleton(provider => ContentRoot.Catalog(provider.GetRequiredService<DiffusionClipOptions>(), contentRoot));
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<TokenizerCache>();
-        services.AddSingleton(new OnnxOptions
-        {
-            Provider = options.Provider,
-            Threads = options.Runtime.Threads,
-            Spinning = options.Runtime.Spinning,
-            KeepLoaded = options.Runtime.KeepLoaded,
-        });
-        services.AddSingleton<IModelStore, OnnxModelStore>();
-        services.AddSingleton<IImageCodec, SkiaImageCodec>();
-        services.AddSingleton<ScorerSource>();
-        services.AddSingleton<IModelFamily, StableDiffusion>();
-        services.AddSingleton<IModelFamily, StableDiffusionXl>();
-        services.AddSingleton<IModelFamily, LatentConsistency>();
-        services.AddSingleton<DiffusionClip.ISearchStrategy, BestOfN>();
-        services.AddSingleton<DiffusionClip.ImagePipeline>();
-        services.AddSingleton<PictureEncoder>();
-        services.AddSingleton<ITextRasterizer, SkiaTextRasterizer>();
-        services.AddSingleton(new ImageLimits(options.Limits.ImagePixels, options.Limits.ImageBytes));
+        services.TryAddSingleton<TokenizerCache>();
+        services.TryAddSingleton<IModelStore, OnnxModelStore>();
+        services.TryAddSingleton<IGraphTrials, OnnxGraphTrials>();
+        services.TryAddSingleton<IImageCodec, SkiaImageCodec>();
+        services.TryAddSingleton<ITextRasterizer, SkiaTextRasterizer>();
+        services.TryAddSingleton<PictureEncoder>();
+        services.TryAddSingleton<ScorerCatalog>();
+        services.TryAddSingleton<DiffusionClip.ImagePipeline>();
+        services.TryAddSingleton<ModelVerifier>();
+
+        // Extension points: a host adds its own beside these.
+        services.TryAddEnumerable(
+        [
+            ServiceDescriptor.Singleton<IModelFamily, StableDiffusion>(),
+            ServiceDescriptor.Singleton<IModelFamily, StableDiffusionXl>(),
+            ServiceDescriptor.Singleton<IModelFamily, LatentConsistency>(),
+            ServiceDescriptor.Singleton<DiffusionClip.ISearchStrategyFactory, BestOfNFactory>(),
+        ]);
         return services;
+    }
+
+    private static void AddOptions(IServiceCollection services, IConfiguration configuration)
+    {
+        // A mistyped key fails here, where the host is composed, and not at the first request.
+        OptionsReader.Read(configuration);
+        services.AddOptions<DiffusionClipOptions>().ValidateOnStart();
+        services.AddOptions<OnnxOptions>();
+        services.TryAddEnumerable(
+        [
+            ServiceDescriptor.Singleton<IConfigureOptions<DiffusionClipOptions>>(new DiffusionClipOptionsSetup(configuration)),
+            ServiceDescriptor.Singleton<IValidateOptions<DiffusionClipOptions>, DiffusionClipOptionsValidation>(),
+            ServiceDescriptor.Singleton<IConfigureOptions<OnnxOptions>, OnnxOptionsSetup>(),
+        ]);
+        services.TryAddSingleton(provider => provider.GetRequiredService<IOptions<DiffusionClipOptions>>().Value);
+        services.TryAddSingleton<DiffusionClip.PipelineOptions>(provider => provider.GetRequiredService<DiffusionClipOptions>());
+        services.TryAddSingleton(provider => provider.GetRequiredService<IOptions<OnnxOptions>>().Value);
+        services.TryAddSingleton(provider =>
+        {
+            DiffusionClip.LimitOptions limits = provider.GetRequiredService<DiffusionClipOptions>().Limits;
+            return new ImageLimits(limits.ImagePixels, limits.ImageBytes);
+        });
     }
 }

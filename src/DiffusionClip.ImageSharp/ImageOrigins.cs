@@ -18,18 +18,16 @@ public static class ImageOrigins
     /// <param name="image">The picture. One of another size is resized to the request's.</param>
     /// <param name="mask">Painted where it is white (128 and above), kept where it is black; null: all of it is painted over.</param>
     /// <param name="strength">How much of the way is painted anew, above 0 to 1; null: the family's own.</param>
-    /// <param name="control">How the run is stopped and watched; null: not at all.</param>
-    /// <returns>The request, and the control with the pixels beside it: both go to <see cref="ImagePipeline"/>.</returns>
-    public static (ImageRequest Request, RunControl Control) StartFrom<TPixel>(
-        this ImageRequest request, Image<TPixel> image, Image<TPixel>? mask = null, double? strength = null, RunControl? control = null)
+    /// <returns>The request, and the pictures that it names: both go to <see cref="ImagePipeline"/>.</returns>
+    public static (ImageRequest Request, IReadOnlyDictionary<string, RgbImage> Images) StartFrom<TPixel>(
+        this ImageRequest request, Image<TPixel> image, Image<TPixel>? mask = null, double? strength = null)
         where TPixel : unmanaged, IPixel<TPixel>
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(image);
-        control ??= new RunControl();
-        var images = new Dictionary<string, RgbImage>(control.Images ?? new Dictionary<string, RgbImage>(), StringComparer.Ordinal);
+        var images = new Dictionary<string, RgbImage>(StringComparer.Ordinal);
         var origin = new OriginRequest { Image = Add(image), Mask = mask is null ? null : Add(mask), Strength = strength };
-        return (request with { Origin = origin }, control with { Images = images });
+        return (request with { Origin = origin }, images);
 
         string Add(Image<TPixel> picture)
         {

@@ -1,10 +1,14 @@
+using DiffusionClip.Scoring;
 using DiffusionClip.Selection;
 using SixLabors.ImageSharp;
 using SixLabors.ImageSharp.PixelFormats;
 
 namespace DiffusionClip.ImageSharp;
 
-/// <summary>Scores and ranks pictures that a program holds as <see cref="Image{TPixel}"/>.</summary>
+/// <summary>
+/// Scores and ranks pictures that a program holds as <see cref="Image{TPixel}"/>, by the rules that hold for scorers everywhere
+/// (<see cref="CheckedScorer"/>): what cannot be scored is an outcome with a failure.
+/// </summary>
 public static class ImageScoring
 {
     // Bounds the copies that are held at once.
@@ -17,7 +21,6 @@ public static class ImageScoring
     /// <param name="texts">The texts, plain words without prompt syntax.</param>
     /// <param name="cancellationToken">Ends the call early.</param>
     /// <returns>One outcome a picture and one record a text, in order.</returns>
-    /// <exception cref="DiffusionClipException">The scorer gave another number of outcomes than there are pictures.</exception>
     public static async Task<ScoringResult> ScoreAsync<TPixel>(
         this IImageScorer scorer,
         IReadOnlyList<Image<TPixel>> images,
@@ -28,23 +31,20 @@ public static class ImageScoring
         ArgumentNullException.ThrowIfNull(scorer);
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(texts);
+        // Not disposed: the scorer stays its owner's.
+        CheckedScorer checkedScorer = scorer as CheckedScorer ?? new CheckedScorer(scorer);
         var outcomes = new List<ImageOutcome>(images.Count);
         IReadOnlyList<ScoreRecord> records = [];
         foreach (Image<TPixel>[] batch in images.Chunk(Batch))
         {
             RgbImage[] pictures = [.. batch.Select(image => image.ToRgbImage())];
-            ScoringResult result = await scorer.ScoreAsync(new ScoringBatch(pictures, texts), cancellationToken).ConfigureAwait(false);
-            if (result.Images.Count != batch.Length)
-            {
-                throw new DiffusionClipException(
-                    $"{scorer.Descriptor.Name} gave {result.Images.Count} outcomes for {batch.Length} pictures");
-            }
-
+            var part = new ScoringBatch { Images = pictures, Texts = texts };
+            ScoringResult result = await checkedScorer.ScoreAsync(part, cancellationToken).ConfigureAwait(false);
             outcomes.AddRange(result.Images);
             records = result.Texts;
         }
 
-        return new ScoringResult(outcomes, records);
+        return new ScoringResult { Images = outcomes, Texts = records };
     }
 
     /// <summary>Puts pictures in the order in which they match a text.</summary>
@@ -54,14 +54,14 @@ public static class ImageScoring
     /// <param name="images">The pictures.</param>
     /// <param name="cancellationToken">Ends the call early.</param>
     /// <returns>Every picture: best first, ties in the order given, then those that could not be scored.</returns>
-    /// <exception cref="DiffusionClipException">The scorer gave another number of outcomes than there are pictures.</exception>
     public static async Task<IReadOnlyList<RankedPicture<TPixel>>> RankAsync<TPixel>(
         this IImageScorer scorer, string text, IReadOnlyList<Image<TPixel>> images, CancellationToken cancellationToken = default)
         where TPixel : unmanaged, IPixel<TPixel>
     {
         ArgumentNullException.ThrowIfNull(text);
         ScoringResult result = await scorer.ScoreAsync(images, [text], cancellationToken).ConfigureAwait(false);
-        double?[] scores = [.. result.Images.Select(ScoreOf)];
+        double?[] scores =
+            [.. result.Images.Select(outcome => outcome.Failure is null ? outcome.ScoresPerText.Span[0] : default(double?))];
         int[] order = Ranking.Order(scores, scorer.Descriptor.HigherIsBetter);
         return
         [
@@ -76,15 +76,10 @@ public static class ImageScoring
             {
                 Image = images[index],
                 Index = index,
-                Failure = result.Images[index].Failure ?? $"{scorer.Descriptor.Name} gave no score that is a finite number",
+                Failure = result.Images[index].Failure,
             }),
         ];
     }
-
-    private static double? ScoreOf(ImageOutcome outcome) =>
-        outcome.Failure is null && outcome.ScoresPerText.Length == 1 && float.IsFinite(outcome.ScoresPerText.Span[0])
-            ? outcome.ScoresPerText.Span[0]
-            : null;
 }
 
 /// <summary>A picture of a ranking.</summary>

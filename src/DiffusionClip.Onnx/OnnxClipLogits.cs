@@ -44,7 +44,7 @@ internal static class OnnxClipLogits
     private static unsafe (double Cosine, double Logit) Evaluate(OnnxSession joint, ClipFolder folder, ClipPorts ports, string[] outputs, int sample)
     {
         int height = folder.Preprocessing.Height, width = folder.Preprocessing.Width, rows = ports.Pixels!.Fixed(0) ?? 1;
-        float[] pixels = new float[rows * 3 * height * width];
+        float[] pixels = new float[checked(rows * 3 * height * width)];
         for (int i = 0; i < pixels.Length; i++)
         {
             // Stripes and ramps that differ between samples; what they show does not matter.

@@ -1,59 +1,67 @@
 using System.Buffers.Binary;
+using DiffusionClip.Imaging;
 
 namespace DiffusionClip.Skia;
 
 /// <summary>
-/// The first frame of a GIF as a file of its own, opaque. Pillow gives transparent pixels the colour that the palette has for them, while Skia
+/// The first frame of a GIF as a file of its own. Pillow gives transparent pixels the colour that the palette has for them, while Skia
 /// leaves them black; without the transparency flag Skia gives the palette's colour too. Later frames are cut off unread.
 /// </summary>
 internal sealed class GifFirstFrame
 {
     private const int HeaderBytes = 13;
 
+    private readonly byte[] _file;
+    private readonly int _flags;
     private readonly int _left;
     private readonly int _top;
+    private readonly int _right;
+    private readonly int _bottom;
     private readonly byte[] _background;
 
-    private GifFirstFrame(byte[] file, int left, int top, int right, int bottom, byte[] background)
+    private GifFirstFrame(byte[] file, int flags, int left, int top, int right, int bottom, byte[] background)
     {
-        File = file;
+        _file = file;
+        _flags = flags;
         _left = left;
         _top = top;
-        Right = right;
-        Bottom = bottom;
+        _right = right;
+        _bottom = bottom;
         _background = background;
     }
 
-    /// <summary>A GIF of one frame without transparency.</summary>
-    public byte[] File { get; }
+    /// <summary>A GIF of the frame alone.</summary>
+    public ReadOnlyMemory<byte> File => _file;
 
-    /// <summary>One past the frame's last column.</summary>
-    public int Right { get; }
-
-    /// <summary>One past the frame's last row.</summary>
-    public int Bottom { get; }
+    /// <summary>Whether no pixel is transparent: what the frame leaves uncovered has a colour too, unless one is transparent.</summary>
+    public bool IsOpaque => _flags < 0 || (_file[_flags] & 1) == 0;
 
     /// <summary>Cuts the first frame out.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <param name="header">Its header.</param>
+    /// <param name="cancellationToken">Ends it between two blocks.</param>
     /// <exception cref="ImageFormatException">The file ends before its first frame does, or its blocks are broken.</exception>
-    public static GifFirstFrame Read(ReadOnlySpan<byte> file)
+    public static GifFirstFrame Read(ReadOnlySpan<byte> file, ImageHeader header, CancellationToken cancellationToken)
     {
         int at = HeaderBytes + PaletteBytes(file[10]);
         int flags = -1;
-        int transparent = -1;
         while (true)
         {
             switch (ByteAt(file, at))
             {
                 case 0x21 when ByteAt(file, at + 1) == 0xF9 && ByteAt(file, at + 2) == 4:
                     flags = at + 3;
-                    transparent = (ByteAt(file, flags) & 1) != 0 ? ByteAt(file, at + 6) : -1;
-                    at = SkipBlocks(file, at + 2);
+                    _ = ByteAt(file, flags + 3);
+                    at = SkipBlocks(file, at + 2, cancellationToken);
                     break;
                 case 0x21:
-                    at = SkipBlocks(file, at + 2);
+                    at = SkipBlocks(file, at + 2, cancellationToken);
                     break;
                 case 0x2C:
-                    return Cut(file, at, flags, transparent);
+                    GifFirstFrame frame = Cut(file, at, flags, cancellationToken);
+                    return frame._right <= header.Width && frame._bottom <= header.Height
+                        ? frame
+                        : throw new ImageFormatException("damaged GIF: its first frame is larger than the picture");
                 case 0x3B:
                     throw new ImageFormatException("damaged GIF: it holds no picture");
                 default:
@@ -62,10 +70,22 @@ internal sealed class GifFirstFrame
         }
     }
 
+    /// <summary>A GIF of the frame alone, without its transparency.</summary>
+    public byte[] OpaqueFile()
+    {
+        byte[] opaque = [.. _file];
+        if (_flags >= 0)
+        {
+            opaque[_flags] &= 0xFE;
+        }
+
+        return opaque;
+    }
+
     /// <summary>Gives what the frame leaves uncovered the colour that Pillow starts from.</summary>
     public RgbImage Cover(RgbImage image)
     {
-        if (_left == 0 && _top == 0 && Right >= image.Width && Bottom >= image.Height)
+        if (_left == 0 && _top == 0 && _right >= image.Width && _bottom >= image.Height)
         {
             return image;
         }
@@ -75,7 +95,7 @@ internal sealed class GifFirstFrame
         {
             for (int x = 0; x < image.Width; x++)
             {
-                if (x < _left || x >= Right || y < _top || y >= Bottom)
+                if (x < _left || x >= _right || y < _top || y >= _bottom)
                 {
                     _background.CopyTo(pixels, 3 * ((y * image.Width) + x));
                 }
@@ -85,38 +105,37 @@ internal sealed class GifFirstFrame
         return new RgbImage(image.Width, image.Height, pixels);
     }
 
-    private static GifFirstFrame Cut(ReadOnlySpan<byte> file, int at, int flags, int transparent)
+    private static GifFirstFrame Cut(ReadOnlySpan<byte> file, int at, int flags, CancellationToken cancellationToken)
     {
         if (at + 10 > file.Length)
         {
             throw Truncated();
         }
 
-        int left = BinaryPrimitives.ReadUInt16LittleEndian(file[(at + 1)..]), top = BinaryPrimitives.ReadUInt16LittleEndian(file[(at + 3)..]);
-        int width = BinaryPrimitives.ReadUInt16LittleEndian(file[(at + 5)..]), height = BinaryPrimitives.ReadUInt16LittleEndian(file[(at + 7)..]);
-        int local = PaletteBytes(file[at + 9]);
+        ReadOnlySpan<byte> frame = file[(at + 1)..];
+        int left = BinaryPrimitives.ReadUInt16LittleEndian(frame), top = BinaryPrimitives.ReadUInt16LittleEndian(frame[2..]);
+        int width = BinaryPrimitives.ReadUInt16LittleEndian(frame[4..]), height = BinaryPrimitives.ReadUInt16LittleEndian(frame[6..]);
+        int local = PaletteBytes(frame[8]);
         int palette = local > 0 ? at + 10 : HeaderBytes;
         int paletteBytes = local > 0 ? local : PaletteBytes(file[10]);
-        int end = SkipBlocks(file, at + 10 + local + 1);
+        int end = SkipBlocks(file, at + 10 + local + 1, cancellationToken);
         byte[] cut = new byte[end + 1];
         file[..end].CopyTo(cut);
         cut[end] = 0x3B;
-        if (flags >= 0)
-        {
-            cut[flags] &= 0xFE;
-        }
 
-        int entry = 3 * Math.Max(transparent, 0);
+        // Pillow starts from the transparent colour, or else from the palette's first.
+        int entry = flags >= 0 && (file[flags] & 1) != 0 ? 3 * file[flags + 3] : 0;
         byte[] background = entry + 3 <= paletteBytes ? file.Slice(palette + entry, 3).ToArray() : [0, 0, 0];
-        return new GifFirstFrame(cut, left, top, left + width, top + height, background);
+        return new GifFirstFrame(cut, flags, left, top, left + width, top + height, background);
     }
 
     private static int PaletteBytes(byte packed) => (packed & 0x80) != 0 ? 3 * (2 << (packed & 7)) : 0;
 
-    private static int SkipBlocks(ReadOnlySpan<byte> file, int at)
+    private static int SkipBlocks(ReadOnlySpan<byte> file, int at, CancellationToken cancellationToken)
     {
         while (ByteAt(file, at) is > 0 and byte length)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             at += 1 + length;
         }
 

@@ -38,7 +38,7 @@ internal sealed class OpenPicture : IDisposable
 
     /// <summary>Its first frame, 4 bytes a pixel, not premultiplied; to be disposed by the caller.</summary>
     /// <exception cref="ImageFormatException">It is damaged.</exception>
-    public unsafe PixelBuffer ReadRgba()
+    public unsafe PixelBuffer<byte> ReadRgba()
     {
         (int width, int height) = (_header.Width, _header.Height);
         if (_codec.Info.Width != width || _codec.Info.Height != height)
@@ -47,7 +47,7 @@ internal sealed class OpenPicture : IDisposable
         }
 
         SKImageInfo info = new(width, height, SKColorType.Rgba8888, IsOpaque ? SKAlphaType.Opaque : SKAlphaType.Unpremul);
-        PixelBuffer rgba = new(checked(4 * width * height));
+        PixelBuffer<byte> rgba = new(checked(4 * width * height));
         SKCodecResult result;
         fixed (byte* pixels = rgba.Span)
         {

@@ -9,8 +9,8 @@ namespace DiffusionClip.Skia;
 
 /// <summary>
 /// Decodes JPEG, WebP, GIF and BMP with SkiaSharp and PNG with our own reader (Skia rounds 16-bit channels differently and accepts pictures
-/// whose checksums are wrong); encodes PNG with our own writer, JPEG and WebP with Skia. Colours are taken as sRGB, no profile is applied. CMYK
-/// JPEGs become R = C·K/255 and so on, with Adobe's inverted inks. Thread-safe.
+/// whose checksums are wrong); encodes PNG with our own writer, JPEG and WebP with Skia. Colours are taken as sRGB, no profile is applied.
+/// CMYK JPEGs become R = C·K/255 and so on, with Adobe's inverted inks. Skia's own reading of a file runs to its end. Thread-safe.
 /// </summary>
 public sealed class SkiaImageCodec : IImageCodec
 {
@@ -21,17 +21,19 @@ public sealed class SkiaImageCodec : IImageCodec
     private const float LosslessEffort = 75;
 
     /// <inheritdoc/>
-    public RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits)
+    public RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(limits);
+        cancellationToken.ThrowIfCancellationRequested();
         ImageHeader header = ImageHeader.Read(file.Span, limits);
         RgbImage stored = header.Format switch
         {
-            ImageFileFormat.Png => PngDecoder.Decode(file, limits),
-            ImageFileFormat.Gif => DecodeGif(file, header),
-            ImageFileFormat.Jpeg => DecodeJpeg(file, header),
-            _ => DecodePixels(file, header),
+            ImageFileFormat.Png => PngDecoder.Decode(file, limits, cancellationToken),
+            ImageFileFormat.Gif => DecodeGif(file, header, cancellationToken),
+            ImageFileFormat.Jpeg => DecodeJpeg(file, header, cancellationToken),
+            _ => DecodePixels(file, header, cancellationToken),
         };
+        cancellationToken.ThrowIfCancellationRequested();
         return Orientation.Apply(stored, Exif.ReadOrientation(file.Span));
     }
 
@@ -52,43 +54,21 @@ public sealed class SkiaImageCodec : IImageCodec
         : new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
 
     /// <inheritdoc/>
-    public AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits)
+    public AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(limits);
+        cancellationToken.ThrowIfCancellationRequested();
         ImageHeader header = ImageHeader.Read(file.Span, limits);
-        using OpenPicture picture = new(file, header);
-        if (picture.IsOpaque)
+        AlphaChannel? stored = header.Format switch
         {
-            return null;
-        }
-
-        using PixelBuffer rgba = picture.ReadRgba();
-        ReadOnlySpan<byte> stored = rgba.Span;
-
-        // Alpha takes the place of all three channels, so that it is turned upright as they are.
-        byte[] grey = new byte[3 * header.Width * header.Height];
-        bool opaque = true;
-        for (int i = 0; i < grey.Length / 3; i++)
-        {
-            byte alpha = stored[(4 * i) + 3];
-            opaque &= alpha == byte.MaxValue;
-            grey[3 * i] = alpha;
-        }
-
-        if (opaque)
-        {
-            return null;
-        }
-
-        RgbImage upright = Orientation.Apply(new RgbImage(header.Width, header.Height, grey), Exif.ReadOrientation(file.Span));
-        byte[] values = new byte[upright.Width * upright.Height];
-        ReadOnlySpan<byte> from = upright.Pixels.Span;
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] = from[3 * i];
-        }
-
-        return new AlphaChannel(upright.Width, upright.Height, values);
+            ImageFileFormat.Png => PngDecoder.DecodeAlpha(file, limits, cancellationToken),
+            ImageFileFormat.Gif => DecodeGifAlpha(file, header, cancellationToken),
+            ImageFileFormat.Jpeg => null,
+            _ => DecodePixelsAlpha(file, header, cancellationToken),
+        };
+        return stored?.Values.Span.ContainsAnyExcept(byte.MaxValue) == true
+            ? Orientation.Apply(stored, Exif.ReadOrientation(file.Span))
+            : null;
     }
 
     private static unsafe byte[] Encode(RgbImage image, int quality, string name, int mostSide, Func<SKPixmap, SKData?> encode)
@@ -101,7 +81,7 @@ public sealed class SkiaImageCodec : IImageCodec
             throw new ImageFormatException($"a {name} has at most {mostSide} pixels a side; this picture has {image.Width}x{image.Height}");
         }
 
-        using PixelBuffer pixels = new(checked(4 * image.Width * image.Height));
+        using PixelBuffer<byte> pixels = new(checked(4 * image.Width * image.Height));
         ToRgbx(image.Pixels.Span, pixels.Span);
         fixed (byte* start = pixels.Span)
         {
@@ -111,32 +91,53 @@ public sealed class SkiaImageCodec : IImageCodec
         }
     }
 
-    private static RgbImage DecodeJpeg(ReadOnlyMemory<byte> file, ImageHeader header)
+    private static RgbImage DecodeJpeg(ReadOnlyMemory<byte> file, ImageHeader header, CancellationToken cancellationToken)
     {
         // Skia says nothing about data that libjpeg only warns of and fills with grey.
-        JpegIntegrity.Check(file.Span);
-        return DecodePixels(file, header);
+        JpegIntegrity.Check(file.Span, cancellationToken);
+        return DecodePixels(file, header, cancellationToken);
     }
 
-    private static RgbImage DecodeGif(ReadOnlyMemory<byte> file, ImageHeader header)
+    private static RgbImage DecodeGif(ReadOnlyMemory<byte> file, ImageHeader header, CancellationToken cancellationToken)
     {
-        GifFirstFrame frame = GifFirstFrame.Read(file.Span);
-        if (frame.Right > header.Width || frame.Bottom > header.Height)
-        {
-            throw new ImageFormatException("damaged GIF: its first frame is larger than the picture");
-        }
-
-        RgbImage image = DecodePixels(frame.File, header);
-        return frame.Cover(image);
+        GifFirstFrame frame = GifFirstFrame.Read(file.Span, header, cancellationToken);
+        return frame.Cover(DecodePixels(frame.OpaqueFile(), header, cancellationToken));
     }
 
-    private static RgbImage DecodePixels(ReadOnlyMemory<byte> file, ImageHeader header)
+    private static AlphaChannel? DecodeGifAlpha(ReadOnlyMemory<byte> file, ImageHeader header, CancellationToken cancellationToken)
+    {
+        GifFirstFrame frame = GifFirstFrame.Read(file.Span, header, cancellationToken);
+        return frame.IsOpaque ? null : DecodePixelsAlpha(frame.File, header, cancellationToken);
+    }
+
+    private static RgbImage DecodePixels(ReadOnlyMemory<byte> file, ImageHeader header, CancellationToken cancellationToken)
     {
         using OpenPicture picture = new(file, header);
-        using PixelBuffer rgba = picture.ReadRgba();
-        byte[] rgb = GC.AllocateUninitializedArray<byte>(3 * header.Width * header.Height);
+        cancellationToken.ThrowIfCancellationRequested();
+        using PixelBuffer<byte> rgba = picture.ReadRgba();
+        byte[] rgb = GC.AllocateUninitializedArray<byte>(checked(3 * header.Width * header.Height));
         ToRgb(rgba.Span, rgb);
         return new RgbImage(header.Width, header.Height, rgb);
+    }
+
+    private static AlphaChannel? DecodePixelsAlpha(ReadOnlyMemory<byte> file, ImageHeader header, CancellationToken cancellationToken)
+    {
+        using OpenPicture picture = new(file, header);
+        if (picture.IsOpaque)
+        {
+            return null;
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        using PixelBuffer<byte> rgba = picture.ReadRgba();
+        ReadOnlySpan<byte> from = rgba.Span;
+        byte[] alpha = GC.AllocateUninitializedArray<byte>(checked(header.Width * header.Height));
+        for (int i = 0; i < alpha.Length; i++)
+        {
+            alpha[i] = from[(4 * i) + 3];
+        }
+
+        return new AlphaChannel(header.Width, header.Height, alpha);
     }
 
     /// <summary>Drops every fourth byte.</summary>

@@ -6,16 +6,18 @@ namespace DiffusionClip.Testing;
 public sealed class ToyScorer : IImageScorer
 {
     /// <inheritdoc/>
-    public ScorerDescriptor Descriptor { get; } = new("toy", "1", ScoreScale.Probability);
+    public ScorerDescriptor Descriptor { get; } = new() { Name = "toy", Version = "1", Scale = ScoreScale.Probability, MaxBatch = null };
 
     /// <inheritdoc/>
     public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
         cancellationToken.ThrowIfCancellationRequested();
-        ImageOutcome[] outcomes = [.. batch.Images.Select(image => new ImageOutcome(batch.Texts.Select(text => Mean(image, text)).ToArray(), default))];
-        ScoreRecord[] records = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "toy", Version = "1", Scale = ScoreScale.Probability, Text = text })];
-        return ValueTask.FromResult(new ScoringResult(outcomes, records));
+        return ValueTask.FromResult(new ScoringResult
+        {
+            Images = [.. batch.Images.Select(image => new ImageOutcome { ScoresPerText = batch.Texts.Select(text => Mean(image, text)).ToArray() })],
+            Texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "toy", Version = "1", Scale = ScoreScale.Probability, Text = text })],
+        });
     }
 
     /// <inheritdoc/>

@@ -49,7 +49,10 @@ public sealed class QueueOptions
     /// <summary>Least time between two snapshots of a job.</summary>
     public TimeSpan SnapshotInterval { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Largest estimated memory of all loaded models, in bytes; null: half of the machine's.</summary>
+    /// <summary>
+    /// Largest estimated memory of all loaded models, in bytes; null: <c>DiffusionClip:Runtime:MemoryBudget</c>, and without that half of
+    /// the machine's.
+    /// </summary>
     public long? MemoryBudget { get; set; }
 
     /// <summary>Least time between two previews of a candidate; zero: none are made.</summary>

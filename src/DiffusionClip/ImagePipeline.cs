@@ -1,10 +1,10 @@
-using System.Diagnostics;
 using System.Reflection;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Decoding;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
+using DiffusionClip.Observing;
 using DiffusionClip.Origins;
 using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;
@@ -25,8 +25,8 @@ public sealed class ImagePipeline
     private readonly ModelCatalog _catalog;
     private readonly TokenizerCache _tokenizers;
     private readonly IModelFamily[] _families;
-    private readonly Dictionary<string, ISearchStrategy> _strategies;
-    private readonly ScorerSource _scorers;
+    private readonly Dictionary<string, ISearchStrategyFactory> _strategies;
+    private readonly ScorerCatalog _scorers;
     private readonly PipelineOptions _options;
     private readonly TimeProvider _time;
     private readonly RequestNormalizer _normalizer;
@@ -36,9 +36,9 @@ public sealed class ImagePipeline
         IModelStore store,
         ModelCatalog catalog,
         TokenizerCache tokenizers,
-        ScorerSource scorers,
+        ScorerCatalog scorers,
         IEnumerable<IModelFamily> families,
-        IEnumerable<ISearchStrategy> strategies,
+        IEnumerable<ISearchStrategyFactory> strategies,
         PipelineOptions options,
         TimeProvider time)
     {
@@ -57,251 +57,247 @@ public sealed class ImagePipeline
     public static string Software { get; } =
         $"DiffusionClip {typeof(ImagePipeline).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]}";
 
-    /// <summary>Checks a request and fills in what it leaves open; the result runs the same wherever the model is the same.</summary>
+    /// <summary>Checks a request, fills in what it leaves open, and works out everything that needs no loaded model.</summary>
     /// <param name="request">What is wanted.</param>
     /// <param name="images">The pictures that it names, by SHA-256: the size is the picture's where the request does not say one.</param>
     /// <exception cref="InvalidRequestException">A field cannot be used.</exception>
     /// <exception cref="ModelFolderException">The model cannot be used.</exception>
-    public ImageRequest Normalize(ImageRequest request, IReadOnlyDictionary<string, RgbImage>? images = null) => Resolve(request, images, []).Request;
+    public PreparedRun Prepare(ImageRequest request, IReadOnlyDictionary<string, RgbImage>? images = null)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        _normalizer.Check(request);
+        var warnings = new List<string>();
+        DiffusionFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
+        IModelFamily family = _families.FirstOrDefault(candidate => candidate.Matches(folder))
+            ?? throw new ModelFolderException(folder.Path, $"a {folder.PipelineClass}; this build runs {string.Join(", ", _families.Select(candidate => candidate.Name))}");
+        IReadOnlyList<ScorerChoice> scorers = _scorers.Choose(request.Search, folder, warnings);
+        ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorers, images);
+        SamplingRequest sampling = normalized.Sampling;
+
+        SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
+        IScheduler scheduler = Schedule(normalized, schedulerConfig, family);
+        IGuidancePlan guidance = GuidanceOf(sampling, scheduler, family.IsGuided(folder, sampling.GuidanceScale!.Value));
+        SearchBudget budget = Budget(normalized.Search, scheduler, scorers);
+        var options = new SearchOptions(normalized.Search.Options);
+        ISearchStrategy strategy = _strategies[normalized.Search.Strategy!].Create(options, budget);
+        options.RefuseOthers(strategy.Name);
+        return new PreparedRun
+        {
+            Request = normalized,
+            Warnings = warnings,
+            Folder = folder,
+            Family = family,
+            SchedulerConfig = schedulerConfig,
+            Scheduler = scheduler,
+            Guidance = guidance,
+            Scorers = scorers,
+            Budget = budget,
+            Strategy = strategy,
+            Images = images,
+            Cost = CostOf(budget, guidance, scorers),
+        };
+    }
+
+    /// <summary>Prepares a request and runs it.</summary>
+    /// <param name="request">What is wanted.</param>
+    /// <param name="control">How the run is stopped and watched.</param>
+    /// <param name="images">The pictures that the request names, by the SHA-256 of their files.</param>
+    /// <inheritdoc cref="GenerateAsync(PreparedRun, RunControl?)" path="/returns|/exception"/>
+    public async Task<RankedImages> GenerateAsync(ImageRequest request, RunControl? control = null, IReadOnlyDictionary<string, RgbImage>? images = null) =>
+        await GenerateAsync(Prepare(request, images), control).ConfigureAwait(false);
 
     /// <summary>Paints, scores and ranks.</summary>
-    /// <param name="request">What is wanted.</param>
+    /// <param name="prepared">What is wanted.</param>
     /// <param name="control">How the run is stopped and watched.</param>
     /// <returns>Every candidate that has a picture, best first, and the report.</returns>
     /// <exception cref="InvalidRequestException">A field cannot be used.</exception>
     /// <exception cref="ModelFolderException">The model cannot be used.</exception>
     /// <exception cref="ExecutionProviderException">The execution provider that was asked for is not available.</exception>
     /// <exception cref="OperationCanceledException">The run was aborted.</exception>
-    public async Task<RankedImages> GenerateAsync(ImageRequest request, RunControl? control = null)
+    public async Task<RankedImages> GenerateAsync(PreparedRun prepared, RunControl? control = null)
     {
-        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(prepared);
         control ??= new RunControl();
         control.Abort.ThrowIfCancellationRequested();
-        DateTimeOffset startedAt = _time.GetUtcNow();
-        long start = Stopwatch.GetTimestamp();
+        (DateTimeOffset startedAt, long start) = (_time.GetUtcNow(), _time.GetTimestamp());
         var clock = new StageClock(control.Observer);
-        var warnings = new List<string>();
-
-        GeneratorLease generator;
-        ScorerLease? scorer;
-        Resolved resolved;
+        List<string> warnings = [.. prepared.Warnings];
+        RunLeases leases;
         using (clock.Measure(Stage.Models))
         {
-            resolved = Resolve(request, control.Images, warnings);
-            (generator, scorer) = await LeaseAsync(resolved, warnings, control.Abort).ConfigureAwait(false);
+            leases = await RunLeases.AcquireAsync(_store, _scorers, prepared, warnings, control.Abort).ConfigureAwait(false);
         }
 
-        using (generator)
-        using (scorer)
+        using (leases)
         {
             // The road computes all the way: it leaves the caller's thread.
-            return await Task.Run(() => RunAsync(resolved, generator, scorer, clock, warnings, control, startedAt, start), CancellationToken.None).ConfigureAwait(false);
+            RankedImages ranked = await Task.Run(() => RunAsync(prepared, leases, control, clock, warnings), CancellationToken.None).ConfigureAwait(false);
+            double seconds = Math.Round(_time.GetElapsedTime(start).TotalSeconds, 6);
+            return ranked with { Report = ranked.Report with { StartedAt = startedAt, Seconds = seconds } };
         }
     }
 
-    private async Task<RankedImages> RunAsync(
-        Resolved resolved, GeneratorLease generator, ScorerLease? scorer, StageClock clock, List<string> warnings, RunControl control, DateTimeOffset startedAt, long start)
+    private async Task<RankedImages> RunAsync(PreparedRun prepared, RunLeases leases, RunControl control, StageClock clock, List<string> warnings)
     {
-        (ImageRequest request, DiffusionFolder folder, IModelFamily family, ISearchStrategy strategy, _) = resolved;
-        SamplingRequest sampling = request.Sampling;
-        CancellationToken abort = control.Abort;
+        ImageRequest request = prepared.Request;
+        (GeneratorLease generator, ScorerSet scorers) = (leases.Generator, leases.Scorers);
+        (DiffusionFolder folder, IModelFamily family, IScheduler scheduler) = (prepared.Folder, prepared.Family, prepared.Scheduler);
+        ExecutionPlan plan = ExecutionPlanner.Plan(_options, _store, generator.Provider.Name, prepared.Guidance.IsActive, control.Plan, warnings);
 
-        SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
-        IScheduler scheduler = RequestNormalizer.Schedule(request, schedulerConfig, family);
         PromptPlan prompt;
         using (clock.Measure(Stage.Tokenization))
         {
-            prompt = family.Tokenize(
-                folder,
-                [.. folder.TextEncoders.Select(encoder => _tokenizers.Get(encoder.TokenizerPath))],
-                request.Prompt,
-                PromptSteps.Of(scheduler, sampling.NumInferenceSteps!.Value));
+            ClipTokenizer[] tokenizers = [.. folder.TextEncoders.Select(encoder => _tokenizers.Get(encoder.TokenizerPath))];
+            prompt = family.Tokenize(folder, tokenizers, request.Prompt, PromptSteps.Of(scheduler, request.Sampling.NumInferenceSteps!.Value));
             warnings.AddRange(prompt.Warnings);
         }
 
-        float guidanceScale = sampling.GuidanceScale!.Value;
-        var guidance = new GuidanceSettings(family.IsGuided(folder, guidanceScale) ? guidanceScale : 1, sampling.GuidanceRescale!.Value);
         ConditioningSchedule conditioning;
         using (clock.Measure(Stage.Conditioning))
         {
-            conditioning = family.Encode(prompt, new ConditioningRequest(folder, sampling, guidance.IsActive), generator.TextEncoders, abort);
+            var wanted = new ConditioningRequest(folder, request.Sampling, prepared.Guidance.IsActive);
+            conditioning = family.Encode(prompt, wanted, generator.TextEncoders, control.Abort);
         }
 
-        LatentShape shape = family.Shape(folder, sampling.Width!.Value, sampling.Height!.Value);
-        ExecutionPlan plan = Plan(generator, guidance.IsActive, control.Plan, warnings);
-        var decoder = new PictureDecoder(generator.LatentDecoder, folder.Decoder, shape);
+        LatentShape shape = family.Shape(folder, request.Sampling.Width!.Value, request.Sampling.Height!.Value);
         ILatentOrigin origin;
         using (clock.Measure(Stage.Origins))
         {
-            origin = OriginPictures.Prepare(request.Origin, control.Images, folder, request.Origin is null ? null : generator.LatentEncoder, shape, abort);
+            ILatentEncoder? encoder = request.Origin is null ? null : generator.LatentEncoder;
+            origin = OriginPictures.Prepare(request.Origin, prepared.Images, folder, encoder, shape, control.Abort);
         }
 
-        bool higherIsBetter = scorer?.Scorer.Descriptor.HigherIsBetter ?? true;
-        var scoring = new ScoreComparison();
+        var scoring = new PopulationScoring(
+            scorers,
+            new PictureDecoder(generator.LatentDecoder, folder.Decoder, shape),
+            () => new PictureDecoder(generator.PreviewDecoder, folder.PreviewDecoder, shape),
+            plan.PicturesPerScoring,
+            control.Abort);
         using RunJournal? journal = control.Snapshots is { } snapshots
-            ? new RunJournal(snapshots, RunIdentity.OfAsync(request, plan, generator, scorer), scoring, origin)
+            ? new RunJournal(snapshots, RunIdentity.OfAsync(request, plan, generator, scorers, prepared.Hooks), scoring)
             : null;
-
-        using var denoising = new DenoisingLoop(generator.Denoiser, shape, scheduler, conditioning, guidance, plan, control.Observer, DecodePreview, abort);
-        var search = new SearchLoop(
-            strategy, Budget(request, scheduler, higherIsBetter), scheduler, denoising,
-            index => Candidate.Root(new CandidateId(index), unchecked(sampling.Seed!.Value + (ulong)index), sampling.Noise!.Value, shape, scheduler, origin),
-            LookAsync, clock, control, journal);
+        using var denoising = new DenoisingLoop(
+            generator.Denoiser, shape, scheduler, conditioning, prepared.Guidance, plan, control.Observer, scoring.DecodePreview, control.Abort);
+        var search = new SearchLoop(new SearchSetup
+        {
+            Strategy = prepared.Strategy,
+            Budget = prepared.Budget,
+            Seed = request.Sampling.Seed!.Value,
+            Scheduler = scheduler,
+            Denoising = denoising,
+            CreateRoot = (id, seed) => Candidate.Root(id, seed, request.Sampling.Noise!.Value, shape.Length, scheduler, origin, prepared.Hooks),
+            Scoring = scoring,
+            Clock = clock,
+            Control = control,
+            Time = _time,
+            Origin = origin,
+            Hooks = prepared.Hooks,
+            Journal = journal,
+        });
         ResumeReport? resumed = journal is null ? null : await journal.LoadAsync(search).ConfigureAwait(false);
         IReadOnlyList<CandidateId> kept = await search.RunAsync().ConfigureAwait(false);
 
         using (clock.Measure(Stage.Reporting))
         {
-            if (scoring.Record is { } record && request.Search.LongText == LongTextPolicy.WindowsMean && record.LongText != "windows-mean")
+            warnings.AddRange(scorers.Warnings());
+            (IReadOnlyList<CandidateReport> candidates, IReadOnlyList<RankedImage> images) =
+                RankedImagesBuilder.Build(search.All, kept, prepared.Budget.HigherIsBetter);
+            return new RankedImages
             {
-                warnings.Add($"long_text: {record.Scorer} does not know windows-mean; it scored by {record.LongText}");
-            }
-
-            (IReadOnlyList<CandidateReport> candidates, IReadOnlyList<RankedImage> images) = RankedImagesBuilder.Build(search.All, kept, higherIsBetter);
-            var models = new List<ModelReport> { await ModelOf("generator", folder, generator).ConfigureAwait(false) };
-            if (scorer?.Clip is { } clip)
-            {
-                models.Add(await ModelOf("scorer", clip.Folder, clip).ConfigureAwait(false));
-            }
-
-            return new RankedImages(images, new RunReport
-            {
-                Software = Software,
-                Request = request,
-                Plan = plan,
-                Sampler = SchedulerCatalog.Label(schedulerConfig),
-                Models = models,
-                Texts = prompt.Texts,
-                Stages = clock.Report(),
-                Candidates = candidates,
-                Scoring = scoring.Record,
-                ProviderReason = generator.Provider.FallbackReason,
-                Warnings = [.. warnings],
-                FinishedEarly = search.FinishedEarly,
-                Resumed = resumed,
-                StartedAt = startedAt,
-                Seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 6),
-            });
+                Images = images,
+                Report = new RunReport
+                {
+                    Software = Software,
+                    Request = request,
+                    Plan = plan,
+                    Sampler = SchedulerCatalog.Label(prepared.SchedulerConfig),
+                    Models = await ModelsOfAsync(generator, scorers).ConfigureAwait(false),
+                    Texts = prompt.Texts,
+                    Stages = clock.Report(),
+                    Candidates = candidates,
+                    Spent = search.Spent,
+                    Scoring = scorers.Entries is [var only] ? only.Comparison.Record : null,
+                    Scorers = scorers.Report(),
+                    Combination = scorers.Combination,
+                    ProviderReason = generator.Provider.FallbackReason,
+                    Warnings = [.. warnings],
+                    FinishedEarly = search.FinishedEarly,
+                    Resumed = resumed,
+                    StartedAt = default,
+                    Seconds = 0,
+                },
+            };
         }
-
-        async ValueTask LookAsync(Candidate candidate, ScoringPhase phase)
-        {
-            RgbImage image;
-            using (clock.Measure(Stage.Decoding, phase))
-            {
-                if (phase == ScoringPhase.Checkpoint)
-                {
-                    image = DecodePreview(candidate.Original);
-                }
-                else
-                {
-                    image = decoder.Decode(candidate.Sample, abort, out string? failure);
-                    candidate.Failure = failure;
-                    candidate.Image = failure is null ? image : null;
-                }
-            }
-
-            if (scorer is null || candidate.Failure is not null)
-            {
-                return;
-            }
-
-            using (clock.Measure(Stage.Scoring, phase))
-            {
-                (candidate.Score, candidate.ScoringFailure, ScoreRecord? record) = await scorer.ScoreAsync(image, request.Search.ScoreText!, phase, abort).ConfigureAwait(false);
-                if (record is not null && scoring.Refuse(record, phase) is { } reason)
-                {
-                    (candidate.Score, candidate.ScoringFailure) = (null, reason);
-                }
-            }
-        }
-
-        // Glimpses may be bad pictures without their candidates being bad, so what is wrong with them is not asked.
-        RgbImage DecodePreview(ReadOnlyMemory<float> latents) =>
-            new PictureDecoder(generator.PreviewDecoder, folder.PreviewDecoder, shape).Decode(latents.Span, abort, out _);
     }
 
-    private Resolved Resolve(ImageRequest request, IReadOnlyDictionary<string, RgbImage>? images, List<string> warnings)
+    private static IScheduler Schedule(ImageRequest request, SchedulerConfig scheduler, IModelFamily family)
     {
-        ArgumentNullException.ThrowIfNull(request);
-        _normalizer.Check(request);
-        DiffusionFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
-        IModelFamily family = _families.FirstOrDefault(candidate => candidate.Matches(folder))
-            ?? throw new ModelFolderException(folder.Path, $"a {folder.PipelineClass}; this build runs {string.Join(", ", _families.Select(candidate => candidate.Name))}");
-        ScorerChoice scorer = _scorers.Choose(request.Search.Scorer, folder, warnings);
-        ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorer, images);
-        return new Resolved(normalized, folder, family, _strategies[normalized.Search.Strategy!], scorer);
+        var steps = new ScheduleRequest { NumInferenceSteps = request.Sampling.NumInferenceSteps!.Value, Eta = request.Sampling.Eta };
+        return scheduler.Build(request.Origin is { } origin ? family.Shorten(steps, scheduler, origin) : steps);
     }
 
-    private async Task<(GeneratorLease Generator, ScorerLease? Scorer)> LeaseAsync(Resolved resolved, List<string> warnings, CancellationToken abort)
+    /// <summary>Steps are guided from the first whose share of the way is not below the interval to the last that begins inside it.</summary>
+    private static IGuidancePlan GuidanceOf(SamplingRequest sampling, IScheduler scheduler, bool isGuided)
     {
-        string? provider = resolved.Request.Model.Provider;
-        Task<GeneratorLease> generator = _store.LeaseGeneratorAsync(resolved.Folder, provider, abort);
-        Task<ScorerLease?> scorer = _scorers.LeaseAsync(resolved.Scorer, provider, resolved.Request.Search.LongText!.Value, warnings, abort);
-        try
+        if (!isGuided)
         {
-            await Task.WhenAll(generator, scorer).ConfigureAwait(false);
-        }
-        catch
-        {
-            // Whichever came is given back.
-            foreach (Task lease in new Task[] { generator, scorer })
-            {
-                await lease.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
-            }
-
-            if (generator.IsCompletedSuccessfully)
-            {
-                (await generator.ConfigureAwait(false)).Dispose();
-            }
-
-            if (scorer.IsCompletedSuccessfully)
-            {
-                (await scorer.ConfigureAwait(false))?.Dispose();
-            }
-
-            throw;
+            return new ConstantGuidance(GuidanceSettings.None);
         }
 
-        return (await generator.ConfigureAwait(false), await scorer.ConfigureAwait(false));
+        var settings = new GuidanceSettings(sampling.GuidanceScale!.Value, sampling.GuidanceRescale!.Value);
+        if (sampling.GuidanceInterval is not { } interval)
+        {
+            return new ConstantGuidance(settings);
+        }
+
+        var steps = PromptSteps.Of(scheduler, sampling.NumInferenceSteps!.Value);
+        return new IntervalGuidance(settings, steps.Begin((int)(interval.From * steps.Count)), steps.Begin((int)(interval.To * steps.Count)));
     }
 
-    private ExecutionPlan Plan(GeneratorLease generator, bool guided, ExecutionPlan? given, List<string> warnings)
+    private static SearchBudget Budget(SearchRequest search, IScheduler scheduler, IReadOnlyList<ScorerChoice> scorers)
     {
-        string provider = generator.Provider.Name;
-        bool batched = guided && (given?.BatchedGuidance ?? _options.Plan.BatchedGuidance ?? provider != "cpu");
-        int perRun = given is null ? _options.Plan.CandidatesPerRun : Math.Max(1, given.BatchedGuidance ? given.RowsPerRun / 2 : given.RowsPerRun);
-        var plan = new ExecutionPlan
+        ScorerChoice[] weighted = [.. scorers.Where(scorer => scorer.Request.Weight > 0)];
+        IEnumerable<int> evaluations = Enumerable.Range(scheduler.FirstEvaluation + 1, scheduler.Evaluations - scheduler.FirstEvaluation);
+        return new()
         {
-            Provider = provider,
-            BatchedGuidance = batched,
-            RowsPerRun = batched ? 2 * perRun : perRun,
-            Threads = _store.Threads,
-            Runtime = _store.Runtime,
+            Candidates = search.Candidates!.Value,
+            Keep = search.Keep!.Value,
+            Evaluations = scheduler.Evaluations,
+            FirstEvaluation = scheduler.FirstEvaluation,
+            Boundaries = [.. evaluations.Where(scheduler.IsBoundary)],
+            HigherIsBetter = weighted is not [var single] || single.Descriptor.HigherIsBetter,
+            TotalsAreRelative = weighted.Length > 1 && search.Combination is not ScoreCombination.WeightedSum,
+            IsStochastic = scheduler.IsStochastic,
         };
-        if (given is not null && given != plan)
+    }
+
+    private static RunCost CostOf(SearchBudget budget, IGuidancePlan guidance, IReadOnlyList<ScorerChoice> scorers)
+    {
+        int each = budget.Evaluations - budget.FirstEvaluation;
+        int guided = Enumerable.Range(budget.FirstEvaluation, each).Count(evaluation => guidance.At(evaluation).IsActive);
+        return new()
         {
-            warnings.Add($"the plan asked for cannot be followed here ({Describe(given)}; here {Describe(plan)}): the pictures agree within tolerance, not bit for bit");
+            Evaluations = (long)budget.Candidates * each,
+            DenoiserRows = (long)budget.Candidates * (each + guided),
+            Decodes = budget.Candidates,
+            Scores = (long)budget.Candidates * scorers.Count(scorer => scorer.Request.Phases?.Contains(ScoringPhase.Final) ?? true),
+        };
+    }
+
+    private static async Task<IReadOnlyList<ModelReport>> ModelsOfAsync(GeneratorLease generator, ScorerSet scorers)
+    {
+        var models = new List<ModelReport> { await Report("generator", generator.Folder, generator).ConfigureAwait(false) };
+        foreach (ClipLease clip in scorers.Entries.Select(entry => entry.Clip).OfType<ClipLease>())
+        {
+            models.Add(await Report("scorer", clip.Folder, clip).ConfigureAwait(false));
         }
 
-        return plan;
+        return models;
+
+        static async Task<ModelReport> Report(string role, ModelFolder folder, ModelLease lease)
+        {
+            ModelHashes hashes = await lease.Hashes.ConfigureAwait(false);
+            return new ModelReport { Role = role, Id = folder.Id, Sha256 = hashes.Identity, Files = hashes.Files };
+        }
     }
-
-    private static string Describe(ExecutionPlan plan) =>
-        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{plan.Provider}, {plan.RowsPerRun} rows a run, {(plan.BatchedGuidance ? "batched" : "split")} guidance, {plan.Threads} threads, {plan.Runtime}");
-
-    private static SearchBudget Budget(ImageRequest request, IScheduler scheduler, bool higherIsBetter) => new(
-        request.Search.Candidates!.Value,
-        request.Search.Keep!.Value,
-        scheduler.Evaluations,
-        [.. Enumerable.Range(scheduler.FirstEvaluation + 1, scheduler.Evaluations - scheduler.FirstEvaluation).Where(scheduler.IsBoundary)],
-        higherIsBetter);
-
-    private static async Task<ModelReport> ModelOf(string role, ModelFolder folder, ModelLease lease)
-    {
-        ModelHashes hashes = await lease.Hashes.ConfigureAwait(false);
-        return new ModelReport { Role = role, Id = folder.Id, Sha256 = hashes.Identity, Files = hashes.Files };
-    }
-
-    private sealed record Resolved(ImageRequest Request, DiffusionFolder Folder, IModelFamily Family, ISearchStrategy Strategy, ScorerChoice Scorer);
 }

@@ -21,6 +21,9 @@ public class PipelineOptions
     /// <summary>How requests are executed.</summary>
     public PlanOptions Plan { get; set; } = new();
 
+    /// <summary>How scorers are called.</summary>
+    public ScoringOptions Scoring { get; set; } = new();
+
     /// <summary>What requests may ask for.</summary>
     public LimitOptions Limits { get; set; } = new();
 }
@@ -33,6 +36,11 @@ public sealed class PlanOptions
 
     /// <summary>Candidates that share a run, 1 to 64. With more than 1 a picture's last bits may depend on its neighbours.</summary>
     public int CandidatesPerRun { get; set; } = 1;
+
+    /// <summary>
+    /// Pictures that are handed to the scorers at once, 1 to 1024. A picture is shown as soon as it is decoded; its score comes with its batch.
+    /// </summary>
+    public int PicturesPerScoring { get; set; } = 16;
 }
 
 /// <summary>What requests may ask for.</summary>
@@ -41,7 +49,10 @@ public sealed class LimitOptions
     /// <summary>Largest number of candidates.</summary>
     public int Candidates { get; set; } = 1024;
 
-    /// <summary>Largest width or height in pixels.</summary>
+    /// <summary>The most that <see cref="Side"/> may be: a square of it has 805 million values, which one array or span holds.</summary>
+    public const int MostSide = 16_384;
+
+    /// <summary>Largest width or height in pixels, 8 to <see cref="MostSide"/>.</summary>
     public int Side { get; set; } = 4096;
 
     /// <summary>Largest number of steps.</summary>

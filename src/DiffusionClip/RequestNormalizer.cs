@@ -7,6 +7,7 @@ using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Scoring;
+using DiffusionClip.Selection;
 
 namespace DiffusionClip;
 
@@ -21,11 +22,10 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     /// <param name="request">The request.</param>
     /// <param name="folder">The generator's folder.</param>
     /// <param name="family">Its family.</param>
-    /// <param name="scorer">The scorer that was chosen.</param>
+    /// <param name="scorers">The scorers that were chosen.</param>
     /// <param name="images">The pictures that the request names; asked for their size only.</param>
-    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, IModelFamily family, ScorerChoice scorer, IReadOnlyDictionary<string, RgbImage>? images)
+    public ImageRequest Normalize(ImageRequest request, DiffusionFolder folder, IModelFamily family, IReadOnlyList<ScorerChoice> scorers, IReadOnlyDictionary<string, RgbImage>? images)
     {
-        Check(request);
         SamplingRequest sampling = request.Sampling;
         PromptSyntax syntax = request.Prompt.Syntax ?? PromptSyntax.A1111;
         int candidates = request.Search.Candidates ?? options.Candidates;
@@ -39,6 +39,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         SchedulerConfig scheduler = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
         ImageRequest normalized = request with
         {
+            SchemaVersion = ImageRequest.CurrentSchemaVersion,
             Origin = origin,
             Prompt = request.Prompt with { Syntax = syntax },
             Model = request.Model with { Id = folder.Id, Provider = request.Model.Provider ?? options.Provider },
@@ -53,34 +54,18 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Width = width,
                 Height = height,
             },
-            Search = request.Search with
+            Search = ScorerCatalog.Normalize(request.Search, scorers, syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)) with
             {
-                Strategy = request.Search.Strategy ?? "best-of-n",
+                Strategy = request.Search.Strategy ?? BestOfN.StrategyName,
                 Candidates = candidates,
                 Keep = keep,
-                Scorer = scorer.Name,
-                LongText = request.Search.LongText ?? LongTextPolicy.Truncate,
-                ScoreText = request.Search.ScoreText ?? (syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)),
             },
             Output = request.Output.Format == OutputFormat.Png ? request.Output : request.Output with { Quality = request.Output.Quality ?? OutputRequest.DefaultQuality },
         };
 
         // What was filled in has to keep the limits too.
         Check(normalized);
-
-        // Building checks the scheduler's name, options, number of steps and strength before anything is loaded.
-        Schedule(normalized, scheduler, family);
         return normalized;
-    }
-
-    /// <summary>The plan of a normalized request.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="scheduler">Its scheduler's configuration.</param>
-    /// <param name="family">The model's family: how a strength shortens the plan.</param>
-    public static IScheduler Schedule(ImageRequest request, SchedulerConfig scheduler, IModelFamily family)
-    {
-        var steps = new ScheduleRequest { NumInferenceSteps = request.Sampling.NumInferenceSteps!.Value, Eta = request.Sampling.Eta };
-        return scheduler.Build(request.Origin is { } origin ? family.Shorten(steps, scheduler, origin) : steps);
     }
 
     /// <summary>Checks what can be judged without a model.</summary>
@@ -100,12 +85,18 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         CheckRange("num_inference_steps", sampling.NumInferenceSteps ?? 1, 1, options.Limits.Steps);
         CheckRange("guidance_scale", sampling.GuidanceScale ?? 1, 0, 100);
         CheckRange("guidance_rescale", sampling.GuidanceRescale ?? 0, 0, 1);
+        if (sampling.GuidanceInterval is { } interval && !(interval.From >= 0 && interval.From < interval.To && interval.To <= 1))
+        {
+            string given = string.Create(CultureInfo.InvariantCulture, $"{interval.From:R}-{interval.To:R}");
+            throw new InvalidRequestException("guidance_interval", given, "it begins at 0 or later, and ends after that, at 1 or earlier");
+        }
+
         CheckRange("eta", sampling.Eta ?? 0, 0, 1);
         CheckRange("clip_skip", sampling.ClipSkip ?? 0, 0, MaxClipSkip);
         CheckSizes(sampling);
         CheckOrigin(request.Origin);
-        CheckRange("width", sampling.Width ?? 1, 1, options.Limits.Side);
-        CheckRange("height", sampling.Height ?? 1, 1, options.Limits.Side);
+        CheckRange("width", sampling.Width ?? 1, 1, Math.Min(options.Limits.Side, LimitOptions.MostSide));
+        CheckRange("height", sampling.Height ?? 1, 1, Math.Min(options.Limits.Side, LimitOptions.MostSide));
         CheckRange("candidates", request.Search.Candidates ?? 1, 1, options.Limits.Candidates);
         CheckKnown("syntax", request.Prompt.Syntax);
         CheckKnown("noise", sampling.Noise);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip;
 
@@ -15,21 +16,24 @@ internal static class RequestText
     {
         if (text.Length > longest)
         {
-            throw new InvalidRequestException(field, text, string.Create(CultureInfo.InvariantCulture, $"it may have up to {longest} characters"));
+            throw new InvalidRequestException(
+                field, text, string.Create(CultureInfo.InvariantCulture, $"it may have up to {longest} characters"));
         }
 
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
-            {
-                i++;
-            }
-            else if (char.IsSurrogate(text[i]))
-            {
-                throw new InvalidRequestException(field, text, string.Create(CultureInfo.InvariantCulture, $"it is no valid Unicode: half a surrogate pair at character {i}; remove it"));
-            }
-        }
-
+        CheckUnicode(field, text);
         return text;
+    }
+
+    /// <summary>Refuses half a surrogate pair.</summary>
+    /// <param name="field">What the text is.</param>
+    /// <param name="text">The text; null passes.</param>
+    /// <exception cref="InvalidRequestException">It is no valid Unicode.</exception>
+    public static void CheckUnicode(string field, string? text)
+    {
+        if (Surrogates.IndexOfLone(text) is >= 0 and int lone)
+        {
+            throw new InvalidRequestException(field, text, string.Create(
+                CultureInfo.InvariantCulture, $"it is no valid Unicode: half a surrogate pair at character {lone}; remove it"));
+        }
     }
 }

@@ -43,7 +43,7 @@ internal static class AbortBenchmark
     {
         using CancellationTokenSource abort = new();
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Task<RankedImages> run = pipeline.GenerateAsync(request, new RunControl(abort.Token, Observer: new Waiter(stage, begun)));
+        Task<RankedImages> run = pipeline.GenerateAsync(request, new RunControl { Abort = abort.Token, Observer = new Waiter(stage, begun) });
         await begun.Task;
         await Task.Delay(after);
         if (run.IsCompleted)

@@ -38,7 +38,7 @@ internal static class AllocationBenchmark
     {
         Model = new() { Id = model },
         Sampling = new() { Seed = 1, Scheduler = scheduler, GuidanceScale = guidance, NumInferenceSteps = steps, Width = side, Height = side },
-        Search = new() { Candidates = 1, Scorer = Scoring.ScorerSource.None },
+        Search = new() { Candidates = 1, Scorer = Scoring.ScorerCatalog.None },
     };
 
     private static async Task MeasureAsync(ServiceProvider services, Table table, ImageRequest request, bool batched, string guidance)
@@ -47,12 +47,12 @@ internal static class AllocationBenchmark
         var watch = new StepWatch();
 
         // The first run also compiles.
-        RankedImages result = await pipeline.GenerateAsync(request, new RunControl(Observer: watch));
+        RankedImages result = await pipeline.GenerateAsync(request, new RunControl { Observer = watch });
         ExecutionPlan plan = result.Report.Plan with { BatchedGuidance = batched, RowsPerRun = batched ? 2 : 1 };
         watch.Reset();
-        result = await pipeline.GenerateAsync(request, new RunControl(Observer: watch, Plan: plan) { Snapshots = new NeverDue() });
+        result = await pipeline.GenerateAsync(request, new RunControl { Observer = watch, Plan = plan, Snapshots = new NeverDue() });
 
-        request = pipeline.Normalize(request);
+        request = pipeline.Prepare(request).Request;
         DiffusionFolder folder = services.GetRequiredService<ModelCatalog>().ResolveGenerator(request.Model.Id!);
         using GeneratorLease lease = await services.GetRequiredService<IModelStore>().LeaseGeneratorAsync(folder, null, CancellationToken.None);
         int steps = request.Sampling.NumInferenceSteps!.Value;

@@ -46,7 +46,7 @@ internal sealed class BareRun : IDisposable
             _ => [rows],
         });
         _decoder = Graph(folder, folder.Decoder.Graph, _ => [1, folder.Decoder.LatentChannels, height, width]);
-        if (request.Search.Scorer is { } name and not Scoring.ScorerSource.None)
+        if (request.Search.Scorers is [{ Id: var name }])
         {
             ClipFolder clip = catalog.ResolveScorer(name);
             _clipText = Graph(clip, clip.TextGraph, _ => [1, clip.TokenLimit]);

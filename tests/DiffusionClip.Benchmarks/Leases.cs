@@ -19,7 +19,7 @@ internal sealed class Leases : IDisposable
         var catalog = services.GetRequiredService<ModelCatalog>();
         var store = services.GetRequiredService<IModelStore>();
         Task<GeneratorLease> generator = store.LeaseGeneratorAsync(catalog.ResolveGenerator(normalized.Model.Id!), null, CancellationToken.None);
-        Task<ClipLease> scorer = store.LeaseScorerAsync(catalog.ResolveScorer(normalized.Search.Scorer!), null, CancellationToken.None);
+        Task<ClipLease> scorer = store.LeaseScorerAsync(catalog.ResolveScorer(normalized.Search.Scorers![0].Id), null, CancellationToken.None);
         var leases = new Leases(await generator, await scorer);
         await Task.WhenAll(leases._generator.Hashes, leases._scorer.Hashes);
         return leases;

@@ -76,7 +76,7 @@ internal static class LoadBenchmark
 
     private static async Task LeaseAsync(IServiceProvider services)
     {
-        ImageRequest request = services.GetRequiredService<ImagePipeline>().Normalize(new ImageRequest());
+        ImageRequest request = services.GetRequiredService<ImagePipeline>().Prepare(new ImageRequest()).Request;
         using Leases models = await Leases.OpenAsync(services, request);
     }
 }

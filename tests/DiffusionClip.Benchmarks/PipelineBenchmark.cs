@@ -22,7 +22,7 @@ internal static class PipelineBenchmark
     {
         Model = new() { Id = "sd15-shape" },
         Sampling = new() { Seed = 1, NumInferenceSteps = steps, GuidanceScale = 1, Width = side, Height = side },
-        Search = new() { Candidates = 1, Scorer = scored ? "clip-b32-shape" : Scoring.ScorerSource.None },
+        Search = new() { Candidates = 1, Scorer = scored ? "clip-b32-shape" : Scoring.ScorerCatalog.None },
     };
 
     public static async Task<string> EmbeddedAsync(bool settings)
@@ -90,7 +90,7 @@ internal static class PipelineBenchmark
     {
         await using ServiceProvider services = Host.Build();
         var pipeline = services.GetRequiredService<ImagePipeline>();
-        ImageRequest request = pipeline.Normalize(FullSizeRequest(512, 2));
+        ImageRequest request = pipeline.Prepare(FullSizeRequest(512, 2)).Request;
         var memory = new Dictionary<string, double>();
         void Loaded()
         {
@@ -157,7 +157,7 @@ internal static class PipelineBenchmark
     private static async Task<Comparison> CompareAsync(ServiceProvider services, ImageRequest request, bool batched, int pairs, int warmUps, bool sharedSessions = false)
     {
         var pipeline = services.GetRequiredService<ImagePipeline>();
-        ImageRequest normalized = pipeline.Normalize(request);
+        ImageRequest normalized = pipeline.Prepare(request).Request;
         using Leases? models = sharedSessions ? await Leases.OpenAsync(services, normalized) : null;
         using BareRun bare = new(normalized, services.GetRequiredService<ModelCatalog>(), batched, models is null ? null : models.SessionOf);
         ExecutionPlan plan = await RunAsync(services, normalized with { Sampling = normalized.Sampling with { NumInferenceSteps = 1 } }, null, null);
@@ -188,7 +188,7 @@ internal static class PipelineBenchmark
         var pipeline = services.GetRequiredService<ImagePipeline>();
         var encoder = services.GetRequiredService<PictureEncoder>();
         long start = System.Diagnostics.Stopwatch.GetTimestamp();
-        RankedImages result = await pipeline.GenerateAsync(request, new RunControl(Plan: plan));
+        RankedImages result = await pipeline.GenerateAsync(request, new RunControl { Plan = plan });
         double generated = System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (result.Images.Count != result.Report.Request.Search.Candidates || (plan is not null && plan != result.Report.Plan))
         {

@@ -15,7 +15,7 @@ internal static class ScoreBenchmark
     public static async Task<string> RunAsync(bool _)
     {
         await using ServiceProvider services = Host.Build();
-        using ClipScorer scorer = await services.GetRequiredService<ScorerSource>().LeaseClipAsync("clip-b32-shape", null, LongTextPolicy.Truncate, CancellationToken.None);
+        using ClipScorer scorer = await services.GetRequiredService<ScorerCatalog>().LeaseClipAsync("clip-b32-shape", null, LongTextPolicy.Truncate, CancellationToken.None);
         var codec = services.GetRequiredService<IImageCodec>();
         ClipFolder folder = scorer.Folder;
         BareGraph[] bare = [.. BareBatches.Select(rows => new BareGraph(folder.PathOf(folder.ImageGraph), _ => [rows, 3, folder.Preprocessing.Height, folder.Preprocessing.Width]))];
@@ -93,14 +93,14 @@ internal static class ScoreBenchmark
     {
         foreach (RgbImage[] batch in images.Chunk(Batch))
         {
-            ScoringResult result = await scorer.ScoreAsync(new ScoringBatch(batch, ["a cat on a mat"], ScoringPhase.Final), CancellationToken.None);
+            ScoringResult result = await scorer.ScoreAsync(new ScoringBatch { Images = batch, Texts = ["a cat on a mat"] }, CancellationToken.None);
             Require(result.Images.All(outcome => outcome.Failure is null));
         }
     }
 
     private static async Task FromFilesAsync(ClipScorer scorer, IImageCodec codec, string[] paths)
     {
-        var stream = new ScoringStream(scorer, codec, new EmbeddingCache("benchmark", null), ImageLimits.Default, Batch);
+        var stream = new ScoringStream(scorer, codec, new EmbeddingCache("benchmark", scorer.Embedder.EmbedText("", CancellationToken.None).Embeds.Length, null), ImageLimits.Default, Batch);
         int scored = 0;
         await foreach (ScoredItem item in stream.ScoreAsync(Items()))
         {

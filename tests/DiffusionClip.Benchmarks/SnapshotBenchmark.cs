@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
+using DiffusionClip.Observing;
 using DiffusionClip.Origins;
-using DiffusionClip.Reporting;
 using DiffusionClip.Runtime;
 using DiffusionClip.Selection;
 using DiffusionClip.Selection.Snapshots;
@@ -24,12 +24,12 @@ internal static class SnapshotBenchmark
         var pipeline = services.GetRequiredService<ImagePipeline>();
         foreach (string scheduler in new[] { "Euler a", "DPM++ 2M SDE", "UniPC" })
         {
-            ImageRequest request = pipeline.Normalize(ImageRequest.For("a red fox") with
+            ImageRequest request = pipeline.Prepare(ImageRequest.For("a red fox") with
             {
                 Model = new() { Id = "emoji-sd" },
                 Sampling = new() { Seed = 1, NumInferenceSteps = 20, Scheduler = scheduler, Width = 128, Height = 128 },
                 Search = new() { Candidates = Candidates },
-            });
+            }).Request;
             await MeasureAsync(table, $"`emoji-sd`, {Candidates} of 128²", scheduler, control => pipeline.GenerateAsync(request, control));
         }
 
@@ -81,24 +81,59 @@ internal static class SnapshotBenchmark
         var text = new TextConditioning(new float[1], 1);
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = 1, BatchedGuidance = false, Threads = 1, Runtime = "none" };
         using var denoising = new DenoisingLoop(
-            new Still(shape), shape, scheduler, new ConditioningSchedule(text, text), new GuidanceSettings(1, 0), plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), default);
-        using var journal = new RunJournal(control.Snapshots!, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), new ScoreComparison(), TextOrigin.Instance);
-        var search = new SearchLoop(
-            new BestOfN(),
-            new SearchBudget(Candidates, Candidates, scheduler.Evaluations, [.. Enumerable.Range(1, scheduler.Evaluations).Where(scheduler.IsBoundary)], HigherIsBetter: true),
-            scheduler,
-            denoising,
-            index => Candidate.Root(new CandidateId(index), (ulong)index, NoiseKind.Cpu, shape, scheduler, TextOrigin.Instance),
-            (candidate, _) =>
+            new Still(shape), shape, scheduler, new ConditioningSchedule(text, text), new ConstantGuidance(GuidanceSettings.None), plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), default);
+        var scoring = new Blank();
+        using var journal = new RunJournal(control.Snapshots!, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), scoring);
+        var search = new SearchLoop(new SearchSetup
+        {
+            Strategy = new BestOfN(),
+            Budget = new()
             {
-                candidate.Image = new RgbImage(512, 512, new byte[3 * 512 * 512]);
-                return ValueTask.CompletedTask;
+                Candidates = Candidates,
+                Keep = Candidates,
+                Evaluations = scheduler.Evaluations,
+                Boundaries = [.. Enumerable.Range(1, scheduler.Evaluations).Where(scheduler.IsBoundary)],
             },
-            new StageClock(null),
-            control,
-            journal);
+            Seed = 0,
+            Scheduler = scheduler,
+            Denoising = denoising,
+            CreateRoot = (id, seed) => Candidate.Root(id, seed, NoiseKind.Cpu, shape.Length, scheduler, TextOrigin.Instance),
+            Scoring = scoring,
+            Clock = new StageClock(null),
+            Control = control,
+            Time = TimeProvider.System,
+            Origin = TextOrigin.Instance,
+            Journal = journal,
+        });
         await journal.LoadAsync(search);
         await search.RunAsync();
+    }
+
+    /// <summary>Pictures that cost nothing, and no scorers.</summary>
+    private sealed class Blank : ICandidateScoring
+    {
+        public int BatchSize => 1;
+
+        public bool TotalsAreRelative => false;
+
+        public int Scorers => 0;
+
+        public IReadOnlyList<ScorerRecords> Records { get; set; } = [];
+
+        public int ScorersIn(ScoringPhase phase) => 0;
+
+        public RgbImage Decode(ReadOnlyMemory<float> latents, ScoringPhase phase, out string? failure)
+        {
+            failure = null;
+            return new RgbImage(512, 512, new byte[3 * 512 * 512]);
+        }
+
+        public ValueTask<IReadOnlyList<IReadOnlyList<ScorerScore>>> ScoreAsync(IReadOnlyList<RgbImage> images, ScoringPhase phase) =>
+            throw new NotSupportedException();
+
+        public IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase) => new double?[population.Count];
+
+        public string? FailureOf(IReadOnlyList<ScorerScore> scores) => null;
     }
 
     private sealed class Keeper(byte[]? from) : IRunSnapshots

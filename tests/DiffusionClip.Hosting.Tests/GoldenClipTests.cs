@@ -53,7 +53,7 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
         string[] texts = Texts(siglip);
         RgbImage[] pictures = Pictures(siglip);
         using ClipScorer scorer = await LeaseAsync(Folder(siglip.GetProperty("model").GetString()!));
-        Assert.Equal(new ScorerDescriptor("siglip", "1", ScoreScale.Probability), scorer.Descriptor);
+        Assert.Equal(("siglip", "1", ScoreScale.Probability), (scorer.Descriptor.Name, scorer.Descriptor.Version, scorer.Descriptor.Scale));
         var tokenizer = SiglipTokenizer.Load(scorer.Folder.TokenizerPath);
         for (int i = 0; i < texts.Length; i++)
         {
@@ -64,7 +64,7 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
         table.Check("logit_scale", siglip.GetProperty("logit_scale").GetDouble(), scorer.Logits.Scale);
         table.Check("logit_bias", siglip.GetProperty("logit_bias").GetDouble(), scorer.Logits.Bias);
         float[][] cosines = Cosines(scorer, pictures, texts);
-        ScoringResult scored = await scorer.ScoreAsync(new ScoringBatch(pictures, texts), TestContext.Current.CancellationToken);
+        ScoringResult scored = await scorer.ScoreAsync(new ScoringBatch { Images = pictures, Texts = texts }, TestContext.Current.CancellationToken);
         Assert.All(scored.Texts, record => Assert.Equal(ScoreScale.Probability, record.Scale));
         for (int i = 0; i < pictures.Length; i++)
         {
@@ -86,10 +86,10 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
         string[] texts = Texts(run);
         RgbImage[] pictures = Pictures(run);
         using ClipScorer scorer = await LeaseAsync(folder);
-        Assert.Equal(new ScorerDescriptor("clip", "1", ScoreScale.Cosine), scorer.Descriptor);
+        Assert.Equal(("clip", "1", ScoreScale.Cosine), (scorer.Descriptor.Name, scorer.Descriptor.Version, scorer.Descriptor.Scale));
         double scale = run.GetProperty("logit_scale").GetDouble();
         table.Check($"{model} logit_scale", scale, scorer.Logits.Scale, scale);
-        ScoringResult scored = await scorer.ScoreAsync(new ScoringBatch(pictures, texts), TestContext.Current.CancellationToken);
+        ScoringResult scored = await scorer.ScoreAsync(new ScoringBatch { Images = pictures, Texts = texts }, TestContext.Current.CancellationToken);
         for (int j = 0; j < texts.Length; j++)
         {
             table.Check($"{model} tokens_dropped[{j}]", run.GetProperty("tokens_dropped")[j].GetInt32() == scored.Texts[j].TokensDropped ? 0 : 1);
@@ -174,7 +174,7 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
     }
 
     private async Task<ClipScorer> LeaseAsync(string folder) =>
-        await host.Services.GetRequiredService<ScorerSource>().LeaseClipAsync(folder, "cpu", LongTextPolicy.Truncate, TestContext.Current.CancellationToken);
+        await host.Services.GetRequiredService<ScorerCatalog>().LeaseClipAsync(folder, "cpu", LongTextPolicy.Truncate, TestContext.Current.CancellationToken);
 
     private static string Folder(string model) => Golden.PathOrShared("tiny-models", model) ?? throw new InvalidOperationException($"{model} is not in the reference data");
 

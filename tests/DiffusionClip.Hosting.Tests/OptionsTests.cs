@@ -8,8 +8,13 @@ public sealed class OptionsTests
     [Theory]
     [InlineData("DiffusionClip:Candidatez", "4", "Candidates")]
     [InlineData("DiffusionClip:Plan:BatchedGuidence", "true", "BatchedGuidance")]
-    [InlineData("DiffusionClip:Limits:Side", "-1", "8 to 65536")]
+    [InlineData("DiffusionClip:Limits:Side", "-1", "8 to 16384")]
+    [InlineData("DiffusionClip:Limits:Side", "16385", "8 to 16384")]
     [InlineData("DiffusionClip:Candidates", "0", "1 to 1024")]
+    [InlineData("DiffusionClip:Runtime:MemoryBudgt", "1", "MemoryBudget")]
+    [InlineData("DiffusionClip:Runtime:MemoryBudget", "0", "1048576 to")]
+    [InlineData("DiffusionClip:Runtime:KeepLoaded", "-1", "0 to 1000")]
+    [InlineData("DiffusionClip:Runtime:Threads", "0", "1 to 1024")]
     [InlineData("DiffusionClip:Candidates", "many", "many")]
     public void What_is_not_understood_is_an_error_that_names_it(string key, string value, string remedy)
     {

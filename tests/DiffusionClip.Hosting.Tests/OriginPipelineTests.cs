@@ -65,7 +65,7 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         ImageRequest request = Request("sd1-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" } };
         request = request with { Sampling = request.Sampling with { Scheduler = scheduler, NumInferenceSteps = steps }, Origin = new() { Image = Init, Strength = strength } };
         var recorder = new Recorder();
-        RankedImages ranked = await host.Pipeline.GenerateAsync(request, new RunControl(Observer: recorder) { Images = Images });
+        RankedImages ranked = await host.Pipeline.GenerateAsync(request, new RunControl { Observer = recorder }, Images);
         Assert.Equal(evaluations, recorder.Steps);
         Assert.Equal(evaluations, Assert.Single(ranked.Report.Candidates).Evaluations);
     }
@@ -75,7 +75,7 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         ImageRequest request = Request("lcm-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" }, Origin = new() { Image = Init, Strength = 0.5 } };
         var recorder = new Recorder();
-        await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { NumInferenceSteps = 4 } }, new RunControl(Observer: recorder) { Images = Images });
+        await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { NumInferenceSteps = 4 } }, new RunControl { Observer = recorder }, Images);
         Assert.Equal(4, recorder.Steps);
     }
 
@@ -88,9 +88,9 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         {
             var recorder = new Recorder();
             ImageRequest run = request with { Sampling = request.Sampling with { NumInferenceSteps = 10, Scheduler = "DDIM" }, Origin = new() { Image = Init, Strength = strength } };
-            await host.Pipeline.GenerateAsync(run, new RunControl(Observer: recorder) { Images = Images });
+            await host.Pipeline.GenerateAsync(run, new RunControl { Observer = recorder }, Images);
             var weakest = new Recorder();
-            await host.Pipeline.GenerateAsync(run with { Sampling = run.Sampling with { NumInferenceSteps = 500 }, Origin = new() { Image = Init, Strength = 0.002 } }, new RunControl(Observer: weakest) { Images = Images });
+            await host.Pipeline.GenerateAsync(run with { Sampling = run.Sampling with { NumInferenceSteps = 500 }, Origin = new() { Image = Init, Strength = 0.002 } }, new RunControl { Observer = weakest }, Images);
             double distance = recorder.Latents[new CandidateId(0)].Zip(weakest.Latents[new CandidateId(0)], (a, b) => (double)(a - b) * (a - b)).Sum();
             Assert.True(distance > last, $"strength {strength}: {distance} after {last}");
             last = distance;
@@ -102,12 +102,12 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         var images = new Dictionary<string, RgbImage> { [Init] = new(100, 70, new byte[3 * 100 * 70]) };
         ImageRequest request = Request("sd1-tiny-random", masked: false);
-        ImageRequest own = host.Pipeline.Normalize(request, images);
+        ImageRequest own = host.Pipeline.Prepare(request, images).Request;
         Assert.Equal((96, 64), (own.Sampling.Width, own.Sampling.Height));
         Assert.Equal(0.8, own.Origin!.Strength);
-        Assert.Equal(own, host.Pipeline.Normalize(own with { Model = own.Model with { Id = request.Model.Id } }) with { Model = own.Model });
-        Assert.Equal((96, 48), Size(host.Pipeline.Normalize(request with { Sampling = request.Sampling with { Height = 48 } }, images)));
-        Assert.Equal((16, 16), Size(host.Pipeline.Normalize(request, new Dictionary<string, RgbImage> { [Init] = new(3, 5, new byte[45]) })));
+        Assert.Equal(own, host.Pipeline.Prepare(own with { Model = own.Model with { Id = request.Model.Id } }).Request with { Model = own.Model });
+        Assert.Equal((96, 48), Size(host.Pipeline.Prepare(request with { Sampling = request.Sampling with { Height = 48 } }, images).Request));
+        Assert.Equal((16, 16), Size(host.Pipeline.Prepare(request, new Dictionary<string, RgbImage> { [Init] = new(3, 5, new byte[45]) }).Request));
 
         static (int?, int?) Size(ImageRequest request) => (request.Sampling.Width, request.Sampling.Height);
     }
@@ -116,7 +116,7 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     public async Task A_picture_and_a_mask_of_other_sizes_are_resized()
     {
         var images = new Dictionary<string, RgbImage> { [Init] = new(100, 70, new byte[3 * 100 * 70]), [Mask] = new(7, 200, new byte[3 * 7 * 200]) };
-        RankedImages ranked = await host.Pipeline.GenerateAsync(Request("sd1-tiny-random", masked: true) with { Search = new() { Candidates = 1, Scorer = "none" } }, new RunControl { Images = images });
+        RankedImages ranked = await host.Pipeline.GenerateAsync(Request("sd1-tiny-random", masked: true) with { Search = new() { Candidates = 1, Scorer = "none" } }, null, images);
         Assert.Equal((96, 64), (Assert.Single(ranked.Images).Image.Width, ranked.Images[0].Image.Height));
     }
 
@@ -128,7 +128,7 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [InlineData("lcm-tiny-random", false, 0.8)]
     public void Strength_and_guidance_default_to_the_familys(string model, bool masked, double strength)
     {
-        ImageRequest normalized = host.Pipeline.Normalize(Request(model, masked) with { Sampling = new() }, Images);
+        ImageRequest normalized = host.Pipeline.Prepare(Request(model, masked) with { Sampling = new() }, Images).Request;
         Assert.Equal(strength, normalized.Origin!.Strength);
         Assert.Equal(model[..3] switch { "lcm" => (4, 8.5f), "sdx" => (50, 5f), _ => (50, 7.5f) }, (normalized.Sampling.NumInferenceSteps!.Value, normalized.Sampling.GuidanceScale!.Value));
     }
@@ -136,13 +136,13 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void Requests_with_origins_survive_JSON()
     {
-        ImageRequest request = host.Pipeline.Normalize(Request("sdxl-tiny-random", masked: true) with
+        ImageRequest request = host.Pipeline.Prepare(Request("sdxl-tiny-random", masked: true) with
         {
             Prompt = new() { Text = "a", Text2 = "b", Negative2 = "c" },
             Sampling = new() { ClipSkip = 1, OriginalSize = new(128, 192), CropsCoordsTopLeft = new(4, 8), NumInferenceSteps = 3 },
-        }, Images);
+        }, Images).Request;
         string json = JsonSerializer.Serialize(request, DiffusionClipJson.Compact);
-        Assert.Equal(request, JsonSerializer.Deserialize<ImageRequest>(json, DiffusionClipJson.Compact));
+        Assert.Equal(request.ComputeSha256(), JsonSerializer.Deserialize<ImageRequest>(json, DiffusionClipJson.Compact)!.ComputeSha256());
         Assert.Contains($"\"origin\":{{\"image\":\"{Init}\",\"mask\":\"{Mask}\",\"strength\":0.9999}}", json, StringComparison.Ordinal);
         Assert.Contains("\"original_size\":[128,192],\"crops_coords_top_left\":[4,8]", json, StringComparison.Ordinal);
         Assert.Contains("\"text_2\":\"b\"", json, StringComparison.Ordinal);
@@ -154,8 +154,9 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         ImageRequest request = Request("sd1-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" }, Origin = new() { Image = Init, Strength = 0.6 } };
         RankedImages ranked = await Generate(request with { Sampling = request.Sampling with { ClipSkip = 1 } });
-        PictureInspection inspection = PictureMetadataReader.Read(host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report).Content);
-        Assert.Equal(ranked.Report.Request, inspection.Record!.Request);
+        PictureFile file = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report);
+        PictureInspection inspection = PictureMetadataReader.Read(file.Content);
+        Assert.Equal(ranked.Report.Request.ComputeSha256(), inspection.Record!.Request.ComputeSha256());
         string parameters = inspection.Texts.Single(text => text.Keyword == "parameters").Text;
         Assert.Contains(", Denoising strength: 0.6, Clip skip: 2,", parameters, StringComparison.Ordinal);
 
@@ -266,7 +267,7 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         Assert.DoesNotContain('\n', exception.Message);
     }
 
-    private Task<RankedImages> Generate(ImageRequest request, ExecutionPlan? plan = null) => host.Pipeline.GenerateAsync(request, new RunControl(Plan: plan) { Images = Images });
+    private Task<RankedImages> Generate(ImageRequest request, ExecutionPlan? plan = null) => host.Pipeline.GenerateAsync(request, new RunControl { Plan = plan }, Images);
 
     private static ImageRequest Request(string model, bool masked) => ImageRequest.For("a red apple on a blue background") with
     {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.RegularExpressions;
 
 namespace DiffusionClip.Hosting;
@@ -31,7 +30,7 @@ public sealed partial class PackageTests(ITestOutputHelper output) : IDisposable
         ];
         foreach (string project in packages)
         {
-            await DotnetAsync(
+            await DotnetCommand.RunAsync(
                 Golden.Repository, "pack", $"src/{project}/{project}.csproj", "-c", Configuration, "--no-build", "-o", feed,
                 "-p:PackageVersion=0.0.0-test", "-v", "q");
         }
@@ -43,17 +42,17 @@ public sealed partial class PackageTests(ITestOutputHelper output) : IDisposable
         await File.WriteAllTextAsync(
             Path.Combine(consumers, "consumers.slnx"),
             """<Solution><Project Path="library/library.csproj" /><Project Path="pictures/pictures.csproj" /></Solution>""");
-        await DotnetAsync(consumers, "build", "consumers.slnx", "-v", "q");
+        await DotnetCommand.RunAsync(consumers, "build", "consumers.slnx", "-v", "q");
         Directory.CreateSymbolicLink(Path.Combine(consumers, "models"), Path.Combine(Golden.Repository, "models"));
         Assert.False(File.Exists(Path.Combine(consumers, "library", "bin", "Debug", "net10.0", "SixLabors.ImageSharp.dll")));
 
-        string printed = await DotnetAsync(consumers, Path.Combine("library", "bin", "Debug", "net10.0", "library.dll"));
+        string printed = await DotnetCommand.RunAsync(consumers, Path.Combine("library", "bin", "Debug", "net10.0", "library.dll"));
         output.WriteLine(printed);
         Assert.Matches(@"1\. seed \d+, score 0\.\d{4}", printed);
         Assert.Matches(@"4\. seed \d+, score 0\.\d{4}", printed);
         Assert.True(new FileInfo(Path.Combine(consumers, "apple.png")).Length > 1000);
 
-        printed = await DotnetAsync(consumers, Path.Combine("pictures", "bin", "Debug", "net10.0", "pictures.dll"));
+        printed = await DotnetCommand.RunAsync(consumers, Path.Combine("pictures", "bin", "Debug", "net10.0", "pictures.dll"));
         output.WriteLine(printed);
         Assert.Matches(@"1\. colour 0\.\d{4}", printed);
         Assert.Matches(@"2\. grey 0\.\d{4}", printed);
@@ -81,30 +80,6 @@ public sealed partial class PackageTests(ITestOutputHelper output) : IDisposable
               </ItemGroup>
             </Project>
             """);
-    }
-
-    private static async Task<string> DotnetAsync(string folder, params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", arguments)
-        {
-            WorkingDirectory = folder,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-
-        // The test host's own settings must not leak into the builds it starts.
-        foreach (string name in start.Environment.Keys.Where(key => key.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
-        {
-            start.Environment.Remove(name);
-        }
-
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        string all = await output + await errors;
-        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)}: {all}");
-        return all;
     }
 
     [GeneratedRegex("```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]

@@ -17,9 +17,9 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
     public async Task A_report_says_what_ran()
     {
         var recorder = new Recorder();
-        RankedImages ranked = await host.Pipeline.GenerateAsync(Small with { Prompt = Small.Prompt with { Text = "a (red:1.2) apple" } }, new RunControl(Observer: recorder));
+        RankedImages ranked = await host.Pipeline.GenerateAsync(Small with { Prompt = Small.Prompt with { Text = "a (red:1.2) apple" } }, new RunControl { Observer = recorder });
         RunReport report = ranked.Report;
-        Assert.Equal(host.Pipeline.Normalize(report.Request), report.Request);
+        Assert.Equal(host.Pipeline.Prepare(report.Request).Request, report.Request);
         Assert.Equal("a red apple", report.Request.Search.ScoreText);
         Assert.Equal("a red apple", report.Scoring!.Text);
         Assert.Equal("emoji-clip", report.Scoring.Model);
@@ -39,7 +39,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
             Assert.Contains(stage, stages);
         }
 
-        Assert.Collection(recorder.Moves, move => Assert.IsType<SearchMove.Start>(move), move => Assert.IsType<SearchMove.Finish>(move));
+        Assert.Collection(recorder.Moves, move => Assert.IsType<SearchMove.Advance>(move), move => Assert.IsType<SearchMove.Finish>(move));
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         {
             using var abort = new CancellationTokenSource();
             var recorder = new Recorder { AfterStep = step => { if (step == afterStep) { abort.Cancel(); } } };
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => host.Pipeline.GenerateAsync(Small, new RunControl(Abort: abort.Token, Observer: recorder)));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => host.Pipeline.GenerateAsync(Small, new RunControl { Abort = abort.Token, Observer = recorder }));
             Assert.Equal(afterStep, recorder.Steps);
         }
 
@@ -73,7 +73,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
     public async Task An_abort_from_another_thread_ends_a_running_evaluation()
     {
         using var abort = new CancellationTokenSource();
-        Task<RankedImages> run = host.Pipeline.GenerateAsync(With(steps: 1000, candidates: 8), new RunControl(Abort: abort.Token));
+        Task<RankedImages> run = host.Pipeline.GenerateAsync(With(steps: 1000, candidates: 8), new RunControl { Abort = abort.Token });
         await Task.Delay(300);
         await abort.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => run);
@@ -84,7 +84,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         var own = new TestHost();
         using var abort = new CancellationTokenSource();
-        Task<RankedImages> run = own.Pipeline.GenerateAsync(With(steps: 20, candidates: 2), new RunControl(Abort: abort.Token));
+        Task<RankedImages> run = own.Pipeline.GenerateAsync(With(steps: 20, candidates: 2), new RunControl { Abort = abort.Token });
         await Task.Delay(1500);
         own.Dispose();
         Exception? exception = await Record.ExceptionAsync(() => run);
@@ -99,8 +99,10 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         Assert.All(ranked.Images, image => Assert.Null(image.Score));
         Assert.Null(ranked.Report.Scoring);
 
-        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => host.Pipeline.GenerateAsync(Small with { Search = Small.Search with { Scorer = "no-such-clip" } }));
-        Assert.Contains("no-such-clip", exception.Message, StringComparison.Ordinal);
+        InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(
+            () => host.Pipeline.GenerateAsync(Small with { Search = Small.Search with { Scorer = "emoji-klip" } }));
+        Assert.Equal("scorer", exception.Field);
+        Assert.Contains("did you mean emoji-clip? there are", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -123,13 +125,13 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         RankedImages ranked = await host.Pipeline.GenerateAsync(hostile);
         ReadOnlyMemory<byte> png = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report).Content;
         PictureInspection inspection = PictureMetadataReader.Read(png);
-        Assert.Equal(ranked.Report.Request, inspection.Record!.Request);
+        Assert.Equal(ranked.Report.Request.ComputeSha256(), inspection.Record!.Request.ComputeSha256());
         Assert.Equal(ranked.Report.Plan, inspection.Record.Plan);
         Assert.Equal(ranked.Best!.Seed, inspection.Record.Candidate!.Seed);
         Assert.Equal(ranked.Best.Score, inspection.Record.Candidate.Score);
         Assert.True(host.Codec.Decode(png, ImageLimits.Default).Pixels.Span.SequenceEqual(ranked.Best.Image.Pixels.Span));
 
-        RankedImages again = await host.Pipeline.GenerateAsync(inspection.Record.Request, new RunControl(Plan: inspection.Record.Plan));
+        RankedImages again = await host.Pipeline.GenerateAsync(inspection.Record.Request, new RunControl { Plan = inspection.Record.Plan });
         Assert.Empty(again.Report.Warnings);
         Assert.True(again.Best!.Image.Pixels.Span.SequenceEqual(ranked.Best.Image.Pixels.Span));
     }
@@ -142,7 +144,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
 
     private sealed class ThrowingScorer : IImageScorer
     {
-        public ScorerDescriptor Descriptor { get; } = new("throwing", "1", ScoreScale.Unbounded);
+        public ScorerDescriptor Descriptor { get; } = new() { Name = "throwing", Version = "1", Scale = ScoreScale.Unbounded };
 
         public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => throw new InvalidOperationException("out of order");
 

@@ -63,12 +63,12 @@ public sealed class PromptTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void Syntax_and_long_text_are_concrete_in_a_normalized_request()
     {
-        ImageRequest normalized = host.Pipeline.Normalize(ImageRequest.For("a (dog:1.2)"));
+        ImageRequest normalized = host.Pipeline.Prepare(ImageRequest.For("a (dog:1.2)")).Request;
         Assert.Equal(PromptSyntax.A1111, normalized.Prompt.Syntax);
         Assert.Equal(LongTextPolicy.Truncate, normalized.Search.LongText);
         Assert.Equal("a dog", normalized.Search.ScoreText);
-        Assert.Equal(normalized, host.Pipeline.Normalize(normalized));
-        Assert.Equal("a (dog:1.2)", host.Pipeline.Normalize(ImageRequest.For("a (dog:1.2)") with { Prompt = new() { Text = "a (dog:1.2)", Syntax = PromptSyntax.Plain } }).Search.ScoreText);
+        Assert.Equal(normalized, host.Pipeline.Prepare(normalized).Request);
+        Assert.Equal("a (dog:1.2)", host.Pipeline.Prepare(ImageRequest.For("a (dog:1.2)") with { Prompt = new() { Text = "a (dog:1.2)", Syntax = PromptSyntax.Plain } }).Request.Search.ScoreText);
     }
 
     [Fact]
@@ -132,5 +132,5 @@ public sealed class PromptTests(TestHost host) : IClassFixture<TestHost>
     private Task<RankedImages> PaintAsync(string prompt, string? scheduler = null) => host.Pipeline.GenerateAsync(Request(prompt, scheduler));
 
     private Task<ClipScorer> ScorerAsync(LongTextPolicy longText) =>
-        host.Services.GetRequiredService<ScorerSource>().LeaseClipAsync("emoji-clip", "cpu", longText, CancellationToken.None);
+        host.Services.GetRequiredService<ScorerCatalog>().LeaseClipAsync("emoji-clip", "cpu", longText, CancellationToken.None);
 }

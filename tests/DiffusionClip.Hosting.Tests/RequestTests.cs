@@ -50,8 +50,8 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void Normalizing_twice_changes_nothing()
     {
-        ImageRequest once = host.Pipeline.Normalize(ImageRequest.For("two (cats:1.2)"));
-        Assert.Equal(once, host.Pipeline.Normalize(once));
+        ImageRequest once = host.Pipeline.Prepare(ImageRequest.For("two (cats:1.2)")).Request;
+        Assert.Equal(once, host.Pipeline.Prepare(once).Request);
         Assert.Equal("two cats", once.Search.ScoreText);
         Assert.NotNull(once.Sampling.Seed);
         Assert.Equal((128, 128), (once.Sampling.Width, once.Sampling.Height));
@@ -66,9 +66,9 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     public void Format_and_quality_are_made_concrete(string json, OutputFormat format, int? quality)
     {
         OutputRequest output = JsonSerializer.Deserialize<OutputRequest>(json, DiffusionClipJson.Compact)!;
-        output = host.Pipeline.Normalize(Output(output)).Output;
+        output = host.Pipeline.Prepare(Output(output)).Request.Output;
         Assert.Equal(new OutputRequest { Format = format, Quality = quality }, output);
-        Assert.Equal(output, host.Pipeline.Normalize(Output(output)).Output);
+        Assert.Equal(output, host.Pipeline.Prepare(Output(output)).Request.Output);
     }
 
     [Fact]
@@ -80,16 +80,16 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
             .BuildServiceProvider();
         ImagePipeline pipeline = services.GetRequiredService<ImagePipeline>();
         ImageRequest wide = Sampling(s => s with { Width = 16_384 }) with { Output = new() { Format = OutputFormat.Webp } };
-        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() => pipeline.Normalize(wide));
+        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() => pipeline.Prepare(wide));
         Assert.Equal("format", exception.Field);
         Assert.Contains("16383", exception.Message, StringComparison.Ordinal);
-        Assert.Equal(16_384, pipeline.Normalize(wide with { Output = new() { Format = OutputFormat.Jpeg } }).Sampling.Width);
+        Assert.Equal(16_384, pipeline.Prepare(wide with { Output = new() { Format = OutputFormat.Jpeg } }).Request.Sampling.Width);
     }
 
     [Fact]
     public void A_request_survives_JSON()
     {
-        ImageRequest request = host.Pipeline.Normalize(Sampling(s => s with { Seed = ulong.MaxValue, Noise = NoiseKind.Philox }));
+        ImageRequest request = host.Pipeline.Prepare(Sampling(s => s with { Seed = ulong.MaxValue, Noise = NoiseKind.Philox })).Request;
         string json = JsonSerializer.Serialize(request, DiffusionClipJson.Compact);
         Assert.Equal(request, JsonSerializer.Deserialize<ImageRequest>(json, DiffusionClipJson.Compact));
         Assert.Contains("\"noise\":\"philox\"", json, StringComparison.Ordinal);
@@ -99,7 +99,7 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void An_unknown_model_names_those_there_are()
     {
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => host.Pipeline.Normalize(new() { Model = new() { Id = "no-such-model" } }));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => host.Pipeline.Prepare(new() { Model = new() { Id = "no-such-model" } }).Request);
         Assert.Contains("emoji-sd", exception.Message, StringComparison.Ordinal);
     }
 

@@ -53,12 +53,12 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
     [Fact]
     public async Task A_report_says_what_became_of_the_snapshot()
     {
-        ImageRequest request = host.Pipeline.Normalize(ImageRequest.For("red") with
+        ImageRequest request = host.Pipeline.Prepare(ImageRequest.For("red") with
         {
             Model = new() { Id = Golden.PathOf("tiny-models", "sd1-tiny-random") },
             Sampling = new() { NumInferenceSteps = 4, Seed = 5 },
             Search = new() { Candidates = 2, Scorer = "toy" },
-        });
+        }).Request;
         request = request with { Model = request.Model with { Id = Golden.PathOf("tiny-models", "sd1-tiny-random") } };
         var log = new SnapshotLog();
         await host.Pipeline.GenerateAsync(request);
@@ -75,7 +75,7 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
         async Task<ResumeReport> Resumed(ImageRequest asked, ExecutionPlan? plan = null)
         {
             var again = new SnapshotLog(snapshot);
-            RunReport report = (await host.Pipeline.GenerateAsync(asked, new RunControl(Plan: plan) { Snapshots = again })).Report;
+            RunReport report = (await host.Pipeline.GenerateAsync(asked, new RunControl { Plan = plan, Snapshots = again })).Report;
             Assert.Equal(report.Resumed, again.Report);
             Assert.Equal(report.Resumed, JsonSerializer.Deserialize<RunReport>(JsonSerializer.Serialize(report, DiffusionClipJson.Indented), DiffusionClipJson.Indented)!.Resumed);
             return report.Resumed!;
@@ -124,14 +124,14 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
 
     private async Task<RankedImages> GoesOnFromEverywhere(ImageRequest request, int rows, bool batched)
     {
-        RankedImages whole = await host.Pipeline.GenerateAsync(request, new RunControl { Images = host.Images });
+        RankedImages whole = await host.Pipeline.GenerateAsync(request, null, host.Images);
         ExecutionPlan plan = whole.Report.Plan with { RowsPerRun = rows, BatchedGuidance = batched };
-        whole = await host.Pipeline.GenerateAsync(request, new RunControl(Plan: plan) { Images = host.Images });
+        whole = await host.Pipeline.GenerateAsync(request, new RunControl { Plan = plan }, host.Images);
         Assert.Equal(plan, whole.Report.Plan);
         string expected = Outcome(whole);
         var log = new SnapshotLog();
         var story = new Story();
-        Assert.Equal(expected, Outcome(await host.Pipeline.GenerateAsync(request, new RunControl(Observer: story, Plan: plan) { Images = host.Images, Snapshots = log })));
+        Assert.Equal(expected, Outcome(await host.Pipeline.GenerateAsync(request, new RunControl { Observer = story, Plan = plan, Snapshots = log }, host.Images)));
         Assert.True(log.All.Count >= 10, $"{log.All.Count} snapshots");
         int skipped = 0;
 
@@ -139,7 +139,7 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
         foreach (byte[] snapshot in log.All.Where((_, i) => i % 3 == (log.All.Count - 1) % 3))
         {
             var again = new Story();
-            RankedImages resumed = await host.Pipeline.GenerateAsync(request, new RunControl(Observer: again, Plan: plan) { Images = host.Images, Snapshots = new SnapshotLog(snapshot) });
+            RankedImages resumed = await host.Pipeline.GenerateAsync(request, new RunControl { Observer = again, Plan = plan, Snapshots = new SnapshotLog(snapshot) }, host.Images);
             Assert.True(resumed.Report.Resumed!.FromSnapshot, resumed.Report.Resumed.Reason);
             Assert.Equal(expected, Outcome(resumed));
             Assert.Equal(story.Lines, again.Lines);
@@ -164,7 +164,7 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
     {
         private readonly ServiceProvider _services = new ServiceCollection()
             .AddDiffusionClip(new ConfigurationBuilder().Build(), Golden.Repository)
-            .AddSingleton<ISearchStrategy, Branching>()
+            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new Branching()))
             .AddSingleton<IImageScorer, ToyScorer>()
             .BuildServiceProvider();
 

@@ -16,7 +16,7 @@ public sealed class ImageConversionTests
         using Image<Rgb48> deep = picture.ToImageSharp<Rgb48>();
         Assert.Equal(new Rgb24(picture.Pixels.Span[3], picture.Pixels.Span[4], picture.Pixels.Span[5]), rgb[1, 0]);
         Assert.Equal(byte.MaxValue, bgra[5, 5].A);
-        using Image<Rgb24> result = new RankedImage(new() { Index = 0, Seed = 1 }, picture).ToImageSharp();
+        using Image<Rgb24> result = new RankedImage { Candidate = new() { Index = 0, Seed = 1 }, Image = picture }.ToImageSharp();
         foreach (RgbImage back in (RgbImage[])[rgb.ToRgbImage(), bgra.ToRgbImage(), deep.ToRgbImage(), result.ToRgbImage()])
         {
             Assert.Equal((31, 17), (back.Width, back.Height));

@@ -15,7 +15,7 @@ public sealed class ImageScoringTests
     {
         using var scorer = new ToyScorer();
         RgbImage[] pictures = [.. Greys.Select(grey => grey.ToRgbImage())];
-        ScoringResult expected = await scorer.ScoreAsync(new ScoringBatch(pictures, ["a", "b"]), TestContext.Current.CancellationToken);
+        ScoringResult expected = await scorer.ScoreAsync(new ScoringBatch { Images = pictures, Texts = ["a", "b"] }, TestContext.Current.CancellationToken);
         ScoringResult result = await scorer.ScoreAsync(Greys, ["a", "b"], TestContext.Current.CancellationToken);
         Assert.Equal(expected.Images.Select(Scores), result.Images.Select(Scores));
         Assert.Equal(expected.Texts, result.Texts);
@@ -55,38 +55,44 @@ public sealed class ImageScoringTests
     public void A_run_starts_from_a_picture_of_the_program()
     {
         ImageRequest request = ImageRequest.For("two cats") with { Sampling = new() { Seed = 3 } };
-        var known = new Dictionary<string, RgbImage> { ["other"] = Reports.Picture() };
         using var same = new Image<Rgb24>(4, 4, new Rgb24(90, 90, 90));
-        (ImageRequest first, RunControl control) = request.StartFrom(Greys[2], Greys[4], 0.5, new RunControl { Images = known });
+        (ImageRequest first, IReadOnlyDictionary<string, RgbImage> images) = request.StartFrom(Greys[2], Greys[4], 0.5);
         (ImageRequest second, _) = request.StartFrom(same);
         Assert.Equal((request.Prompt, request.Sampling, 0.5), (first.Prompt, first.Sampling, first.Origin!.Strength));
         Assert.Equal(first.Origin.Image, second.Origin!.Image);
         Assert.NotEqual(first.Origin.Image, first.Origin.Mask);
-        Assert.Equal(90, control.Images![first.Origin.Image].Pixels.Span[0]);
-        Assert.Equal(255, control.Images[first.Origin.Mask!].Pixels.Span[0]);
-        Assert.Equal(3, control.Images.Count);
-        Assert.Single(known);
+        Assert.Equal(90, images[first.Origin.Image].Pixels.Span[0]);
+        Assert.Equal(255, images[first.Origin.Mask!].Pixels.Span[0]);
+        Assert.Equal(2, images.Count);
     }
 
     /// <summary>The level of the first pixel; black cannot be scored.</summary>
     private sealed class Brightness(bool higherIsBetter) : IImageScorer
     {
-        public ScorerDescriptor Descriptor { get; } = new("brightness", "1", ScoreScale.Unbounded, higherIsBetter);
+        public ScorerDescriptor Descriptor { get; } = new()
+        {
+            Name = "brightness",
+            Version = "1",
+            Scale = ScoreScale.Unbounded,
+            HigherIsBetter = higherIsBetter,
+        };
 
         public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) =>
-            ValueTask.FromResult(new ScoringResult(
-                [.. batch.Images.Select(image => Score(image, batch.Texts))],
-                [.. batch.Texts.Select(text => new ScoreRecord
+            ValueTask.FromResult(new ScoringResult
+            {
+                Images = [.. batch.Images.Select(image => Score(image, batch.Texts))],
+                Texts = [.. batch.Texts.Select(text => new ScoreRecord
                 {
                     Scorer = "brightness",
                     Version = "1",
                     Scale = ScoreScale.Unbounded,
                     Text = text,
-                })]));
+                })],
+            });
 
         private static ImageOutcome Score(RgbImage image, IReadOnlyList<string> texts) => image.Pixels.Span[0] == 0
-            ? new ImageOutcome(default, default, "black")
-            : new ImageOutcome(texts.Select(text => text == "NaN" ? float.NaN : image.Pixels.Span[0]).ToArray(), default);
+            ? new ImageOutcome { Failure = "black" }
+            : new ImageOutcome { ScoresPerText = texts.Select(text => text == "NaN" ? float.NaN : image.Pixels.Span[0]).ToArray() };
 
         public void Dispose()
         {

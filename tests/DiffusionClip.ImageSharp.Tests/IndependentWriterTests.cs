@@ -64,14 +64,14 @@ public sealed class IndependentWriterTests
         using Image<Rgb24> read = Image.Load<Rgb24>(new Reporting.PictureEncoder(Codec).Encode(image, report).Content.Span);
         foreach (string format in (string[])["jpeg", "webp"])
         {
-            PictureInspection inspection = PictureMetadataReader.Read(Save(read, format), PictureSources.All);
+            PictureInspection inspection = PictureMetadataReader.Read(Save(read, format));
             Assert.Equal(report.Request.ComputeSha256(), inspection.Record?.Request.ComputeSha256());
         }
     }
 
     private static void AssertRead(byte[] file, string format)
     {
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file);
         Assert.Equal((true, format, 48, 32), (inspection.Readable, inspection.FileType, inspection.Width, inspection.Height));
         Assert.Equal("a1111", inspection.Metadata.Format);
         PictureMetadata read = inspection.Metadata;

@@ -83,7 +83,7 @@ public sealed class PictureEncoderTests
     public void Our_reader_reads_the_same_record_from_every_format(OutputFormat format, int? quality)
     {
         (RankedImage image, RunReport report) = Reports.Of(Prompt, new() { Format = format, Quality = quality }, "ugly");
-        PictureInspection inspection = PictureMetadataReader.Read(Encoder.Encode(image, report).Content, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(Encoder.Encode(image, report).Content);
         PictureRecord record = PictureRecord.For(image.Candidate, report);
         Assert.Empty(inspection.Notes);
         Assert.Empty(inspection.Problems);
@@ -99,7 +99,7 @@ public sealed class PictureEncoderTests
     {
         (RankedImage image, RunReport report) = Reports.Of(Prompt, new() { Metadata = false, Format = format, Quality = quality });
         PictureFile file = Encoder.Encode(image, report);
-        Assert.Empty(PictureMetadataReader.Read(file.Content, PictureSources.All).Texts);
+        Assert.Empty(PictureMetadataReader.Read(file.Content).Texts);
         Assert.Null(file.Warning);
     }
 
@@ -113,7 +113,7 @@ public sealed class PictureEncoderTests
     {
         (RankedImage image, RunReport report) = Reports.Of(new string('x', length), new() { Format = OutputFormat.Jpeg });
         PictureFile file = Encoder.Encode(image, report);
-        PictureInspection inspection = PictureMetadataReader.Read(file.Content, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file.Content);
         Assert.Equal((comment, record), (inspection.Texts.Any(text => text.Keyword == "UserComment"), inspection.Record is not null));
         if (warning is null)
         {
@@ -134,6 +134,6 @@ public sealed class PictureEncoderTests
         (RankedImage image, RunReport report) = Reports.Of(new string('界', 65_536), new() { Format = OutputFormat.Webp });
         PictureFile file = Encoder.Encode(image, report);
         Assert.Null(file.Warning);
-        Assert.Equal(report.Request.Prompt, PictureMetadataReader.Read(file.Content, PictureSources.All).Record!.Request.Prompt);
+        Assert.Equal(report.Request.Prompt, PictureMetadataReader.Read(file.Content).Record!.Request.Prompt);
     }
 }

@@ -38,6 +38,6 @@ internal static class Reports
             StartedAt = DateTimeOffset.UnixEpoch,
             Seconds = 1,
         };
-        return (new RankedImage(record.Candidate, Picture()), report);
+        return (new RankedImage { Candidate = record.Candidate, Image = Picture() }, report);
     }
 }

@@ -6,6 +6,10 @@ namespace DiffusionClip.Skia;
 
 public sealed class SkiaImageCodecTests
 {
+    // Two pixels with the alphas 7FFF and 807F.
+    private const string DeepPng =
+        "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABEAYAAACksqPJAAAAFElEQVR4nGNgZGRiYmau/w+hG+oBEFEClgUaDW4AAAAASUVORK5CYII=";
+
     private static readonly SkiaImageCodec Codec = new();
 
     private static RgbImage Decode(byte[] file) => Codec.Decode(file, ImageLimits.Default);
@@ -82,6 +86,49 @@ public sealed class SkiaImageCodecTests
         AlphaChannel alpha = Assert.IsType<AlphaChannel>(Codec.DecodeAlpha(gif, ImageLimits.Default));
         Assert.Equal((2, 2), (alpha.Width, alpha.Height));
         Assert.Equal([255, 0, 0, 255], alpha.Values.ToArray());
+    }
+
+    [Fact]
+    public void Alpha_is_read_from_the_same_file_as_the_colours()
+    {
+        // Sixteen bits a channel, of which the upper eight count; turned upright like the colours.
+        byte[] png = Convert.FromBase64String(DeepPng);
+        AlphaChannel deep = Assert.IsType<AlphaChannel>(Codec.DecodeAlpha(png, ImageLimits.Default));
+        Assert.Equal([0x7F, 0x80], deep.Values.ToArray());
+
+        // A wrong checksum is damage, for both.
+        png[^20] ^= 1;
+        Assert.Contains("checksum", Refusal(png), StringComparison.Ordinal);
+        Assert.Contains(
+            "checksum", Assert.Throws<ImageFormatException>(() => Codec.DecodeAlpha(png, ImageLimits.Default)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Alpha_of_a_gif_is_that_of_its_first_frame_as_pillow_covers_it()
+    {
+        byte[] palette = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120];
+        byte[] part = TestFiles.Gif(3, 2, palette, (1, 1, 1, 1), [3], transparent: 1);
+        Assert.Equal([0, 0, 0, 0, 255, 0], Codec.DecodeAlpha(part, ImageLimits.Default)!.Values.ToArray());
+
+        // Without a transparent colour what is not covered has the palette's first.
+        Assert.Null(Codec.DecodeAlpha(TestFiles.Gif(3, 2, palette, (1, 1, 1, 1), [3], transparent: -1), ImageLimits.Default));
+
+        byte[] tooLarge = TestFiles.Gif(2, 2, palette, (0, 0, 3, 2), [0, 1, 2, 3, 2, 1], transparent: 1);
+        Assert.Contains("larger", Refusal(tooLarge), StringComparison.Ordinal);
+        Assert.Throws<ImageFormatException>(() => Codec.DecodeAlpha(tooLarge, ImageLimits.Default));
+    }
+
+    [Fact]
+    public void Decoding_of_every_format_ends_when_it_is_cancelled()
+    {
+        CancellationToken cancelled = new(canceled: true);
+        RgbImage image = TestFiles.Noise(9, 7);
+        byte[] gif = TestFiles.Gif(2, 2, new byte[12], (0, 0, 2, 2), [0, 1, 1, 0], transparent: 1);
+        foreach (byte[] file in (byte[][])[Codec.EncodePng(image), Codec.EncodeJpeg(image, 90), Codec.EncodeWebp(image, 90), gif, TestFiles.Bmp(image)])
+        {
+            Assert.Throws<OperationCanceledException>(() => Codec.Decode(file, ImageLimits.Default, cancelled));
+            Assert.Throws<OperationCanceledException>(() => Codec.DecodeAlpha(file, ImageLimits.Default, cancelled));
+        }
     }
 
     [Fact]

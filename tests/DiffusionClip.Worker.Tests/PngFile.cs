@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using DiffusionClip.Imaging.Png;
+using System.IO.Hashing;
 
 namespace DiffusionClip.Worker.Tests;
 
@@ -45,7 +45,7 @@ internal static class PngFile
             byte[] letters = System.Text.Encoding.ASCII.GetBytes(name);
             file.Write(letters);
             file.Write(content);
-            BinaryPrimitives.WriteUInt32BigEndian(number, PngChecksum.Of(content, PngChecksum.Of(letters)));
+            BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.HashToUInt32([.. letters, .. content]));
             file.Write(number);
         }
 

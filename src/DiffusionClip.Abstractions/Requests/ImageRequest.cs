@@ -12,9 +12,9 @@ namespace DiffusionClip;
 public sealed record ImageRequest
 {
     /// <summary>The version of this record that this build writes.</summary>
-    public const int CurrentSchemaVersion = 1;
+    public const int CurrentSchemaVersion = 2;
 
-    /// <summary>Version of the record; 1.</summary>
+    /// <summary>Version of the record: 1 or 2; a normalized request has the newest.</summary>
     public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
     /// <summary>What the picture shows and does not show.</summary>
@@ -132,6 +132,12 @@ public sealed record SamplingRequest
 
     /// <summary>Rescale of guided noise (Lin et al. 2023, section 3.4), 0 to 1; 0 leaves it alone.</summary>
     public float? GuidanceRescale { get; init; }
+
+    /// <summary>
+    /// The share of the steps that is guided, e.g. [0.1, 0.8]; the others cost one evaluation in place of two (Kynkäänniemi et al. 2024).
+    /// Of N steps those from ⌊N·from⌋ up to, not including, ⌊N·to⌋. Null: all.
+    /// </summary>
+    public GuidanceInterval? GuidanceInterval { get; init; }
 
     /// <summary>DDIM's stochasticity, 0 to 1; null: the scheduler's default.</summary>
     public float? Eta { get; init; }

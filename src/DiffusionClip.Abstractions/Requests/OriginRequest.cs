@@ -4,7 +4,7 @@ namespace DiffusionClip;
 
 /// <summary>
 /// The picture that painting starts from. Pictures are named by the SHA-256 of their files, so that the record stays small;
-/// the pixels are given beside the request (<see cref="RunControl.Images"/>).
+/// the pixels are given beside the request.
 /// </summary>
 public sealed record OriginRequest
 {

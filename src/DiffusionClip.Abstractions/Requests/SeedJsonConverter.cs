@@ -5,17 +5,15 @@ using System.Text.Json.Serialization;
 namespace DiffusionClip;
 
 /// <summary>Seeds in JSON: numbers up to 2^53, beyond which most readers round, decimal strings; both are read.</summary>
-public sealed class SeedJsonConverter : JsonConverter<ulong?>
+public sealed class SeedJsonConverter : JsonConverter<ulong>
 {
     private const ulong LargestExact = 1UL << 53;
 
     /// <inheritdoc/>
-    public override ulong? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    public override ulong Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         switch (reader.TokenType)
         {
-            case JsonTokenType.Null:
-                return null;
             case JsonTokenType.Number when reader.TryGetUInt64(out ulong number):
                 return number;
             case JsonTokenType.String when ulong.TryParse(reader.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong number):
@@ -26,20 +24,16 @@ public sealed class SeedJsonConverter : JsonConverter<ulong?>
     }
 
     /// <inheritdoc/>
-    public override void Write(Utf8JsonWriter writer, ulong? value, JsonSerializerOptions options)
+    public override void Write(Utf8JsonWriter writer, ulong value, JsonSerializerOptions options)
     {
         ArgumentNullException.ThrowIfNull(writer);
-        switch (value)
+        if (value <= LargestExact)
         {
-            case null:
-                writer.WriteNullValue();
-                break;
-            case <= LargestExact:
-                writer.WriteNumberValue(value.Value);
-                break;
-            default:
-                writer.WriteStringValue(value.Value.ToString(CultureInfo.InvariantCulture));
-                break;
+            writer.WriteNumberValue(value);
+        }
+        else
+        {
+            writer.WriteStringValue(value.ToString(CultureInfo.InvariantCulture));
         }
     }
 }

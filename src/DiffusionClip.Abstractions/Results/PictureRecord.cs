@@ -4,9 +4,9 @@ namespace DiffusionClip;
 public sealed record PictureRecord
 {
     /// <summary>The version of this record that this build writes, and the newest that it reads.</summary>
-    public const int CurrentSchemaVersion = 1;
+    public const int CurrentSchemaVersion = 2;
 
-    /// <summary>Version of the record; 1.</summary>
+    /// <summary>Version of the record; 1 or 2.</summary>
     public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
     /// <summary>The program and its version.</summary>
@@ -24,8 +24,14 @@ public sealed record PictureRecord
     /// <summary>The candidate that this picture is.</summary>
     public required CandidateReport Candidate { get; init; }
 
-    /// <summary>How its score came about; null without a scorer.</summary>
+    /// <summary>How its score came about, where one scorer made it; null without a scorer and with several.</summary>
     public ScoreRecord? Scoring { get; init; }
+
+    /// <summary>The scorers, in the order of the candidate's scores; null where there is one or none.</summary>
+    public IReadOnlyList<ScorerReport>? Scorers { get; init; }
+
+    /// <summary>How the scores of several scorers became the candidate's; null for one and for none.</summary>
+    public ScoreCombination? Combination { get; init; }
 
     /// <summary>The record of one candidate of a run.</summary>
     public static PictureRecord For(CandidateReport candidate, RunReport report)
@@ -40,6 +46,8 @@ public sealed record PictureRecord
             Models = report.Models,
             Candidate = candidate,
             Scoring = report.Scoring,
+            Scorers = report.Scorers.Count > 1 ? report.Scorers : null,
+            Combination = report.Combination,
         };
     }
 }

@@ -1,10 +1,17 @@
 namespace DiffusionClip;
 
 /// <summary>The candidates of a run, best first, and the report of how they came about.</summary>
-/// <param name="Images">Every candidate that has a picture: the ranked ones best first, then those without a score.</param>
-/// <param name="Report">What ran, on what, with which outcome.</param>
-public sealed record RankedImages(IReadOnlyList<RankedImage> Images, RunReport Report)
+public sealed record RankedImages
 {
+    /// <summary>
+    /// Every candidate that has a picture: the ranked ones best first, then those without a score. A search of many candidates lets go of
+    /// pictures that it will not keep; the report has their scores.
+    /// </summary>
+    public required IReadOnlyList<RankedImage> Images { get; init; }
+
+    /// <summary>What ran, on what, with which outcome.</summary>
+    public required RunReport Report { get; init; }
+
     /// <summary>The kept pictures, best first.</summary>
     public IEnumerable<RankedImage> Kept => Images.Where(image => image.Candidate.Kept);
 
@@ -13,16 +20,20 @@ public sealed record RankedImages(IReadOnlyList<RankedImage> Images, RunReport R
 }
 
 /// <summary>One picture of a run.</summary>
-/// <param name="Candidate">Its entry in the report.</param>
-/// <param name="Image">Its pixels.</param>
-public sealed record RankedImage(CandidateReport Candidate, RgbImage Image)
+public sealed record RankedImage
 {
+    /// <summary>Its entry in the report.</summary>
+    public required CandidateReport Candidate { get; init; }
+
+    /// <summary>Its pixels.</summary>
+    public required RgbImage Image { get; init; }
+
     /// <summary>1 is the best; null without a score.</summary>
     public int? Rank => Candidate.Rank;
 
     /// <summary>Seed of its root.</summary>
-    public ulong Seed => Candidate.Seed ?? 0;
+    public ulong Seed => Candidate.Seed;
 
-    /// <summary>Its score; null without a scorer.</summary>
+    /// <summary>Its total: with one scorer, its score; null without a scorer.</summary>
     public double? Score => Candidate.Score;
 }

@@ -5,8 +5,11 @@ namespace DiffusionClip;
 /// <summary>What ran: enough to repeat the run and to judge its outcome.</summary>
 public sealed record RunReport
 {
-    /// <summary>Version of the record; 1.</summary>
-    public int SchemaVersion { get; init; } = 1;
+    /// <summary>The version of this record that this build writes.</summary>
+    public const int CurrentSchemaVersion = 2;
+
+    /// <summary>Version of the record; 1 or 2.</summary>
+    public int SchemaVersion { get; init; } = CurrentSchemaVersion;
 
     /// <summary>The program and its version.</summary>
     public required string Software { get; init; }
@@ -31,6 +34,9 @@ public sealed record RunReport
 
     /// <summary>Every candidate, the ranked ones best first.</summary>
     public required IReadOnlyList<CandidateReport> Candidates { get; init; }
+
+    /// <summary>What the search spent; null in reports of version 1.</summary>
+    public SearchSpent? Spent { get; init; }
 
     /// <summary>How <see cref="CandidateReport.Score"/> came about, where one scorer made it; null without a scorer and with several.</summary>
     public ScoreRecord? Scoring { get; init; }
@@ -87,6 +93,9 @@ public sealed record ExecutionPlan
 
     /// <summary>Whether the two halves of guidance share a run.</summary>
     public required bool BatchedGuidance { get; init; }
+
+    /// <summary>Pictures that are handed to the scorers at once.</summary>
+    public int PicturesPerScoring { get; init; } = 1;
 
     /// <summary>Threads of the process-wide pool.</summary>
     public required int Threads { get; init; }
@@ -166,7 +175,7 @@ public sealed record CandidateReport
 
     /// <summary>Seed of its root.</summary>
     [JsonConverter(typeof(SeedJsonConverter))]
-    public required ulong? Seed { get; init; }
+    public required ulong Seed { get; init; }
 
     /// <summary>Forks on the way from the root: the fork keys, oldest first; empty for a root.</summary>
     public IReadOnlyList<int> Lineage { get; init; } = [];

@@ -1,74 +1,47 @@
 namespace DiffusionClip;
 
-/// <summary>Decides which candidates go on. Pure: the same history gives the same move, so the log of moves replays a run.</summary>
+/// <summary>
+/// Decides which candidates go on. Pure: the same state gives the same move, so the log of moves replays a run. What it draws, it draws
+/// from <see cref="SearchState.Seed"/>; what it measures, it reads from <see cref="SearchState.Spent"/>.
+/// </summary>
 public interface ISearchStrategy
 {
     /// <summary>Name as asked for in a request, e.g. <c>best-of-n</c>.</summary>
     string Name { get; }
 
-    /// <summary>The next move. The first is a <see cref="SearchMove.Start"/>, the last a <see cref="SearchMove.Finish"/>.</summary>
+    /// <summary>The next move. The first is a <see cref="SearchMove.Advance"/> of roots, the last a <see cref="SearchMove.Finish"/>.</summary>
+    /// <param name="state">The budget and everything that happened.</param>
     SearchMove Next(SearchState state);
 }
 
-/// <summary>Number of a candidate: roots count from 0 in order of their seeds, forks follow in order of creation.</summary>
-/// <param name="Value">The number.</param>
-public readonly record struct CandidateId(int Value) : IComparable<CandidateId>
+/// <summary>Makes strategies of one name. Registered with the host; a request names it and gives its options.</summary>
+public interface ISearchStrategyFactory
 {
-    /// <inheritdoc/>
-    public int CompareTo(CandidateId other) => Value.CompareTo(other.Value);
+    /// <summary>Name as asked for in a request, e.g. <c>best-of-n</c>.</summary>
+    string Name { get; }
 
-    /// <inheritdoc/>
-    public override string ToString() => Value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>Makes the strategy of one run.</summary>
+    /// <param name="options">The request's options. One that is not asked for by the time the strategy is made is refused as unknown.</param>
+    /// <param name="budget">What the run may spend.</param>
+    /// <exception cref="InvalidRequestException">An option cannot be used.</exception>
+    ISearchStrategy Create(SearchOptions options, SearchBudget budget);
 }
 
-/// <summary>One move of a search.</summary>
-public abstract record SearchMove
+/// <summary>A factory from a function, or from a strategy that takes no options.</summary>
+/// <param name="name">Name as asked for in a request.</param>
+/// <param name="create">Makes the strategy of one run.</param>
+public sealed class SearchStrategyFactory(string name, Func<SearchOptions, SearchBudget, ISearchStrategy> create) : ISearchStrategyFactory
 {
-    private SearchMove()
+    /// <summary>Makes the factory of a strategy that takes no options; all runs share it, since it is pure.</summary>
+    /// <param name="strategy">The strategy.</param>
+    public SearchStrategyFactory(ISearchStrategy strategy)
+        : this((strategy ?? throw new ArgumentNullException(nameof(strategy))).Name, (_, _) => strategy)
     {
     }
 
-    /// <summary>Starts candidates from pure noise and runs them.</summary>
-    /// <param name="Roots">How many; candidate i has seed + i.</param>
-    /// <param name="Until">The evaluation at which they stop to be looked at, a boundary; the number of evaluations for the end.</param>
-    public sealed record Start(int Roots, int Until) : SearchMove;
+    /// <inheritdoc/>
+    public string Name { get; } = name;
 
-    /// <summary>Runs part of the population on; who is not named has stopped.</summary>
-    /// <param name="Branches">Who goes on; a parent named again is a fork.</param>
-    /// <param name="Until">The evaluation at which they stop to be looked at.</param>
-    public sealed record Advance(IReadOnlyList<Branch> Branches, int Until) : SearchMove;
-
-    /// <summary>Ends the search.</summary>
-    /// <param name="Kept">The candidates kept, best first.</param>
-    public sealed record Finish(IReadOnlyList<CandidateId> Kept) : SearchMove;
+    /// <inheritdoc/>
+    public ISearchStrategy Create(SearchOptions options, SearchBudget budget) => create(options, budget);
 }
-
-/// <summary>One candidate that goes on.</summary>
-/// <param name="Parent">Whose state it takes.</param>
-/// <param name="RenoiseTo">An earlier boundary to noise it back to first; null: on from where it stands.</param>
-public readonly record struct Branch(CandidateId Parent, int? RenoiseTo = null);
-
-/// <summary>What a strategy sees: the budget and the whole history.</summary>
-/// <param name="Budget">What may be spent.</param>
-/// <param name="Rounds">One per move made so far, oldest first.</param>
-public sealed record SearchState(SearchBudget Budget, IReadOnlyList<SearchRound> Rounds);
-
-/// <summary>What a search may spend.</summary>
-/// <param name="Candidates">Candidates asked for.</param>
-/// <param name="Keep">How many to keep.</param>
-/// <param name="Evaluations">Evaluations from noise to picture.</param>
-/// <param name="Boundaries">The evaluations at which candidates may be looked at, forked or cut, ascending; the last is <paramref name="Evaluations"/>.</param>
-/// <param name="HigherIsBetter">Whether larger scores are better.</param>
-public sealed record SearchBudget(int Candidates, int Keep, int Evaluations, IReadOnlyList<int> Boundaries, bool HigherIsBetter);
-
-/// <summary>One move and what came of it.</summary>
-/// <param name="Move">The move.</param>
-/// <param name="Population">The candidates that ran, with their scores at the move's end.</param>
-public sealed record SearchRound(SearchMove Move, IReadOnlyList<CandidateScore> Population);
-
-/// <summary>A candidate's score at the end of a move.</summary>
-/// <param name="Candidate">The candidate.</param>
-/// <param name="Evaluation">Where it stands.</param>
-/// <param name="Total">Its score; null if it has none.</param>
-/// <param name="Failure">Why it failed; null if it did not.</param>
-public sealed record CandidateScore(CandidateId Candidate, int Evaluation, double? Total, string? Failure = null);

@@ -10,7 +10,7 @@ internal sealed class OriginFiles
     private string? _image;
     private string? _mask;
 
-    /// <summary>The pictures by name, for <see cref="RunControl.Images"/>.</summary>
+    /// <summary>The pictures by name, for <see cref="ImagePipeline.Prepare"/>.</summary>
     public IReadOnlyDictionary<string, RgbImage> Images => _images;
 
     /// <summary>Reads the files that were named.</summary>
@@ -59,7 +59,7 @@ internal sealed class OriginFiles
             ImageLimits limits = CliContext.Limits(services);
             byte[] file = await PictureFiles.ReadAsync(path, limits, cancellationToken).ConfigureAwait(false);
             string name = OriginRequest.NameOf(file);
-            _images[name] = services.GetRequiredService<IImageCodec>().Decode(file, limits);
+            _images[name] = services.GetRequiredService<IImageCodec>().Decode(file, limits, cancellationToken);
             return name;
         }
         catch (DiffusionClipException exception)

@@ -1,6 +1,6 @@
 using System.IO.Enumeration;
+using DiffusionClip.Cli.Output;
 using DiffusionClip.Imaging;
-using DiffusionClip.Reporting;
 
 namespace DiffusionClip.Cli.Inputs;
 

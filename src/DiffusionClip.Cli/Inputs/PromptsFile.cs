@@ -20,7 +20,8 @@ internal static class PromptsFile
     [
         "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps",
         "guidance_scale", "guidance_rescale", "eta", "clip_skip", "strength",
-        "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "score_text", "long_text", "syntax", "metadata", "format", "quality",
+        "seed", "noise", "width", "height", "strategy", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text",
+        "syntax", "metadata", "format", "quality",
     ];
 
     // The words of the flags, for those who write files as they write command lines.
@@ -120,7 +121,7 @@ internal static class PromptsFile
             ["model", "model>id", "provider"],
             ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "eta", "seed", "noise", "width", "height", "clip_skip"],
             ["origin", "strength"],
-            ["search", "strategy", "candidates", "keep", "scorer", "score_text", "long_text"],
+            ["search", "strategy", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text"],
             ["output", "metadata", "format", "quality"],
         ];
         var nested = new Dictionary<string, Dictionary<string, JsonElement>>(StringComparer.Ordinal);
@@ -135,6 +136,12 @@ internal static class PromptsFile
                     nested[group[0]][names[^1]] = value;
                 }
             }
+        }
+
+        // One is short for the other: what the line says of scorers stands in place of what the flags say.
+        if (fields.ContainsKey("scorer") || fields.ContainsKey("scorers"))
+        {
+            defaults = defaults with { Search = defaults.Search with { Scorer = null, Scorers = null } };
         }
 
         return Over(defaults, JsonSerializer.SerializeToElement(nested, DiffusionClipJson.Compact));

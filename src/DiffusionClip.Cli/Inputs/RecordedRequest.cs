@@ -31,14 +31,14 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
             throw new InvalidRequestException("--from", path, exception.Message);
         }
 
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file);
         ModelCatalog catalog = services.GetRequiredService<ModelCatalog>();
         if (inspection.Record is { } record)
         {
             RgbImage? picture = null;
             try
             {
-                picture = services.GetRequiredService<IImageCodec>().Decode(file, limits);
+                picture = services.GetRequiredService<IImageCodec>().Decode(file, limits, cancellationToken);
             }
             catch (ImageFormatException)
             {
@@ -103,7 +103,7 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
         {
             request = request with
             {
-                Sampling = request.Sampling with { Seed = candidate.Seed ?? request.Sampling.Seed },
+                Sampling = request.Sampling with { Seed = candidate.Seed },
                 Search = request.Search with { Candidates = 1, Keep = 1 },
             };
         }

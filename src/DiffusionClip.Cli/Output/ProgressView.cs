@@ -192,6 +192,6 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
         protected override bool NoWrap => true;
 
         public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
-            new Text(task.Tag as string ?? "", new Style(Color.Grey));
+            new Spectre.Console.Text(task.Tag as string ?? "", new Style(Color.Grey));
     }
 }

@@ -10,7 +10,11 @@ namespace DiffusionClip.Cli.Output;
 /// <param name="ContentSha256">SHA-256 of the picture's file.</param>
 /// <param name="Error">Why there is no score.</param>
 /// <param name="Scoring">How the score came about.</param>
-internal sealed record ScoreRow(string Image, string? Text, double? Score, string? ContentSha256, string? Error, ScoreRecord? Scoring);
+internal sealed record ScoreRow(string Image, string? Text, double? Score, string? ContentSha256, string? Error, ScoreRecord? Scoring)
+{
+    /// <summary>Id of the scorer, where several score.</summary>
+    public string? Scorer { get; init; }
+}
 
 /// <summary>Writes scores as they come.</summary>
 internal abstract class ScoreWriter : IDisposable
@@ -21,7 +25,8 @@ internal abstract class ScoreWriter : IDisposable
     /// <summary>Makes a writer.</summary>
     /// <param name="format">One of <see cref="Formats"/>.</param>
     /// <param name="output">Where to; left open.</param>
-    public static ScoreWriter Create(string format, TextWriter output) => format == "csv" ? new Csv(output) : new JsonLines(output);
+    /// <param name="names">Whether rows name their scorer: where several score.</param>
+    public static ScoreWriter Create(string format, TextWriter output, bool names) => format == "csv" ? new Csv(output, names) : new JsonLines(output);
 
     /// <summary>Writes a row.</summary>
     public abstract void Write(ScoreRow row);
@@ -39,12 +44,19 @@ internal abstract class ScoreWriter : IDisposable
     private sealed class Csv : ScoreWriter
     {
         private readonly CsvWriter _csv;
+        private readonly bool _names;
 
-        public Csv(TextWriter output)
+        public Csv(TextWriter output, bool names)
         {
+            _names = names;
+
             // A spreadsheet would run a text that looks like a formula; numbers keep their minus sign.
             _csv = CsvWriter.Create(output, new CsvWriterOptions { Injection = CsvInjection.Escape, NewLine = "\n" }, leaveOpen: true);
-            _csv.WriteHeader((string[])["image", "text", "score", "error", "content_sha256", "scorer", "version", "model", "model_sha256", "preprocessing", "tokens_dropped", "precision", "provider"]);
+            _csv.WriteHeader(
+            [
+                "image", "text", "score", "error", "content_sha256", "scorer", "version", "model", "model_sha256", "preprocessing", "tokens_dropped",
+                "precision", "provider", .. names ? (string[])["scorer_id"] : [],
+            ]);
         }
 
         public override void Write(ScoreRow row)
@@ -62,6 +74,11 @@ internal abstract class ScoreWriter : IDisposable
             _csv.WriteField(row.Scoring?.TokensDropped);
             _csv.WriteField(row.Scoring?.Precision);
             _csv.WriteField(row.Scoring?.Provider);
+            if (_names)
+            {
+                _csv.WriteField(row.Scorer);
+            }
+
             _csv.EndRecord();
         }
 

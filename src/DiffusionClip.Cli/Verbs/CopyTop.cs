@@ -1,5 +1,5 @@
 using System.Globalization;
-using DiffusionClip.Cli.Output;
+using DiffusionClip.Files;
 
 namespace DiffusionClip.Cli.Verbs;
 
@@ -44,7 +44,7 @@ internal sealed record CopyTop(int Count, string Folder)
             try
             {
                 Directory.CreateDirectory(Folder);
-                copies.Add(FileReplacement.Create(Folder, $"{rank}_{Path.GetFileName(best[i])}", File.ReadAllBytes(best[i])));
+                copies.Add(AtomicFile.Create(Folder, $"{rank}_{Path.GetFileName(best[i])}", File.ReadAllBytes(best[i])));
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {

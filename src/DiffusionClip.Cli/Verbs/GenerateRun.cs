@@ -36,15 +36,14 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
     /// <exception cref="DiffusionClipException">It could not be done; nothing was written.</exception>
     public async Task<GeneratedRun> RunAsync(ImageRequest asked, ExecutionPlan? plan, string output, string name, string title)
     {
-        ImageRequest normalized = _pipeline.Normalize(asked, images);
-
-        // Only the seed is taken over: the run fills in the rest itself, and says what it could not do.
-        ImageRequest request = asked with { Sampling = asked.Sampling with { Seed = normalized.Sampling.Seed } };
+        PreparedRun prepared = _pipeline.Prepare(asked, images);
         Interruption interruption = context.Interruption;
         using RunFolder folder = RunFolder.Create(output, name);
         var progress = new RunProgress();
-        var control = new RunControl(interruption.Abort, interruption.Finish, progress, plan) { Images = images };
-        RankedImages ranked = await view.WatchAsync(Title(title), Details(normalized), progress, normalized.Search.Candidates!.Value, () => _pipeline.GenerateAsync(request, control)).ConfigureAwait(false);
+        var control = new RunControl { Abort = interruption.Abort, Finish = interruption.Finish, Observer = progress, Plan = plan };
+        RankedImages ranked = await view
+            .WatchAsync(Title(title), Details(prepared.Request), progress, prepared.Budget.Candidates, () => _pipeline.GenerateAsync(prepared, control))
+            .ConfigureAwait(false);
         if (ranked.Best is null)
         {
             CandidateReport? failed = ranked.Report.Candidates.FirstOrDefault(candidate => candidate.Failure is not null);
@@ -53,9 +52,9 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         }
 
         interruption.Abort.ThrowIfCancellationRequested();
-        RgbImage overview = Overview(ranked);
+        RgbImage overview = ContactSheet.Compose(ranked, services.GetRequiredService<ITextRasterizer>());
         (string path, RunReport report) = folder.Commit(ranked, services.GetRequiredService<PictureEncoder>(), overview);
-        foreach (string warning in Warnings(report).Where(warning => !IsFallback(report, warning)))
+        foreach (string warning in Warnings(report))
         {
             context.Terminal.Warn(warning);
         }
@@ -80,14 +79,25 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
 
         terminal.Say(Timing(run.Report));
         string folder = Paths.Shown(run.Folder);
-        var table = new ResultTable(">rank", ">seed", ">score", ">margin", "file");
+
+        // One scorer's score is the score; several have a column each beside their total.
+        string[] scorers = run.Report.Scorers.Count > 1 ? [.. run.Report.Scorers.Select(scorer => scorer.Id)] : [];
+        var table = new ResultTable([">rank", ">seed", scorers.Length > 0 ? ">total" : ">score", ">margin", .. scorers.Select(scorer => $">{scorer}"), "file"]);
         foreach (CandidateReport candidate in run.Report.Candidates.Where(candidate => candidate.Failure is null && candidate.Stopped is null))
         {
             string file = candidate.File is null ? "(not kept)" : terminal.OutIsRich ? candidate.File : Path.Combine(folder, candidate.File);
-            table.Add(Text(candidate.Rank), Text(candidate.Seed), Score(candidate.Score), Score(candidate.Margin), candidate.ScoringFailure is { } failure ? $"{file} (no score: {failure})" : file);
+            table.Add(
+            [
+                Text(candidate.Rank),
+                Text(candidate.Seed),
+                Score(candidate.Score),
+                Score(candidate.Margin),
+                .. scorers.Select((_, i) => Score(candidate.Scores.ElementAtOrDefault(i)?.Score)),
+                candidate.ScoringFailure is { } failure ? $"{file} (no score: {failure})" : file,
+            ]);
         }
 
-        table.Write(terminal, highlight: run.Report.Scoring is not null);
+        table.Write(terminal, highlight: run.Report.Candidates.Any(candidate => candidate.Rank is not null));
         foreach (CandidateReport candidate in run.Report.Candidates)
         {
             if ((candidate.Failure ?? candidate.Stopped) is { } reason)
@@ -112,24 +122,12 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
             yield return string.Create(CultureInfo.InvariantCulture, $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the {text.Windows} windows that a prompt may have and were not read");
         }
 
-        if (report.Scoring is { TokensDropped: > 0 } scoring)
+        foreach (ScorerReport scorer in report.Scorers.Where(scorer => scorer.Record is { TokensDropped: > 0 }))
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"score_text: the last {scoring.TokensDropped} tokens are beyond the scorer's limit and were not read");
+            string whose = report.Scorers.Count > 1 ? $"the limit of {scorer.Id}" : "the scorer's limit";
+            yield return string.Create(
+                CultureInfo.InvariantCulture, $"score_text: the last {scorer.Record!.TokensDropped} tokens are beyond {whose} and were not read");
         }
-    }
-
-    private RgbImage Overview(RankedImages ranked)
-    {
-        RunReport report = ranked.Report;
-        Dictionary<int, RgbImage> pictures = ranked.Images.ToDictionary(image => image.Candidate.Index, image => image.Image);
-        string scorer = report.Scoring is { } scoring ? $", scored by {scoring.Model ?? scoring.Scorer}" : ", not scored";
-        string subtitle = string.Create(
-            CultureInfo.InvariantCulture, $"{report.Request.Model.Id}, {report.Request.Sampling.NumInferenceSteps} steps, guidance {report.Request.Sampling.GuidanceScale}{scorer}; {report.Candidates.Count} candidates");
-        return ContactSheet.Compose(
-            report.Request.Prompt.Text,
-            subtitle,
-            [.. report.Candidates.Select(candidate => new ContactSheetCell(candidate, pictures.GetValueOrDefault(candidate.Index)))],
-            services.GetRequiredService<ITextRasterizer>());
     }
 
     private static string Title(string title) => title.Length switch { 0 => "(no prompt)", > 80 => $"{title[..79]}…", _ => title };
@@ -149,13 +147,9 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
             .Select(stage => (Stage: stage.Key, Seconds: stage.Sum(part => part.Seconds)))
             .Where(stage => stage.Seconds >= Math.Max(0.005, report.Seconds / 50))
             .Select(stage => string.Create(CultureInfo.InvariantCulture, $"{stage.Stage.ToString().ToLowerInvariant()} {stage.Seconds:0.00} s"));
-        string fallback = report.Warnings.FirstOrDefault(warning => IsFallback(report, warning)) is { } reason ? $" ({reason})" : "";
+        string fallback = report.ProviderReason is { } reason ? $" ({reason})" : "";
         return string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:0.00} s on {report.Plan.Provider}{fallback}: {string.Join(", ", stages)}");
     }
-
-    // Said with the provider: who leaves the choice to the program need not be warned of it.
-    private static bool IsFallback(RunReport report, string warning) =>
-        report.Request.Model.Provider == "auto" && warning.StartsWith("provider auto", StringComparison.Ordinal);
 
     private static string Score(double? score) => score is { } value ? value.ToString("0.0000", CultureInfo.InvariantCulture) : "";
 

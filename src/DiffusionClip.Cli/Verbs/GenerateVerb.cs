@@ -3,7 +3,7 @@ using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
-using DiffusionClip.Reporting;
+using DiffusionClip.Scoring;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -101,7 +101,11 @@ internal sealed class GenerateVerb
         {
             recorded = await RecordedRequest.ReadAsync(from, services, context.Interruption.Abort).ConfigureAwait(false);
             recorded.Notes.ToList().ForEach(terminal.Warn);
-            ImageRequest basis = prompt is null ? recorded.Request : recorded.Request with { Prompt = recorded.Request.Prompt with { Text = prompt }, Search = recorded.Request.Search with { ScoreText = null } };
+            ImageRequest basis = prompt is null ? recorded.Request : recorded.Request with
+            {
+                Prompt = recorded.Request.Prompt with { Text = prompt },
+                Search = ScorerCatalog.WithTexts(recorded.Request.Search, scoreText: null, recorded.Request.Search.LongText),
+            };
             request = origin.Over(_flags.Over(basis, parse));
             origin.Require(request, from);
         }

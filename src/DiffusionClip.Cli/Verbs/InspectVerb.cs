@@ -3,6 +3,7 @@ using System.Globalization;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 using DiffusionClip.Reporting.Metadata;
 
 namespace DiffusionClip.Cli.Verbs;
@@ -30,13 +31,13 @@ internal static class InspectVerb
         }
         catch (DiffusionClipException exception)
         {
-            throw new DiffusionClipException(PictureScoring.Bad(path, exception.Message), exception);
+            throw new DiffusionClipException(ScoredFile.Bad(path, exception.Message), exception);
         }
 
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file);
         if (!inspection.Readable)
         {
-            throw new DiffusionClipException(PictureScoring.Bad(path, "it is no picture of a kind that is read here; give a PNG, JPEG, WebP, GIF or BMP file"));
+            throw new DiffusionClipException(ScoredFile.Bad(path, "it is no picture of a kind that is read here; give a PNG, JPEG, WebP, GIF or BMP file"));
         }
 
         Terminal terminal = context.Terminal;

@@ -4,7 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Models;
-using DiffusionClip.Onnx;
+using DiffusionClip.Verification;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -158,13 +158,14 @@ internal static class ModelsVerb
         }
 
         // Files that are not what they should be explain whatever else is wrong.
-        var conformance = new Dictionary<string, VerifyReport>(StringComparer.Ordinal);
-        var run = new VerifyRun(host.Services, ExecutionProviders.Cpu, context.Interruption.Abort) { Patience = TimeSpan.Zero };
+        var conformance = new Dictionary<string, VerificationReport>(StringComparer.Ordinal);
+        ModelVerifier verifier = host.Services.GetRequiredService<ModelVerifier>();
         foreach ((ModelFolder folder, IReadOnlyList<FileVerification> files) in verified)
         {
             if (files.All(file => file.State is FileState.Ok or FileState.Undeclared))
             {
-                VerifyReport report = conformance[folder.Path] = await run.VerifyAsync(folder.Path).ConfigureAwait(false);
+                VerificationReport report = conformance[folder.Path] = await verifier.VerifyAsync(
+                    folder.Path, patience: TimeSpan.Zero, cancellationToken: context.Interruption.Abort).ConfigureAwait(false);
                 if (!report.IsUsable)
                 {
                     problems.Add(VerifyVerb.Line(report));
@@ -188,7 +189,7 @@ internal static class ModelsVerb
             }
 
             table.Write(terminal);
-            foreach (VerifyReport report in conformance.Values.Where(report => report.IsUsable))
+            foreach (VerificationReport report in conformance.Values.Where(report => report.IsUsable))
             {
                 terminal.Out.WriteLine(Terminal.OneLine(VerifyVerb.Line(report)));
             }

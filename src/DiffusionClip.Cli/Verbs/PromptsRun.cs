@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
-using DiffusionClip.Reporting;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace DiffusionClip.Cli.Verbs;
@@ -66,7 +65,7 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
         return failures > 0 ? ExitCodes.Failure : ExitCodes.Success;
     }
 
-    /// <summary>Every line is judged before the first one runs: nobody waits an hour for a typing error in the last line.</summary>
+    /// <summary>Every line is judged before the first one runs: a typing error in the last line shows at once, not after an hour.</summary>
     private void Check(string file, IReadOnlyList<PromptLine> prompts)
     {
         ImagePipeline pipeline = services.GetRequiredService<ImagePipeline>();
@@ -75,7 +74,7 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
             context.Interruption.Abort.ThrowIfCancellationRequested();
             try
             {
-                pipeline.Normalize(prompt.Request, run.Images);
+                pipeline.Prepare(prompt.Request, run.Images);
             }
             catch (InvalidRequestException exception)
             {

@@ -4,6 +4,7 @@ using System.Text.Json;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Conditioning.Prompts;
+using DiffusionClip.Files;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Scoring;
@@ -35,6 +36,7 @@ internal sealed class RankVerb
     private readonly Option<bool> _json = new("--json") { Description = "Print JSON." };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only errors and warnings." };
     private readonly ScoringFlags _scoring = new();
+    private readonly Option<string?> _combine = ScoringFlags.CombineFlag();
 
     private RankVerb()
     {
@@ -44,9 +46,13 @@ internal sealed class RankVerb
     public static Command Create(Func<ParseResult, CliContext> context)
     {
         var verb = new RankVerb();
-        Command command = new("rank", "Ranks pictures that exist by how well CLIP says they match a prompt.") { verb._prompt, verb._files, verb._scoreText, verb._copyTop, verb._writeScore };
+        Command command = new("rank", "Ranks pictures that exist by how well CLIP says they match a prompt.")
+        {
+            verb._prompt, verb._files, verb._scoreText, verb._copyTop, verb._writeScore,
+        };
         command.Aliases.Add("rerank");
         verb._scoring.AddTo(command);
+        command.Add(verb._combine);
         command.Add(verb._json);
         command.Add(verb._quiet);
         command.SetAction((parse, _) => verb.RunAsync(context(parse), parse));
@@ -54,7 +60,8 @@ internal sealed class RankVerb
             command,
             "dclip rank \"two cats\" output/20261124-135501-two-cats",
             "dclip rank \"a red apple\" \"pics/**/*.png\" --copy-top 3 best",
-            "dclip rank \"a red apple\" pics/*.png --write-score --json");
+            "dclip rank \"a red apple\" pics/*.png --write-score --json",
+            "dclip rank \"a red apple\" pics/*.png --scorer emoji-clip=1,siglip=0.5 --combine mean-rank");
         return command;
     }
 
@@ -70,91 +77,112 @@ internal sealed class RankVerb
         using IHost host = context.BuildHost();
         ScoredText.Check("prompt", prompt, host.Services);
         ScoredText.Check("score_text", text, host.Services);
-        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
-
-        var scored = new List<ScoredItem>(files.Count);
-        await foreach (ScoredItem item in scoring.Stream.ScoreAsync(ScoringStream.Feed(files.Select(file => scoring.Item(file, _ => [text]))), context.Interruption.Abort).ConfigureAwait(false))
+        var search = new SearchRequest { ScoreText = text, Combination = ScoringFlags.ReadCombination(parse.GetValue(_combine)) };
+        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, search, context.Interruption.Abort).ConfigureAwait(false);
+        ScorerLease[] weighted = [.. scoring.Scorers.Entries.Where(entry => entry.Request.Weight > 0)];
+        bool writes = parse.GetValue(_writeScore);
+        if (writes && weighted.Length > 1)
         {
-            scored.Add(item);
+            throw new InvalidRequestException("--write-score", "with several scorers", "a picture takes one scorer's score; give the others the weight 0, or leave it out");
         }
 
-        // One scorer made them all; should that ever change, the numbers must not stand in one order.
-        var comparison = new ScoreComparison();
-        foreach (ScoredItem item in scored.Where(item => item.Outcome.Failure is null))
+        ImageLimits limits = CliContext.Limits(host.Services);
+        var items = new List<ScoredItem>(files.Count);
+        IEnumerable<ScoringItem> pictures = files.Select(file => ScoredFile.Item(file, limits, texts: null));
+        await foreach (ScoredItem item in scoring.ScoreAsync(pictures, context.Interruption.Abort).ConfigureAwait(false))
         {
-            if (comparison.Refuse(item.Texts[0].Record) is { } reason)
-            {
-                throw new InvalidRequestException("files", item.Name, reason);
-            }
+            items.Add(item);
         }
 
-        int[] order = Ranking.Order([.. scored.Select(item => item.Outcome.Failure is null ? (double?)item.Outcome.ScoresPerText.Span[0] : null)], scoring.Scorer.Descriptor.HigherIsBetter);
-        ScoredItem[] ranked = [.. order.Select(index => scored[index])];
-        List<(string File, string Message)> failures = [.. scored.Where(item => item.Outcome.Failure is not null).Select(item => (item.Name, item.Outcome.Failure!))];
-        ScoreRecord? record = ranked.Length > 0 ? ranked[0].Texts[0].Record : null;
-        if (record is { TokensDropped: > 0 })
+        var ranked = new RankedFiles(items, new PictureRanking(items, scoring.Scorers), scoring.Scorers.Report(), scoring.Scorers.Combination);
+        List<(string File, string Message)> failures =
+        [
+            .. ranked.Ranking.Failures.Select((failure, i) => (File: items[i].Name, Message: failure)).Where(row => row.Message is not null).Select(row => (row.File, row.Message!)),
+        ];
+        foreach (ScorerReport scorer in ranked.Scorers.Where(scorer => scorer.Record is { TokensDropped: > 0 }))
         {
-            terminal.Warn(string.Create(CultureInfo.InvariantCulture, $"prompt: its last {record.TokensDropped} tokens are beyond the scorer's limit and were not read"));
+            string whose = ranked.IsSingle ? "the scorer's limit" : $"the limit of {scorer.Id}";
+            terminal.Warn(string.Create(CultureInfo.InvariantCulture, $"prompt: its last {scorer.Record!.TokensDropped} tokens are beyond {whose} and were not read"));
         }
 
-        IReadOnlyList<string> copies = copy?.Copy(ranked.Select(item => item.Name), failures) ?? [];
-        if (parse.GetValue(_writeScore))
+        IReadOnlyList<string> copies = copy?.Copy(ranked.Names, failures) ?? [];
+        if (writes)
         {
-            WriteScores(ranked, failures, terminal);
+            WriteScores(ranked, scoring.Scorers.Entries.ToList().IndexOf(weighted[0]), failures, terminal);
         }
 
         if (parse.GetValue(_json))
         {
-            Print(terminal, text, record, ranked, copies, failures);
+            Print(terminal, text, ranked, copies, failures);
         }
-        else if (!quiet && ranked.Length > 0)
+        else if (!quiet && ranked.Ranking.Order.Count > 0)
         {
+            if (scoring.Provider is { } provider)
+            {
+                terminal.Say($"scored on {provider}");
+            }
+
             Print(terminal, ranked);
         }
 
         foreach ((string file, string message) in failures)
         {
-            terminal.Fail(PictureScoring.Bad(file, message));
+            terminal.Fail(ScoredFile.Bad(file, message));
         }
 
         return failures.Count > 0 ? ExitCodes.Failure : ExitCodes.Success;
     }
 
-    private static double Score(ScoredItem item) => item.Outcome.ScoresPerText.Span[0];
-
-    private static double? Margin(ScoredItem[] ranked, int at) => at + 1 < ranked.Length ? Math.Abs(Score(ranked[at]) - Score(ranked[at + 1])) : null;
-
-    private static void Print(Terminal terminal, ScoredItem[] ranked)
+    private static void Print(Terminal terminal, RankedFiles ranked)
     {
-        var table = new ResultTable(">rank", ">score", ">margin", "file");
-        for (int i = 0; i < ranked.Length; i++)
+        string[] scorers = ranked.IsSingle ? [] : [.. ranked.Scorers.Select(scorer => scorer.Id)];
+        var table = new ResultTable([">rank", scorers.Length > 0 ? ">total" : ">score", ">margin", .. scorers.Select(scorer => $">{scorer}"), "file"]);
+        for (int rank = 0; rank < ranked.Ranking.Order.Count; rank++)
         {
+            IReadOnlyList<ScorerScore> scores = ranked.ScoresAt(rank);
             table.Add(
-                (i + 1).ToString(CultureInfo.InvariantCulture),
-                Score(ranked[i]).ToString("0.0000", CultureInfo.InvariantCulture),
-                Margin(ranked, i)?.ToString("0.0000", CultureInfo.InvariantCulture) ?? "",
-                ranked[i].Name);
+            [
+                (rank + 1).ToString(CultureInfo.InvariantCulture),
+                Text(ranked.Ranking.Total(rank)),
+                Text(ranked.Ranking.Margin(rank)),
+                .. scorers.Select((_, i) => Text(scores[i].Score)),
+                ranked.At(rank).Name,
+            ]);
         }
 
         table.Write(terminal, highlight: true);
+
+        static string Text(double? number) => number?.ToString("0.0000", CultureInfo.InvariantCulture) ?? "";
     }
 
-    private static void Print(Terminal terminal, string text, ScoreRecord? record, ScoredItem[] ranked, IReadOnlyList<string> copies, List<(string File, string Message)> failures) =>
+    private static void Print(Terminal terminal, string text, RankedFiles ranked, IReadOnlyList<string> copies, List<(string File, string Message)> failures) =>
         terminal.Out.WriteLine(JsonSerializer.Serialize(
             new
             {
                 text,
-                scoring = record,
-                images = ranked.Select((item, i) => new { rank = i + 1, file = item.Name, score = Score(item), margin = Margin(ranked, i), content_sha256 = item.ContentHash, copy = i < copies.Count ? copies[i] : null }),
+                scoring = ranked.IsSingle ? ranked.Scorers[0].Record : null,
+                scorers = ranked.IsSingle ? null : ranked.Scorers,
+                combination = ranked.Combination,
+                images = ranked.Ranking.Order.Select((_, rank) => new
+                {
+                    rank = rank + 1,
+                    file = ranked.At(rank).Name,
+                    score = ranked.Ranking.Total(rank),
+                    scores = ranked.IsSingle ? null : ranked.ScoresAt(rank),
+                    margin = ranked.Ranking.Margin(rank),
+                    content_sha256 = ranked.At(rank).ContentHash,
+                    copy = rank < copies.Count ? copies[rank] : null,
+                }),
                 failures = failures.Select(failure => new { file = failure.File, error = failure.Message }),
             },
             DiffusionClipJson.Indented));
 
-    private static void WriteScores(ScoredItem[] ranked, List<(string File, string Message)> failures, Terminal terminal)
+    private static void WriteScores(RankedFiles ranked, int scorer, List<(string File, string Message)> failures, Terminal terminal)
     {
         var others = new List<string>();
-        foreach (ScoredItem item in ranked)
+        for (int rank = 0; rank < ranked.Ranking.Order.Count; rank++)
         {
+            ScoredItem item = ranked.At(rank);
             try
             {
                 byte[] file = File.ReadAllBytes(item.Name);
@@ -164,8 +192,13 @@ internal sealed class RankVerb
                     continue;
                 }
 
-                var score = new PictureScore { Software = ImagePipeline.Software, Score = Score(item), Scoring = item.Texts[0].Record };
-                FileReplacement.Replace(item.Name, PictureScoreWriter.Write(file, score));
+                var score = new PictureScore
+                {
+                    Software = ImagePipeline.Software,
+                    Score = ranked.Ranking.Total(rank),
+                    Scoring = item.Scorers[scorer].Records[0],
+                };
+                AtomicFile.Replace(item.Name, PictureScoreWriter.Write(file, score));
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DiffusionClipException)
             {
@@ -177,5 +210,19 @@ internal sealed class RankVerb
         {
             terminal.Warn($"scores are written into PNG files only; left as they are: {string.Join(", ", others)}");
         }
+    }
+
+    /// <summary>Files in the order of their totals.</summary>
+    private sealed record RankedFiles(IReadOnlyList<ScoredItem> Items, PictureRanking Ranking, IReadOnlyList<ScorerReport> Scorers, ScoreCombination? Combination)
+    {
+        /// <summary>One scorer: its score is the score.</summary>
+        public bool IsSingle => Scorers.Count == 1;
+
+        /// <summary>The files, best first.</summary>
+        public IEnumerable<string> Names => Ranking.Order.Select(index => Items[index].Name);
+
+        public ScoredItem At(int rank) => Items[Ranking.Order[rank]];
+
+        public IReadOnlyList<ScorerScore> ScoresAt(int rank) => Ranking.Scores[Ranking.Order[rank]];
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using DiffusionClip.Scoring;
 
 namespace DiffusionClip.Cli.Verbs;
 
@@ -37,7 +38,15 @@ internal sealed class RequestFlags
         Keep = Text("keep", "--keep", "N", "How many of the best are written. Default: all.");
         Strategy = Text("strategy", "--strategy", "NAME", "How the best are searched for. Default: best-of-n.");
         Model = Text("model", "--model", "NAME", "Generator: the name of a model (dclip models), the path of a folder, or org/name[@revision] of the Hugging Face cache.", "-m");
-        Scorer = Text("scorer", "--scorer", "NAME", "CLIP or SigLIP that scores: a name, the path of a folder, or org/name[@revision] of the Hugging Face cache, with #q4f16 and the like for one of several precisions; none turns scoring off. Default: the one that goes with the generator.");
+        Scorer = Text(
+            "scorer",
+            "--scorer",
+            "NAME",
+            "Who scores: a CLIP or SigLIP by name, by the path of its folder, or as org/name[@revision] of the Hugging Face cache, with #q4f16 and the like "
+                + "for one of several precisions; or a registered scorer. Several with weights: a=1,b=0.5; 0 watches; none turns scoring off. "
+                + "Default: the one that goes with the generator.");
+        Combine = ScoringFlags.CombineFlag();
+        _fields.Add((Combine, "combination"));
         ScoreText = Text("score_text", "--score-text", "TEXT", "Text that the pictures are scored against. Default: the prompt without its syntax.");
         LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
         Noise = Text("noise", "--noise", "cpu|philox", "Whose random numbers: torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
@@ -91,6 +100,8 @@ internal sealed class RequestFlags
 
     public Option<string?> Scorer { get; }
 
+    public Option<string?> Combine { get; }
+
     public Option<string?> ScoreText { get; }
 
     public Option<string?> LongText { get; }
@@ -111,7 +122,7 @@ internal sealed class RequestFlags
         foreach (Option option in new Option[]
         {
             NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask,
-            Candidates, Keep, Strategy, Model, Scorer, ScoreText, LongText, Noise, Provider, Format, Quality, NoMetadata,
+            Candidates, Keep, Strategy, Model, Scorer, Combine, ScoreText, LongText, Noise, Provider, Format, Quality, NoMetadata,
         })
         {
             command.Add(option);
@@ -148,18 +159,29 @@ internal sealed class RequestFlags
             ClipSkip = Whole(parse, ClipSkip) ?? request.Sampling.ClipSkip,
             Noise = OneOf(parse, Noise, ["cpu", "philox"]) switch { null => request.Sampling.Noise, "cpu" => NoiseKind.Cpu, _ => NoiseKind.Philox },
         },
-        Search = request.Search with
+        Search = Over(request.Search, parse) with
         {
             Candidates = Whole(parse, Candidates) ?? request.Search.Candidates,
             Keep = Whole(parse, Keep) ?? request.Search.Keep,
             Strategy = parse.GetValue(Strategy) ?? request.Search.Strategy,
-            Scorer = parse.GetValue(Scorer) ?? request.Search.Scorer,
-            ScoreText = parse.GetValue(ScoreText) ?? request.Search.ScoreText,
-            LongText = parse.GetValue(LongText) is { } longText ? ScoringFlags.ReadLongText(longText) : request.Search.LongText,
+            Combination = ScoringFlags.ReadCombination(parse.GetValue(Combine)) ?? request.Search.Combination,
         },
         Origin = Real(parse, Strength) is { } strength ? (request.Origin ?? new()) with { Strength = strength } : request.Origin,
         Output = Over(request.Output, parse),
     };
+
+    private SearchRequest Over(SearchRequest search, ParseResult parse)
+    {
+        if (parse.GetValue(Scorer) is { } scorer)
+        {
+            search = search with { Scorer = scorer, Scorers = null };
+        }
+
+        string? text = parse.GetValue(ScoreText), longText = parse.GetValue(LongText);
+        return text is null && longText is null
+            ? search
+            : ScorerCatalog.WithTexts(search, text ?? search.ScoreText, longText is null ? search.LongText : ScoringFlags.ReadLongText(longText));
+    }
 
     /// <summary>Whether a flag was given.</summary>
     public static bool IsGiven(ParseResult parse, Option option) => parse.GetResult(option) is { Implicit: false };

@@ -4,6 +4,8 @@ using System.Globalization;
 using System.Text;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
+using DiffusionClip.Files;
+using DiffusionClip.Imaging;
 using DiffusionClip.Reporting.Metadata;
 using DiffusionClip.Scoring;
 using Microsoft.Extensions.Hosting;
@@ -13,6 +15,8 @@ namespace DiffusionClip.Cli.Verbs;
 /// <summary><c>dclip score</c>: any number of pictures against texts, a row each, in bounded memory.</summary>
 internal sealed class ScoreVerb
 {
+    private static readonly UTF8Encoding _utf8 = new(encoderShouldEmitUTF8Identifier: false);
+
     private readonly Argument<string[]> _files = new("FILES") { Description = "Pictures, folders and patterns such as \"pics/**/*.png\".", Arity = ArgumentArity.ZeroOrMore };
     private readonly Option<string[]> _prompt = new("--prompt", "-p") { HelpName = "TEXT", Description = "A text that every picture is scored against. Repeatable." };
     private readonly Option<string?> _pairs = new("--pairs")
@@ -65,25 +69,28 @@ internal sealed class ScoreVerb
             ScoredText.Check("prompt", prompt, host.Services);
         }
 
-        using var target = output is null ? null : NewFile.Create(output);
-        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, context.Interruption.Abort).ConfigureAwait(false);
+        using AtomicFile? target = output is null ? null : NewFile(output);
+        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, new(), context.Interruption.Abort).ConfigureAwait(false);
 
         // What a row is about, in the order of the items; the stream keeps few of them at a time.
+        ImageLimits limits = CliContext.Limits(host.Services);
+        bool names = scoring.Scorers.Entries.Count > 1;
         var asked = new ConcurrentQueue<(string Image, string? Text)>();
         IEnumerable<ScoringItem> items = pairs is not null
-            ? PairsFile.Read(pairs).Select(pair => OfPair(pair, scoring, host.Services, asked))
+            ? PairsFile.Read(pairs).Select(pair => OfPair(pair, limits, host.Services, asked))
             : pictures.Select(path =>
             {
                 asked.Enqueue((path, null));
-                return scoring.Item(path, fromMetadata ? PromptOf : _ => prompts);
+                return ScoredFile.Item(path, limits, fromMetadata ? PromptOf : _ => prompts);
             });
         int rows = 0, failures = 0;
-        using (ScoreWriter writer = ScoreWriter.Create(format, target?.Writer ?? terminal.Out))
+        TextWriter rowsOut = target is null ? terminal.Out : new StreamWriter(target.Content, _utf8, leaveOpen: true);
+        using (ScoreWriter writer = ScoreWriter.Create(format, rowsOut, names))
         {
-            await foreach (ScoredItem item in scoring.Stream.ScoreAsync(ScoringStream.Feed(items), context.Interruption.Abort).ConfigureAwait(false))
+            await foreach (ScoredItem item in scoring.ScoreAsync(items, context.Interruption.Abort).ConfigureAwait(false))
             {
                 asked.TryDequeue(out (string Image, string? Text) about);
-                foreach (ScoreRow row in Rows(item, about.Image, about.Text))
+                foreach (ScoreRow row in Rows(item, about.Image, about.Text, names))
                 {
                     writer.Write(row);
                     rows++;
@@ -92,10 +99,14 @@ internal sealed class ScoreVerb
             }
         }
 
-        target?.Commit();
+        await rowsOut.FlushAsync().ConfigureAwait(false);
+        target?.Commit(overwrite: false);
         if (!parse.GetValue(_quiet))
         {
-            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{rows} rows{(failures > 0 ? $", {failures} of them errors" : "")}{(output is null ? "" : $", written to {output}")}"));
+            string errors = failures > 0 ? string.Create(CultureInfo.InvariantCulture, $", {failures} of them errors") : "";
+            string on = scoring.Provider is { } provider ? $", on {provider}" : "";
+            string place = output is null ? "" : $", written to {output}";
+            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{rows} rows{errors}{place}{on}"));
         }
 
         return failures > 0 ? ExitCodes.Failure : ExitCodes.Success;
@@ -125,74 +136,57 @@ internal sealed class ScoreVerb
         }
     }
 
-    private static ScoringItem OfPair(Pair pair, PictureScoring scoring, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
+    private static ScoringItem OfPair(Pair pair, ImageLimits limits, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
     {
         asked.Enqueue((pair.Image ?? pair.Where, pair.Text));
         return pair.Image is { } image
-            ? scoring.Item(image, _ => [ScoredText.Check("text", pair.Text!, services)])
-            : new ScoringItem(pair.Where, _ => throw new DiffusionClipException(pair.Failure!), _ => []);
+            ? ScoredFile.Item(image, limits, _ => [ScoredText.Check("text", pair.Text!, services)])
+            : new ScoringItem { Name = pair.Where, ReadAsync = _ => throw new DiffusionClipException(pair.Failure!) };
     }
 
     private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file) =>
-        PictureSources.ScoredText(file) is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
+        PictureMetadataReader.Read(file).ScoredText is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
 
-    private static IEnumerable<ScoreRow> Rows(ScoredItem item, string image, string? text)
+    private static IEnumerable<ScoreRow> Rows(ScoredItem item, string image, string? text, bool names)
     {
-        if (item.Outcome.Failure is { } failure)
+        // A file that nothing can be said of is one row.
+        if (item.Scorers.All(scored => scored.Texts.Count == 0 && scored.Outcome.Failure is not null)
+            && item.Scorers.Select(scored => scored.Outcome.Failure).Distinct().Count() == 1)
         {
-            yield return new ScoreRow(image, text, null, item.ContentHash, Terminal.OneLine(failure), null);
+            yield return new ScoreRow(image, text, null, item.ContentHash, Terminal.OneLine(item.Scorers[0].Outcome.Failure!), null);
             yield break;
         }
 
-        for (int i = 0; i < item.Texts.Count; i++)
+        foreach (ScoredBy scored in item.Scorers)
         {
-            TextScore scored = item.Texts[i];
-            yield return new ScoreRow(image, scored.Text, item.Outcome.ScoresPerText.Span[i], item.ContentHash, null, scored.Record);
+            string? name = names ? scored.Scorer : null;
+            if (scored.Outcome.Failure is { } failure)
+            {
+                foreach (string? words in scored.Texts.Count > 0 ? (IEnumerable<string?>)scored.Texts : [text])
+                {
+                    yield return new ScoreRow(image, words, null, item.ContentHash, Terminal.OneLine(failure), null) { Scorer = name };
+                }
+
+                continue;
+            }
+
+            for (int i = 0; i < scored.Texts.Count; i++)
+            {
+                yield return new ScoreRow(image, scored.Texts[i], scored.Outcome.ScoresPerText.Span[i], item.ContentHash, null, scored.Records[i]) { Scorer = name };
+            }
         }
     }
 
-    /// <summary>A file that appears when it is whole.</summary>
-    private sealed class NewFile : IDisposable
+    private static AtomicFile NewFile(string path)
     {
-        private readonly string _path;
-        private string? _aside;
-
-        private NewFile(string path, string aside)
+        try
         {
-            _path = path;
-            _aside = aside;
-            Writer = new StreamWriter(new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+            return AtomicFile.Begin(path);
         }
-
-        public StreamWriter Writer { get; }
-
-        public static NewFile Create(string path)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            try
-            {
-                string full = Path.GetFullPath(path);
-                return new NewFile(full, Path.Combine(Path.GetDirectoryName(full)!, $".{Path.GetFileName(full)}.{Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8]}.partial"));
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-            {
-                throw new InvalidRequestException("--out", path, $"it has to be a file that can be written ({exception.Message})");
-            }
-        }
-
-        public void Commit()
-        {
-            Writer.Dispose();
-            File.Move(_aside!, _path, overwrite: false);
-            _aside = null;
-        }
-
-        public void Dispose()
-        {
-            Writer.Dispose();
-            if (_aside is not null)
-            {
-                File.Delete(_aside);
-            }
+            throw new InvalidRequestException("--out", path, $"it has to be a file that can be written ({exception.Message})");
         }
     }
 }

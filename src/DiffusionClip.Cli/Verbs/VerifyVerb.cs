@@ -2,9 +2,10 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using DiffusionClip.Cli.Output;
+using DiffusionClip.Files;
 using DiffusionClip.Models;
 using DiffusionClip.Onnx;
-using DiffusionClip.Runtime;
+using DiffusionClip.Verification;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -42,9 +43,8 @@ internal static class VerifyVerb
         using IHost host = context.BuildHost();
         Terminal terminal = context.Terminal;
 
-        // The store's options decide over the process's threads, so it comes first.
-        host.Services.GetRequiredService<IModelStore>();
-        VerifyReport report = await new VerifyRun(host.Services, ExecutionProviders.Resolve(provider), context.Interruption.Abort).VerifyAsync(name).ConfigureAwait(false);
+        VerificationReport report = await host.Services.GetRequiredService<ModelVerifier>()
+            .VerifyAsync(name, provider, cancellationToken: context.Interruption.Abort).ConfigureAwait(false);
         byte[] content = [.. JsonSerializer.SerializeToUtf8Bytes(report, DiffusionClipJson.Indented), (byte)'\n'];
         if (json)
         {
@@ -60,7 +60,7 @@ internal static class VerifyVerb
             string full = Path.GetFullPath(path ?? $"verify-{FileName(report.Model)}.json");
             try
             {
-                string written = FileReplacement.Create(Path.GetDirectoryName(full)!, Path.GetFileName(full), content);
+                string written = AtomicFile.Create(Path.GetDirectoryName(full)!, Path.GetFileName(full), content);
                 terminal.Say($"report written to {Paths.Shown(written)}");
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -73,9 +73,9 @@ internal static class VerifyVerb
     }
 
     /// <summary>The last line: whether a model can be used, and for what.</summary>
-    public static string Line(VerifyReport report) => $"{report.Model} {report.Verdict}";
+    public static string Line(VerificationReport report) => $"{report.Model} {report.Verdict}";
 
-    private static void Write(Terminal terminal, VerifyReport report)
+    private static void Write(Terminal terminal, VerificationReport report)
     {
         var facts = new ResultTable(report.Model, "");
         facts.Add("family", report.Family ?? "?");
@@ -132,7 +132,7 @@ internal static class VerifyVerb
         if (report.Checks.Count > 0)
         {
             var checks = new ResultTable("self-test", "", "");
-            foreach (VerifyCheck check in report.Checks)
+            foreach (VerificationCheck check in report.Checks)
             {
                 checks.Add(check.Name, check.State switch { CheckState.Ok => "ok", CheckState.Note => "note", _ => "FAILED" }, check.Detail);
             }

@@ -98,7 +98,7 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
         await _decoding.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            RgbImage image = codec.Decode(file, limits);
+            RgbImage image = codec.Decode(file, limits, cancellationToken);
             return (header.Format is ImageFileFormat.Gif or ImageFileFormat.Bmp ? codec.EncodePng(image) : file, image.Width, image.Height);
         }
         finally

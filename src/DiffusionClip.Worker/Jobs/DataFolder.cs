@@ -1,3 +1,5 @@
+using DiffusionClip.Files;
+
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>The folder of the ledger, the artefacts and the snapshots, held by one process at a time.</summary>
@@ -62,7 +64,7 @@ internal sealed class DataFolder : IDisposable
 
     private static void Probe(string folder)
     {
-        string probe = System.IO.Path.Combine(folder, $"{Environment.ProcessId}{DurableFile.TemporaryExtension}");
+        string probe = System.IO.Path.Combine(folder, $"{Environment.ProcessId}{AtomicFile.TemporaryExtension}");
         using (File.Create(probe))
         {
         }

@@ -1,58 +1,38 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
+using DiffusionClip.Files;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>Files that are whole or not there: written to a temporary name, synced, renamed, and the folder synced too.</summary>
-internal static partial class DurableFile
+/// <summary>
+/// Files of the data folder: on the disk, name and content, when a call returns; failures say what they mean for a caller.
+/// </summary>
+internal static class DurableFile
 {
-    /// <summary>The end of temporary names: what is left over of a process that ended is swept away at the next start.</summary>
-    public const string TemporaryExtension = ".tmp";
-
-    private static long _number;
-
     /// <summary>Writes a file. What was there under the name is replaced in one step.</summary>
     /// <exception cref="StorageException">It cannot be written; nothing half-written stays.</exception>
     public static async Task WriteAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
     {
-        string aside = Aside(path);
         try
         {
             MakeFolder(path);
-            var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
-            await using (file.ConfigureAwait(false))
-            {
-                await file.WriteAsync(content, cancellationToken).ConfigureAwait(false);
-                file.Flush(flushToDisk: true);
-            }
-
-            cancellationToken.ThrowIfCancellationRequested();
-            Commit(aside, path);
+            await AtomicFile.WriteAsync(path, content, Durability.Name, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception exception)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw Undo(aside, path, exception);
+            throw Fault(path, exception);
         }
     }
 
     /// <inheritdoc cref="WriteAsync"/>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
-        string aside = Aside(path);
         try
         {
             MakeFolder(path);
-            using (var file = new FileStream(aside, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
-            {
-                file.Write(content);
-                file.Flush(flushToDisk: true);
-            }
-
-            Commit(aside, path);
+            AtomicFile.Write(path, content, Durability.Name);
         }
-        catch (Exception exception)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw Undo(aside, path, exception);
+            throw Fault(path, exception);
         }
     }
 
@@ -74,11 +54,14 @@ internal static partial class DurableFile
     {
         bool full = IsFull(exception);
         return new StorageException(
-            full ? $"{Path.GetDirectoryName(path)}: no space left on the disk; free some" : $"{path}: cannot be written ({exception.Message})", exception) { IsFull = full };
+            full
+                ? $"{Path.GetDirectoryName(path)}: no space left on the disk; free some"
+                : $"{path}: cannot be written ({exception.Message})",
+            exception)
+        {
+            IsFull = full,
+        };
     }
-
-    private static string Aside(string path) =>
-        string.Create(CultureInfo.InvariantCulture, $"{path}.{Environment.ProcessId}-{Interlocked.Increment(ref _number)}{TemporaryExtension}");
 
     private static void MakeFolder(string path)
     {
@@ -86,52 +69,12 @@ internal static partial class DurableFile
         if (!Directory.Exists(folder))
         {
             Directory.CreateDirectory(folder);
-            SyncFolder(Path.GetDirectoryName(folder)!);
+            AtomicFile.SyncFolder(Path.GetDirectoryName(folder)!);
         }
-    }
-
-    private static void Commit(string aside, string path)
-    {
-        File.Move(aside, path, overwrite: true);
-        SyncFolder(Path.GetDirectoryName(path)!);
-    }
-
-    private static Exception Undo(string aside, string path, Exception exception)
-    {
-        Remove(aside);
-        return exception is IOException or UnauthorizedAccessException ? Fault(path, exception) : exception;
     }
 
     // ENOSPC and EDQUOT; Windows' ERROR_DISK_FULL and ERROR_HANDLE_DISK_FULL.
     private static bool IsFull(Exception exception) => OperatingSystem.IsWindows()
         ? (exception.HResult & 0xFFFF) is 112 or 39
         : exception.HResult is 28 or 122 || exception.Message.Contains("No space left", StringComparison.Ordinal);
-
-    /// <summary>Makes names in a folder durable; where the system has no such call, it does so itself.</summary>
-    public static void SyncFolder(string folder)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            return;
-        }
-
-        int descriptor = Open(folder, 0);
-        if (descriptor < 0)
-        {
-            throw new IOException($"{folder}: cannot be opened (error {Marshal.GetLastPInvokeError()})");
-        }
-
-        // File systems that cannot sync folders say EINVAL: nothing to be done about it.
-        _ = Sync(descriptor);
-        _ = Close(descriptor);
-    }
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int Sync(int descriptor);
-
-    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
-    private static partial int Close(int descriptor);
 }

@@ -150,10 +150,16 @@ public sealed record RankBody
     /// <summary>Text to score against in place of the prompt without its syntax.</summary>
     public string? ScoreText { get; init; }
 
-    /// <summary>Id of the CLIP folder or name of the registered scorer; null: the configured one.</summary>
+    /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
     public string? Scorer { get; init; }
 
-    /// <summary>What the scorer does with text beyond its limit; null: <c>truncate</c>.</summary>
+    /// <summary>Who scores, and how much each score weighs.</summary>
+    public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
+
+    /// <summary>How the scores of several scorers become one; null: <c>weighted-sum</c>.</summary>
+    public ScoreCombination? Combination { get; init; }
+
+    /// <summary>What scorers do with text beyond their limit; null: <c>truncate</c>.</summary>
     public LongTextPolicy? LongText { get; init; }
 
     /// <summary>The pictures' artefacts by SHA-256, in the caller's order.</summary>
@@ -163,10 +169,13 @@ public sealed record RankBody
 /// <summary>Pictures and the texts that each is scored against.</summary>
 public sealed record ScoreBody
 {
-    /// <summary>Id of the CLIP folder or name of the registered scorer; null: the configured one.</summary>
+    /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
     public string? Scorer { get; init; }
 
-    /// <summary>What the scorer does with text beyond its limit; null: <c>truncate</c>.</summary>
+    /// <summary>Who scores; weights mean nothing here.</summary>
+    public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
+
+    /// <summary>What scorers do with text beyond their limit; null: <c>truncate</c>.</summary>
     public LongTextPolicy? LongText { get; init; }
 
     /// <summary>Pairs, in the caller's order.</summary>
@@ -186,6 +195,9 @@ public sealed record JobResult
 
     /// <summary>The run's report; null for ranking and scoring.</summary>
     public RunReport? Report { get; init; }
+
+    /// <summary>Of ranking: the scorers, and how their scores came about. Null for other kinds; a generation's are in its report.</summary>
+    public IReadOnlyList<ScorerReport>? Scorers { get; init; }
 
     /// <summary>Scores, one row per picture and text, in the caller's order; empty for other kinds.</summary>
     public IReadOnlyList<ScoreRow> Scores { get; init; } = [];
@@ -216,8 +228,11 @@ public sealed record ResultImage
     [JsonConverter(typeof(SeedJsonConverter))]
     public ulong? Seed { get; init; }
 
-    /// <summary>Its score.</summary>
+    /// <summary>Its total: with one scorer, its score.</summary>
     public double? Score { get; init; }
+
+    /// <summary>What each scorer gave; null where one scored.</summary>
+    public IReadOnlyList<ScorerScore>? Scores { get; init; }
 
     /// <summary>Distance to the next score.</summary>
     public double? Margin { get; init; }
@@ -235,4 +250,8 @@ public sealed record ResultImage
 /// <param name="Score">Null after a failure.</param>
 /// <param name="Record">How the score came about.</param>
 /// <param name="Failure">Why there is no score.</param>
-public sealed record ScoreRow(string Image, string? Text, double? Score, ScoreRecord? Record, string? Failure);
+public sealed record ScoreRow(string Image, string? Text, double? Score, ScoreRecord? Record, string? Failure)
+{
+    /// <summary>Id of the scorer, where several scored.</summary>
+    public string? Scorer { get; init; }
+}

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Hosting;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
@@ -14,7 +15,7 @@ namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Checks submissions and makes them whole before they are written down.</summary>
 internal sealed class JobIntake(
-    ImagePipeline pipeline, ModelCatalog catalog, ScorerSource scorers, IImageCodec codec, ImageLimits limits, ArtifactStore artifacts, DiffusionClipOptions options)
+    ImagePipeline pipeline, ModelCatalog catalog, ScorerCatalog scorers, IImageCodec codec, ImageLimits limits, ArtifactStore artifacts, DiffusionClipOptions options)
 {
     private const int MostImages = 10_000;
     private const int MostTexts = 1000;
@@ -47,7 +48,7 @@ internal sealed class JobIntake(
             throw new InvalidRequestException("Idempotency-Key", key, FormattableString.Invariant($"it has 1 to {LongestKey} printable ASCII characters"));
         }
 
-        (JobBody checkedBody, bool scorerAsked, string model, long bytes, IReadOnlyList<string> inputs) = submission.Kind switch
+        (JobBody checkedBody, string model, long bytes, IReadOnlyList<string> inputs) = submission.Kind switch
         {
             JobKind.Generate => await PrepareAsync(submission.Caller, body, body.Generate!, cancellationToken).ConfigureAwait(false),
             JobKind.Rank => Prepare(submission.Caller, body, body.Rank!),
@@ -59,7 +60,6 @@ internal sealed class JobIntake(
             Kind = submission.Kind,
             Priority = submission.Priority,
             Body = checkedBody,
-            ScorerAsked = scorerAsked,
             SubmittedSha256 = identity,
             IdempotencyKey = submission.IdempotencyKey,
             Model = model,
@@ -69,7 +69,7 @@ internal sealed class JobIntake(
         };
     }
 
-    private async Task<(JobBody, bool, string, long, IReadOnlyList<string>)> PrepareAsync(string caller, JobBody body, ImageRequest request, CancellationToken cancellationToken)
+    private async Task<(JobBody, string, long, IReadOnlyList<string>)> PrepareAsync(string caller, JobBody body, ImageRequest request, CancellationToken cancellationToken)
     {
         RequireName("model", request.Model.Id);
         if (request.Model.Provider is { } provider)
@@ -77,19 +77,18 @@ internal sealed class JobIntake(
             ExecutionProviders.Resolve(provider);
         }
 
-        RequireName("scorer", request.Search.Scorer);
+        RequireNames(request.Search);
         string[] inputs = [.. new[] { request.Origin?.Image, request.Origin?.Mask }.OfType<string>().Where(name => name.Length > 0).Distinct(StringComparer.Ordinal)];
         RequireVisible("init_image", caller, request.Origin is { Image.Length: > 0 } origin ? [origin.Image] : []);
         RequireVisible("mask", caller, request.Origin?.Mask is { } mask ? [mask] : []);
         IReadOnlyDictionary<string, RgbImage>? images = inputs.Length > 0 ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false) : null;
-        ImageRequest normalized = pipeline.Normalize(request, images);
-        bool asked = request.Search.Scorer is not null;
-        long bytes = Bytes(normalized.Model.Id!, catalog.ResolveGenerator)
-            + (normalized.Search.Scorer is { } scorer && scorer != ScorerSource.None && scorers.Registered(scorer) is null ? Bytes(scorer, catalog.ResolveScorer) : 0);
-        return (body with { Generate = normalized }, asked, normalized.Model.Id!, bytes, inputs);
+        PreparedRun prepared = pipeline.Prepare(request, images);
+        string model = prepared.Request.Model.Id!;
+        long bytes = Bytes(model, catalog.ResolveGenerator) + prepared.Request.Search.Scorers!.Sum(BytesOf);
+        return (body with { Generate = prepared.Request }, model, bytes, inputs);
     }
 
-    private (JobBody, bool, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, RankBody rank)
+    private (JobBody, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, RankBody rank)
     {
         if (rank.Images.Count is 0 or > MostImages)
         {
@@ -99,11 +98,12 @@ internal sealed class JobIntake(
         CheckText("prompt", rank.Prompt);
         CheckText("score_text", rank.ScoreText ?? "");
         RequireVisible("images", caller, rank.Images);
-        (string name, long bytes) = Scorer(rank.Scorer);
-        return (body with { Rank = rank with { Scorer = name, LongText = rank.LongText ?? LongTextPolicy.Truncate } }, true, name, bytes, [.. rank.Images.Distinct(StringComparer.Ordinal)]);
+        SearchRequest search = Scorers(SearchOf(rank), toRank: true);
+        RankBody explicitly = rank with { Scorer = null, Scorers = search.Scorers, Combination = search.Combination, LongText = search.LongText };
+        return (body with { Rank = explicitly }, search.Scorers![0].Id, search.Scorers.Sum(BytesOf), [.. rank.Images.Distinct(StringComparer.Ordinal)]);
     }
 
-    private (JobBody, bool, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, ScoreBody score)
+    private (JobBody, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, ScoreBody score)
     {
         if (score.Pairs.Count is 0 or > MostImages)
         {
@@ -125,26 +125,39 @@ internal sealed class JobIntake(
 
         string[] images = [.. score.Pairs.Select(pair => pair.Image).Distinct(StringComparer.Ordinal)];
         RequireVisible("pairs", caller, images);
-        (string name, long bytes) = Scorer(score.Scorer);
-        return (body with { Score = score with { Scorer = name, LongText = score.LongText ?? LongTextPolicy.Truncate } }, true, name, bytes, images);
+        SearchRequest search = Scorers(SearchOf(score), toRank: false);
+        ScoreBody explicitly = score with { Scorer = null, Scorers = search.Scorers, LongText = search.LongText };
+        return (body with { Score = explicitly }, search.Scorers![0].Id, search.Scorers.Sum(BytesOf), images);
     }
 
-    private (string Name, long Bytes) Scorer(string? asked)
+    /// <summary>What a rank job asks of scorers.</summary>
+    public static SearchRequest SearchOf(RankBody rank) => new()
     {
-        RequireName("scorer", asked);
-        if (asked == ScorerSource.None)
-        {
-            throw new InvalidRequestException("scorer", asked, "ranking and scoring need one; leave it out for the configured one");
-        }
+        Scorer = rank.Scorer,
+        Scorers = rank.Scorers,
+        Combination = rank.Combination,
+        ScoreText = rank.ScoreText ?? PlainText.Of(rank.Prompt),
+        LongText = rank.LongText,
+    };
 
-        if (scorers.Registered(asked) is { } plugin)
-        {
-            return (plugin.Descriptor.Name, 0);
-        }
+    /// <summary>What a score job asks of scorers.</summary>
+    public static SearchRequest SearchOf(ScoreBody score) => new() { Scorer = score.Scorer, Scorers = score.Scorers, LongText = score.LongText };
 
-        ClipFolder folder = scorers.ResolveClip(asked);
-        return (folder.Id, Bytes(folder.Id, _ => folder));
+    private SearchRequest Scorers(SearchRequest search, bool toRank)
+    {
+        RequireNames(search);
+        return ScorerCatalog.Normalize(search, scorers.ChooseForPictures(search, toRank), text: null);
     }
+
+    private void RequireNames(SearchRequest search)
+    {
+        foreach (ScorerRequest scorer in scorers.Asked(search) ?? [])
+        {
+            RequireName(search.Scorers is null ? "scorer" : "scorers", scorer.Id);
+        }
+    }
+
+    private long BytesOf(ScorerRequest scorer) => scorers.FindRegistered(scorer.Id) is null ? Bytes(scorer.Id, catalog.ResolveScorer) : 0;
 
     private void CheckText(string field, string words)
     {

@@ -29,7 +29,15 @@ internal sealed class JobQueue : IJobQueue
     private double _secondsPerJob = 5;
 
     /// <summary>Opens the queue with what the process before left in it.</summary>
-    public JobQueue(JobLedger ledger, JobIntake intake, ArtifactStore artifacts, JobTelemetry telemetry, IModelStore models, WorkerOptions options, TimeProvider time)
+    public JobQueue(
+        JobLedger ledger,
+        JobIntake intake,
+        ArtifactStore artifacts,
+        JobTelemetry telemetry,
+        IModelStore models,
+        OnnxOptions runtime,
+        WorkerOptions options,
+        TimeProvider time)
     {
         _ledger = ledger;
         _intake = intake;
@@ -37,7 +45,7 @@ internal sealed class JobQueue : IJobQueue
         _telemetry = telemetry;
         _options = options.Queue;
         _time = time;
-        _scheduler = new JobScheduler(_options.SameModelRun, _options.MemoryBudget ?? HalfOfMemory);
+        _scheduler = new JobScheduler(_options.SameModelRun, runtime.MemoryBudget ?? HalfOfMemory);
         foreach (QueuedJob job in ledger.RecoverAsync().GetAwaiter().GetResult())
         {
             _scheduler.Add(job);

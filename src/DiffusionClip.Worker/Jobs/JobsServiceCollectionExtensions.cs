@@ -9,7 +9,9 @@ namespace DiffusionClip.Worker.Jobs;
 /// <summary>The durable queue.</summary>
 internal static class JobsServiceCollectionExtensions
 {
-    /// <summary>Adds <see cref="IJobQueue"/>, <see cref="IArtifactStore"/> and what runs jobs. The data folder is taken when the host starts.</summary>
+    /// <summary>
+    /// Adds <see cref="IJobQueue"/>, <see cref="IArtifactStore"/> and what runs jobs. The data folder is taken when the host starts.
+    /// </summary>
     public static IServiceCollection AddJobs(this IServiceCollection services, WorkerOptions options)
     {
         services.TryAddSingleton(options);
@@ -30,11 +32,10 @@ internal static class JobsServiceCollectionExtensions
         services.AddHostedService<JobDispatcher>();
         services.AddSingleton<Retention>();
         services.AddHostedService(provider => provider.GetRequiredService<Retention>());
-        if (services.LastOrDefault(service => service.ServiceType == typeof(OnnxOptions))?.ImplementationInstance is OnnxOptions runtime)
-        {
-            runtime.MemoryBudget = options.Queue.MemoryBudget ?? JobQueue.HalfOfMemory;
-        }
 
+        // The queue and the store of models keep to one budget.
+        services.PostConfigure<OnnxOptions>(runtime =>
+            runtime.MemoryBudget = options.Queue.MemoryBudget ?? runtime.MemoryBudget ?? JobQueue.HalfOfMemory);
         return services;
     }
 }

@@ -32,16 +32,33 @@ internal sealed class MachinePaths
     public string Hide(string text) => _folders?.Replace(text, "…") ?? text;
 
     /// <summary>What came of a run, without them in its warnings and reasons.</summary>
-    public RankedImages Hide(RankedImages ranked) => new(
-        [.. ranked.Images.Select(image => image with { Candidate = Hide(image.Candidate) })],
-        ranked.Report with { Warnings = [.. ranked.Report.Warnings.Select(Hide)], Candidates = [.. ranked.Report.Candidates.Select(Hide)] });
+    public RankedImages Hide(RankedImages ranked) => new()
+    {
+        Images = [.. ranked.Images.Select(image => image with { Candidate = Hide(image.Candidate) })],
+        Report = ranked.Report with
+        {
+            Warnings = [.. ranked.Report.Warnings.Select(Hide)],
+            Candidates = [.. ranked.Report.Candidates.Select(Hide)],
+        },
+    };
 
     /// <summary>What a scorer says of a picture, without them in its reason.</summary>
     public ImageOutcome Hide(ImageOutcome outcome) => outcome.Failure is { } failure ? outcome with { Failure = Hide(failure) } : outcome;
 
-    private CandidateReport Hide(CandidateReport candidate) => candidate is { Failure: null, ScoringFailure: null }
-        ? candidate
-        : candidate with { Failure = candidate.Failure is { } failure ? Hide(failure) : null, ScoringFailure = candidate.ScoringFailure is { } reason ? Hide(reason) : null };
+    private CandidateReport Hide(CandidateReport candidate) => candidate with
+    {
+        Failure = HideIn(candidate.Failure),
+        ScoringFailure = HideIn(candidate.ScoringFailure),
+        Scores = Hide(candidate.Scores),
+        Checkpoints = candidate.Checkpoints.All(checkpoint => checkpoint.Scores.Count == 0)
+            ? candidate.Checkpoints
+            : [.. candidate.Checkpoints.Select(checkpoint => checkpoint with { Scores = Hide(checkpoint.Scores) })],
+    };
+
+    private IReadOnlyList<ScorerScore> Hide(IReadOnlyList<ScorerScore> scores) =>
+        scores.All(score => score.Failure is null) ? scores : [.. scores.Select(score => score with { Failure = HideIn(score.Failure) })];
+
+    private string? HideIn(string? text) => text is null ? null : Hide(text);
 
     private static string? ParentOf(string? model) => model is not null && Path.IsPathRooted(model) ? Path.GetDirectoryName(model) : null;
 }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using DiffusionClip.Imaging;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
@@ -11,28 +10,18 @@ internal sealed class PictureDecoder(ILatentDecoder decoder, AutoencoderFolder f
     /// <summary>Decodes one sample; says what is wrong with a picture that cannot be right.</summary>
     public RgbImage Decode(ReadOnlySpan<float> latents, CancellationToken cancellationToken, out string? failure)
     {
-        int width = shape.Width * folder.SpatialScale;
-        int height = shape.Height * folder.SpatialScale;
-        float[] scaled = ArrayPool<float>.Shared.Rent(shape.Length);
-        float[] planar = ArrayPool<float>.Shared.Rent(3 * width * height);
-        try
+        int width = checked(shape.Width * folder.SpatialScale);
+        int height = checked(shape.Height * folder.SpatialScale);
+        using PixelBuffer<float> scaled = new(shape.Length), planar = new(checked(3 * width * height));
+        Span<float> input = scaled.Span, output = planar.Span;
+        folder.Unscale(latents, input);
+        decoder.Decode(input, shape, output, cancellationToken);
+        failure = PixelConversion.Inspect(output) switch
         {
-            Span<float> input = scaled.AsSpan(0, shape.Length);
-            Span<float> output = planar.AsSpan(0, 3 * width * height);
-            folder.Unscale(latents, input);
-            decoder.Decode(input, shape, output, cancellationToken);
-            failure = PixelConversion.Inspect(output) switch
-            {
-                DecodedPixels.NotFinite => "the decoded picture holds values that are not finite",
-                DecodedPixels.Black => "the decoded picture is black",
-                _ => null,
-            };
-            return PixelConversion.ToImage(output, width, height);
-        }
-        finally
-        {
-            ArrayPool<float>.Shared.Return(scaled);
-            ArrayPool<float>.Shared.Return(planar);
-        }
+            DecodedPixels.NotFinite => "the decoded picture holds values that are not finite",
+            DecodedPixels.Black => "the decoded picture is black",
+            _ => null,
+        };
+        return PixelConversion.ToImage(output, width, height);
     }
 }

@@ -16,11 +16,8 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
     /// <summary>Steps of the schedule that the model was distilled on.</summary>
     public int OriginalInferenceSteps { get; init; } = 50;
 
-    /// <summary>Whether the predicted x0 is clipped.</summary>
-    public bool ClipSample { get; init; }
-
-    /// <summary>Bound of that clip.</summary>
-    public double ClipSampleRange { get; init; } = 1;
+    /// <summary>Clipping of x0.</summary>
+    public ClippingOptions Clip { get; init; } = new();
 
     /// <summary>Whether a step below the first training step ends on the clean sample.</summary>
     public bool SetAlphaToOne { get; init; } = true;
@@ -28,14 +25,8 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
     /// <summary>Kept for files that have it; the distilled schedule has no offset.</summary>
     public int StepsOffset { get; init; }
 
-    /// <summary>Whether x0 is thresholded dynamically.</summary>
-    public bool Thresholding { get; init; }
-
-    /// <summary>Quantile of dynamic thresholding.</summary>
-    public double DynamicThresholdingRatio { get; init; } = 0.995;
-
-    /// <summary>Upper bound of the threshold.</summary>
-    public double SampleMaxValue { get; init; } = 1;
+    /// <summary>Dynamic thresholding of x0.</summary>
+    public ThresholdingOptions Threshold { get; init; } = new();
 
     /// <summary>Kept for files that have it; the distilled schedule has its own spacing.</summary>
     public TimestepSpacing TimestepSpacing { get; init; } = TimestepSpacing.Leading;
@@ -47,7 +38,7 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
     public bool RescaleBetasZeroSnr { get; init; }
 
     /// <summary>What is done to x0 out of range.</summary>
-    protected OriginalSampleLimit Limit => new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, ClipSample ? ClipSampleRange : null);
+    protected OriginalSampleLimit Limit => OriginalSampleLimit.Of(Threshold, Clip);
 
     /// <summary>The timesteps: evenly chosen among those of distillation, or those given.</summary>
     /// <param name="request">The request.</param>

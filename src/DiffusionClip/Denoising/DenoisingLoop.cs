@@ -1,36 +1,32 @@
 using System.Numerics.Tensors;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Runtime;
-using DiffusionClip.Selection;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>How strongly guidance leads, and how much of its output is rescaled.</summary>
-internal readonly record struct GuidanceSettings(float Scale, float Rescale)
-{
-    /// <summary>Whether the negative side has to be evaluated at all.</summary>
-    public bool IsActive => Scale > 1;
-}
-
 /// <summary>
-/// Runs groups of candidates through the denoiser: scale the input, evaluate, guide, step. All buffers are made once;
-/// an evaluation allocates nothing.
+/// Runs groups of candidates through the denoiser: scale the input, evaluate, guide, step, hooks. All buffers are made once; an
+/// evaluation allocates nothing.
 /// </summary>
 internal sealed class DenoisingLoop : IDisposable, IPreviewSource
 {
     private readonly IScheduler _scheduler;
     private readonly ConditioningSchedule _conditioning;
-    private readonly GuidanceSettings _guidance;
-    private readonly IDenoiserBinding _binding;
-    private readonly IDenoiserBinding? _negativeBinding;
+    private readonly IGuidancePlan _guidance;
     private readonly bool _batched;
     private readonly LatentShape _shape;
-    private readonly float[] _guided;
+    private readonly float[] _output;
     private readonly float[] _before;
+    private readonly float[] _original;
     private readonly IRunObserver? _observer;
     private readonly Func<ReadOnlyMemory<float>, RgbImage> _decodePreview;
     private readonly CancellationToken _abort;
     private readonly CancellationTokenRegistration _registration;
+
+    // Batched guidance takes two rows a candidate; the other two one, and the negative side runs only in guided evaluations.
+    private readonly IDenoiserBinding? _pairs;
+    private readonly IDenoiserBinding? _positive;
+    private readonly IDenoiserBinding? _negative;
     private int _previewEvaluation = -1;
 
     /// <summary>Binds buffers for one plan.</summary>
@@ -39,7 +35,7 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         LatentShape shape,
         IScheduler scheduler,
         ConditioningSchedule conditioning,
-        GuidanceSettings guidance,
+        IGuidancePlan guidance,
         ExecutionPlan plan,
         IRunObserver? observer,
         Func<ReadOnlyMemory<float>, RgbImage> decodePreview,
@@ -52,13 +48,29 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         _observer = observer;
         _decodePreview = decodePreview;
         _abort = abort;
-        bool guided = guidance.IsActive;
-        _batched = guided && plan.BatchedGuidance;
+        _batched = guidance.IsActive && plan.BatchedGuidance;
         GroupSize = _batched ? Math.Max(1, plan.RowsPerRun / 2) : plan.RowsPerRun;
-        _binding = denoiser.Bind(shape, _batched ? 2 * GroupSize : GroupSize, conditioning.SequenceLength);
-        _negativeBinding = guided && !_batched ? denoiser.Bind(shape, GroupSize, conditioning.SequenceLength) : null;
-        _guided = new float[shape.Length];
+        _output = new float[shape.Length];
         _before = new float[shape.Length];
+        _original = new float[shape.Length];
+        bool isAlwaysGuided = true;
+        for (int evaluation = scheduler.FirstEvaluation; evaluation < scheduler.Evaluations; evaluation++)
+        {
+            isAlwaysGuided &= guidance.At(evaluation).IsActive;
+        }
+
+        try
+        {
+            _pairs = _batched ? denoiser.Bind(shape, 2 * GroupSize, conditioning.SequenceLength) : null;
+            _positive = !_batched || !isAlwaysGuided ? denoiser.Bind(shape, GroupSize, conditioning.SequenceLength) : null;
+            _negative = guidance.IsActive && !_batched ? denoiser.Bind(shape, GroupSize, conditioning.SequenceLength) : null;
+        }
+        catch
+        {
+            Unbind();
+            throw;
+        }
+
         _registration = abort.UnsafeRegister(static loop => ((DenoisingLoop)loop!).Terminate(), this);
     }
 
@@ -73,9 +85,9 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
     /// <param name="from">The first evaluation that is run.</param>
     /// <param name="until">The first evaluation that is not run.</param>
     /// <param name="shouldStop">Asked before each evaluation.</param>
-    /// <param name="atBoundary">Told at each boundary that the group has come to, with the next evaluation; null: nobody listens.</param>
+    /// <param name="atBoundary">Called at each boundary that the group has come to, with the next evaluation; null: not at all.</param>
     /// <returns>False if it stopped on the way.</returns>
-    public bool Run(ReadOnlySpan<Candidate> group, int from, int until, Func<bool> shouldStop, Action<int>? atBoundary = null)
+    public bool Run(ReadOnlySpan<Trajectory> group, int from, int until, Func<bool> shouldStop, Action<int>? atBoundary = null)
     {
         for (int evaluation = from; evaluation < until; evaluation++)
         {
@@ -90,14 +102,14 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
             int alive = 0;
             for (int row = 0; row < group.Length; row++)
             {
-                Candidate candidate = group[row];
-                if (candidate.Failure is not null)
+                Trajectory trajectory = group[row];
+                if (trajectory.Failure is not null)
                 {
                     continue;
                 }
 
-                Step(candidate, row, evaluation, keepOriginal);
-                alive += candidate.Failure is null ? 1 : 0;
+                Step(trajectory, row, evaluation, keepOriginal);
+                alive += trajectory.Failure is null ? 1 : 0;
             }
 
             if (alive == 0)
@@ -123,7 +135,7 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         }
 
         float[] original = new float[_shape.Length];
-        _scheduler.PredictOriginal(_guided, _before, _previewEvaluation, original);
+        _scheduler.PredictOriginal(_output, _before, _previewEvaluation, original);
         return _decodePreview(original);
     }
 
@@ -131,40 +143,54 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
     public void Dispose()
     {
         _registration.Dispose();
-        _binding.Dispose();
-        _negativeBinding?.Dispose();
+        Unbind();
     }
 
-    private void Evaluate(ReadOnlySpan<Candidate> group, int evaluation)
+    private void Unbind()
+    {
+        _pairs?.Dispose();
+        _positive?.Dispose();
+        _negative?.Dispose();
+    }
+
+    private void Evaluate(ReadOnlySpan<Trajectory> group, int evaluation)
     {
         ConditioningSchedule.Segment text = _conditioning.At(evaluation);
-        int stride = _batched ? 2 : 1;
+        bool isGuided = _guidance.At(evaluation).IsActive;
         for (int row = 0; row < GroupSize; row++)
         {
             // Idle rows repeat the last candidate: their output is not read.
-            Candidate candidate = group[Math.Min(row, group.Length - 1)];
-            if (_batched)
+            Trajectory trajectory = group[Math.Min(row, group.Length - 1)];
+            if (isGuided && _batched)
             {
-                WriteRow(_binding, 2 * row, candidate, evaluation, text.Negative!);
-                _binding.SetConditioning((2 * row) + 1, text.Positive);
-                _binding.Sample(2 * row).CopyTo(_binding.Sample((2 * row) + 1));
+                WriteRow(_pairs!, 2 * row, trajectory, evaluation, text.Negative!);
+                _pairs!.SetConditioning((2 * row) + 1, text.Positive);
+                _pairs.Sample(2 * row).CopyTo(_pairs.Sample((2 * row) + 1));
+                continue;
             }
-            else
+
+            WriteRow(_positive!, row, trajectory, evaluation, text.Positive);
+            if (isGuided)
             {
-                WriteRow(_binding, row * stride, candidate, evaluation, text.Positive);
-                if (_negativeBinding is { } negative)
-                {
-                    negative.SetConditioning(row, text.Negative!);
-                    _binding.Sample(row).CopyTo(negative.Sample(row));
-                }
+                _negative!.SetConditioning(row, text.Negative!);
+                _positive!.Sample(row).CopyTo(_negative.Sample(row));
             }
         }
 
         float timestep = _scheduler.Timesteps[evaluation];
         try
         {
-            _binding.Run(timestep);
-            _negativeBinding?.Run(timestep);
+            if (isGuided && _batched)
+            {
+                _pairs!.Run(timestep);
+                return;
+            }
+
+            _positive!.Run(timestep);
+            if (isGuided)
+            {
+                _negative!.Run(timestep);
+            }
         }
         catch (OperationCanceledException) when (_abort.IsCancellationRequested)
         {
@@ -172,71 +198,99 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         }
     }
 
-    private void WriteRow(IDenoiserBinding binding, int row, Candidate candidate, int evaluation, TextConditioning conditioning)
+    private void WriteRow(IDenoiserBinding binding, int row, Trajectory trajectory, int evaluation, TextConditioning conditioning)
     {
         binding.SetConditioning(row, conditioning);
         Span<float> input = binding.Sample(row);
-        _scheduler.ScaleModelInput(candidate.Sample, evaluation, input[.._shape.Length]);
-        candidate.Origin.ExtraChannels.CopyTo(input[_shape.Length..]);
+        _scheduler.ScaleModelInput(trajectory.Sample, evaluation, input[.._shape.Length]);
+        trajectory.Origin.ExtraChannels.CopyTo(input[_shape.Length..]);
     }
 
-    private void Step(Candidate candidate, int row, int evaluation, bool keepOriginal)
+    private void Step(Trajectory trajectory, int row, int evaluation, bool keepOriginal)
     {
-        ReadOnlySpan<float> output;
-        if (!_guidance.IsActive)
+        ReadOnlySpan<float> output = Output(row, evaluation);
+        bool isBoundary = _scheduler.IsBoundary(evaluation);
+        bool wantsOriginal = false;
+        foreach (IStepHookState hook in trajectory.Hooks)
         {
-            output = _binding.ModelOutput(row)[.._shape.Length];
-            if (_observer is not null)
-            {
-                output.CopyTo(_guided);
-            }
+            wantsOriginal |= hook.WantsOriginal(evaluation);
         }
-        else
-        {
-            ReadOnlySpan<float> positive = _batched ? _binding.ModelOutput((2 * row) + 1) : _binding.ModelOutput(row);
-            ReadOnlySpan<float> negative = _batched ? _binding.ModelOutput(2 * row) : _negativeBinding!.ModelOutput(row);
-            Guidance.Combine(negative[.._shape.Length], positive[.._shape.Length], _guidance.Scale, _guided);
-            if (_guidance.Rescale > 0)
-            {
-                Guidance.Rescale(_guided, positive[.._shape.Length], _guidance.Rescale);
-            }
 
-            output = _guided;
+        ReadOnlySpan<float> original = [];
+        if (isBoundary && (wantsOriginal || trajectory.Origin.WantsOriginal(evaluation)))
+        {
+            _scheduler.PredictOriginal(output, trajectory.Sample, evaluation, _original);
+            original = _original;
         }
 
         if (keepOriginal)
         {
-            candidate.Original = new float[_shape.Length];
-            _scheduler.PredictOriginal(output, candidate.Sample, evaluation, candidate.Original);
+            trajectory.Original = new float[_shape.Length];
+            _scheduler.PredictOriginal(output, trajectory.Sample, evaluation, trajectory.Original);
         }
 
         if (_observer is not null)
         {
-            candidate.Sample.CopyTo(_before, 0);
+            trajectory.Sample.CopyTo(_before, 0);
         }
 
-        _scheduler.Step(output, evaluation, candidate.Sample, candidate.State, candidate.Noise);
-        candidate.Origin.AfterStep(evaluation, candidate.Sample);
-        candidate.Evaluation = evaluation + 1;
-        candidate.EvaluationsDone++;
+        _scheduler.Step(output, evaluation, trajectory.Sample, trajectory.State, trajectory.Noise);
+        var step = new CompletedStep { Evaluation = evaluation, Original = original, Level = _scheduler.Levels[evaluation + 1], Sample = trajectory.Sample };
+        foreach (IStepHookState hook in trajectory.Hooks)
+        {
+            hook.AfterStep(step);
+        }
+
+        trajectory.Origin.AfterStep(step);
+        trajectory.Evaluation = evaluation + 1;
+        trajectory.EvaluationsDone++;
 
         // A sum is not finite as soon as one value is not; overflow of finite latents is as useless.
-        if (!float.IsFinite(TensorPrimitives.Sum<float>(candidate.Sample)))
+        if (!float.IsFinite(TensorPrimitives.Sum<float>(trajectory.Sample)))
         {
-            candidate.Failure = $"the latents are not finite after evaluation {evaluation + 1} of {_scheduler.Evaluations}";
+            trajectory.Failure = $"the latents are not finite after evaluation {evaluation + 1} of {_scheduler.Evaluations}";
         }
 
         if (_observer is not null)
         {
             _previewEvaluation = evaluation;
-            _observer.OnStep(new StepUpdate(candidate.Id, evaluation + 1, _scheduler.Evaluations, _scheduler.Timesteps[evaluation], candidate.Sample, this));
+            float timestep = _scheduler.Timesteps[evaluation];
+            _observer.OnStep(new StepUpdate(trajectory.Id, evaluation + 1, _scheduler.Evaluations, timestep, trajectory.Sample, this));
             _previewEvaluation = -1;
         }
     }
 
+    /// <summary>The model's output for a row, after guidance.</summary>
+    private ReadOnlySpan<float> Output(int row, int evaluation)
+    {
+        GuidanceSettings guidance = _guidance.At(evaluation);
+        if (!guidance.IsActive)
+        {
+            ReadOnlySpan<float> output = _positive!.ModelOutput(row)[.._shape.Length];
+            if (_observer is null)
+            {
+                return output;
+            }
+
+            output.CopyTo(_output);
+            return _output;
+        }
+
+        ReadOnlySpan<float> positive = (_batched ? _pairs!.ModelOutput((2 * row) + 1) : _positive!.ModelOutput(row))[.._shape.Length];
+        ReadOnlySpan<float> negative = (_batched ? _pairs!.ModelOutput(2 * row) : _negative!.ModelOutput(row))[.._shape.Length];
+        Guidance.Combine(negative, positive, guidance.Scale, _output);
+        if (guidance.Rescale > 0)
+        {
+            Guidance.Rescale(_output, positive, guidance.Rescale);
+        }
+
+        return _output;
+    }
+
     private void Terminate()
     {
-        _binding.Terminate();
-        _negativeBinding?.Terminate();
+        _pairs?.Terminate();
+        _positive?.Terminate();
+        _negative?.Terminate();
     }
 }

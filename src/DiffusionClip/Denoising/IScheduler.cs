@@ -30,8 +30,19 @@ public interface IScheduler
     /// <summary>Whether steps draw noise, so that forks of one candidate part.</summary>
     bool IsStochastic { get; }
 
-    /// <summary>Whether a candidate may be looked at, written down, forked or cut before this evaluation; true for 0 and for <see cref="Evaluations"/>.</summary>
+    /// <summary>
+    /// Whether a candidate may be decoded, written down, forked or cut before this evaluation; true for 0 and for
+    /// <see cref="Evaluations"/>.
+    /// </summary>
     bool IsBoundary(int evaluation);
+
+    /// <summary>
+    /// Where the step that an evaluation belongs to ends: the evaluation whose level the sample is brought to. One later, but two
+    /// later for the first of two evaluations of one step (Heun, DPM2).
+    /// </summary>
+    /// <param name="evaluation">0 to <see cref="Evaluations"/> - 1.</param>
+    /// <returns>1 to <see cref="Evaluations"/>.</returns>
+    int StepEnd(int evaluation);
 
     /// <summary>A fresh memory for one candidate. A fresh one may also be used from any boundary on.</summary>
     /// <param name="length">Values of a sample.</param>

@@ -5,14 +5,8 @@ namespace DiffusionClip.Denoising;
 /// <summary>Options of the solvers in lambda: the DPM family, DEIS, UniPC and SA-Solver. Their samples preserve variance, or are flows.</summary>
 internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
 {
-    /// <summary>Whether x0 is thresholded dynamically.</summary>
-    public bool Thresholding { get; init; }
-
-    /// <summary>Quantile of dynamic thresholding.</summary>
-    public double DynamicThresholdingRatio { get; init; } = 0.995;
-
-    /// <summary>Upper bound of the threshold.</summary>
-    public double SampleMaxValue { get; init; } = 1;
+    /// <summary>Dynamic thresholding of x0.</summary>
+    public ThresholdingOptions Threshold { get; init; } = new();
 
     /// <summary>Whether the last steps of short runs use lower orders.</summary>
     public bool LowerOrderFinal { get; init; } = true;
@@ -24,7 +18,7 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
     public double FlowShift { get; init; } = 1;
 
     /// <summary>What is done to x0 out of range.</summary>
-    protected OriginalSampleLimit Limit => new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, null);
+    protected OriginalSampleLimit Limit => OriginalSampleLimit.Of(Threshold, null);
 
     /// <summary>The shift of flow sigmas in this run.</summary>
     protected static double Shift(ScheduleRequest request, bool useDynamicShifting, double flowShift)

@@ -12,6 +12,12 @@ internal readonly record struct OriginalSampleLimit(double? ThresholdingRatio, d
     /// <summary>Leaves x0 alone.</summary>
     public static OriginalSampleLimit None => default;
 
+    /// <summary>The limit that options ask for; a scheduler without one of the two kinds gives null.</summary>
+    public static OriginalSampleLimit Of(ThresholdingOptions? threshold, ClippingOptions? clip) => new(
+        threshold is { Thresholding: true } ? threshold.DynamicThresholdingRatio : null,
+        threshold?.SampleMaxValue ?? 1,
+        clip is { ClipSample: true } ? clip.ClipSampleRange : null);
+
     /// <summary>Whether there is anything to do.</summary>
     public bool IsActive => ThresholdingRatio is not null || ClipRange is not null;
 

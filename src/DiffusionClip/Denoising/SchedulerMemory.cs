@@ -1,4 +1,4 @@
-using DiffusionClip.Selection.Snapshots;
+using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising;
 

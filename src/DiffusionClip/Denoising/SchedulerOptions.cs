@@ -2,51 +2,85 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace DiffusionClip.Denoising;
+
+/// <summary>Options that several configurations hold as one property; the file has them beside all others.</summary>
+internal abstract record OptionGroup;
+
+/// <summary>One option: a property of a configuration or of one of its groups.</summary>
+/// <param name="group">The property that holds the group; null: the configuration's own.</param>
+/// <param name="property">The property.</param>
+internal readonly struct SchedulerOption(PropertyInfo? group, PropertyInfo property)
+{
+    /// <summary>Type of its value.</summary>
+    public Type Type => property.PropertyType;
+
+    /// <summary>Its value.</summary>
+    public object? Get(SchedulerConfig config) => property.GetValue(Owner(config));
+
+    /// <summary>Sets its value; only before the configuration is handed out.</summary>
+    public void Set(SchedulerConfig config, object? value) => property.SetValue(Owner(config), value);
+
+    private object Owner(SchedulerConfig config) => group is null ? config : group.GetValue(config)!;
+}
 
 /// <summary>Binds JSON values to the properties of a <see cref="SchedulerConfig"/> by their snake_case names.</summary>
 internal static class SchedulerOptions
 {
-    private static readonly ConcurrentDictionary<Type, SortedDictionary<string, PropertyInfo>> _properties = new();
+    private static readonly ConcurrentDictionary<Type, SortedDictionary<string, SchedulerOption>> _options = new();
 
     /// <summary>The options that a configuration has, by their JSON names, in ordinal order.</summary>
-    public static IReadOnlyDictionary<string, PropertyInfo> Of(Type config) => _properties.GetOrAdd(config, static type =>
+    public static IReadOnlyDictionary<string, SchedulerOption> Of(Type config) => _options.GetOrAdd(config, static type =>
     {
-        var options = new SortedDictionary<string, PropertyInfo>(StringComparer.Ordinal);
+        var options = new SortedDictionary<string, SchedulerOption>(StringComparer.Ordinal);
         string[] without = type.GetCustomAttribute<WithoutOptionsAttribute>()?.Names ?? [];
-        foreach (PropertyInfo property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(p => p.SetMethod is not null && !without.Contains(p.Name)))
+        foreach (PropertyInfo property in Settable(type).Where(property => !without.Contains(property.Name)))
         {
-            options.Add(JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name), property);
+            if (property.PropertyType.IsSubclassOf(typeof(OptionGroup)))
+            {
+                foreach (PropertyInfo member in Settable(property.PropertyType))
+                {
+                    options.Add(NameOf(member), new SchedulerOption(property, member));
+                }
+            }
+            else
+            {
+                options.Add(NameOf(property), new SchedulerOption(null, property));
+            }
         }
 
         return options;
+
+        static IEnumerable<PropertyInfo> Settable(Type type) =>
+            type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.SetMethod is not null);
+
+        static string NameOf(PropertyInfo property) => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
     });
 
     /// <summary>Sets one option; null leaves what is not optional at its default.</summary>
     /// <exception cref="InvalidRequestException">The value does not fit.</exception>
     public static void Set(SchedulerConfig config, string name, JsonElement value)
     {
-        PropertyInfo property = Of(config.GetType())[name];
-        Type? optional = Nullable.GetUnderlyingType(property.PropertyType);
+        SchedulerOption option = Of(config.GetType())[name];
+        Type? optional = Nullable.GetUnderlyingType(option.Type);
         if (value.ValueKind == JsonValueKind.Null)
         {
-            if (optional is not null || !property.PropertyType.IsValueType)
+            if (optional is not null || !option.Type.IsValueType)
             {
-                property.SetValue(config, null);
+                option.Set(config, null);
             }
 
             return;
         }
 
-        property.SetValue(config, Convert(name, value, optional ?? property.PropertyType));
+        option.Set(config, Convert(name, value, optional ?? option.Type));
     }
 
     /// <summary>The value of an option as JSON writes it.</summary>
     public static object? Get(SchedulerConfig config, string name)
     {
-        object? value = Of(config.GetType())[name].GetValue(config);
+        object? value = Of(config.GetType())[name].Get(config);
         return value is Enum e ? OptionNames.Of(e) : value;
     }
 
@@ -71,7 +105,9 @@ internal static class SchedulerOptions
         if (type == typeof(int))
         {
             double number = Number(name, value);
-            return number == Math.Floor(number) && Math.Abs(number) <= int.MaxValue ? (int)number : throw Invalid(name, value, "a whole number is needed");
+            return number == Math.Floor(number) && Math.Abs(number) <= int.MaxValue
+                ? (int)number
+                : throw Invalid(name, value, "a whole number is needed");
         }
 
         if (type == typeof(double))
@@ -98,61 +134,13 @@ internal static class SchedulerOptions
     private static double Number(string name, JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Number => value.GetDouble(),
-        JsonValueKind.String when double.TryParse(value.GetString(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) => number,
+        JsonValueKind.String when Parse(value.GetString()) is { } number => number,
         _ => throw Invalid(name, value, "a number is needed"),
     };
 
+    private static double? Parse(string? text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) ? number : null;
+
     private static InvalidRequestException Invalid(string name, JsonElement value, string remedy) =>
         new(name, value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText(), remedy);
-}
-
-/// <summary>Names of enum values as scheduler files write them.</summary>
-internal static class OptionNames
-{
-    private static readonly ConcurrentDictionary<Type, (string Name, object Value)[]> _names = new();
-
-    public static string Of(Enum value) => Names(value.GetType()).First(n => n.Value.Equals(value)).Name;
-
-    public static object Parse(Type type, string option, JsonElement value)
-    {
-        (string Name, object Value)[] names = Names(type);
-        string? given = value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText();
-        foreach ((string name, object known) in names)
-        {
-            if (string.Equals(name, given, StringComparison.Ordinal))
-            {
-                return known;
-            }
-        }
-
-        throw new InvalidRequestException(option, given, $"known are {string.Join(", ", names.Select(n => n.Name))}");
-    }
-
-    private static (string Name, object Value)[] Names(Type type) => _names.GetOrAdd(type, static t =>
-        [.. t.GetFields(BindingFlags.Public | BindingFlags.Static).SelectMany(f => Aliases(f).Select(name => (name, f.GetValue(null)!)))]);
-
-    private static IEnumerable<string> Aliases(FieldInfo field)
-    {
-        yield return field.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()?.Name ?? JsonNamingPolicy.SnakeCaseLower.ConvertName(field.Name);
-        foreach (OptionAliasAttribute alias in field.GetCustomAttributes<OptionAliasAttribute>())
-        {
-            yield return alias.Name;
-        }
-    }
-}
-
-/// <summary>A further name that a value is read by.</summary>
-[AttributeUsage(AttributeTargets.Field, AllowMultiple = true)]
-internal sealed class OptionAliasAttribute(string name) : Attribute
-{
-    /// <summary>The name.</summary>
-    public string Name { get; } = name;
-}
-
-/// <summary>Properties of a base that this configuration does not offer as options.</summary>
-[AttributeUsage(AttributeTargets.Class)]
-internal sealed class WithoutOptionsAttribute(params string[] names) : Attribute
-{
-    /// <summary>The properties.</summary>
-    public string[] Names { get; } = names;
 }

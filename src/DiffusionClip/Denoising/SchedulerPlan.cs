@@ -83,6 +83,13 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
     }
 
     /// <inheritdoc/>
+    public virtual int StepEnd(int evaluation)
+    {
+        CheckEvaluation(evaluation);
+        return evaluation + 1;
+    }
+
+    /// <inheritdoc/>
     public SchedulerState CreateState(int length) =>
         new SchedulerMemory(length, Layout.History, Layout.Kept, Layout.IsStochastic, Layout.Scratch + (Layout.Limit.IsActive ? 2 : 0));
 

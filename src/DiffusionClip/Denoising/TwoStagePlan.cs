@@ -6,6 +6,10 @@ internal abstract class TwoStagePlan(PlanLayout layout) : SigmaPlan(layout)
     /// <inheritdoc/>
     public override bool IsBoundary(int evaluation) => base.IsBoundary(evaluation) && (evaluation % 2 == 0 || evaluation == Evaluations);
 
+    /// <inheritdoc/>
+    public override int StepEnd(int evaluation) =>
+        IsFirstStage(evaluation) ? Math.Min(base.StepEnd(evaluation) + 1, Evaluations) : base.StepEnd(evaluation);
+
     /// <summary>The first evaluation of a step.</summary>
     protected static bool IsFirstStage(int evaluation) => evaluation % 2 == 0;
 

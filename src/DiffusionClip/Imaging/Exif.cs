@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using DiffusionClip.Imaging.Jpeg;
+using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Imaging;
 
@@ -17,7 +19,10 @@ public static class Exif
 
     private static ReadOnlySpan<byte> JpegXmpPrefix => "http://ns.adobe.com/xap/1.0/\0"u8;
 
-    /// <summary>How the stored picture is to be turned: EXIF orientation 1 (as it is) to 8; where EXIF says nothing, what XMP says, as Pillow reads it.</summary>
+    /// <summary>
+    /// How the stored picture is to be turned: EXIF orientation 1 (as it is) to 8; where EXIF says nothing, what XMP says, as Pillow reads
+    /// it.
+    /// </summary>
     /// <param name="file">The whole file.</param>
     /// <returns>1 to 8; 1 if the file says nothing.</returns>
     public static int ReadOrientation(ReadOnlySpan<byte> file)
@@ -60,7 +65,7 @@ public static class Exif
     {
         ImageFileFormat.Jpeg => JpegSegment(file, JpegPrefix),
         ImageFileFormat.WebP => WithoutPrefix(WebPChunk(file, "EXIF"u8)),
-        ImageFileFormat.Png => WithoutPrefix(PngChunk(file, "eXIf"u8, default)),
+        ImageFileFormat.Png => WithoutPrefix(PngContent(file, PngChunk.Exif, default)),
         _ => default,
     });
 
@@ -70,7 +75,7 @@ public static class Exif
         ImageFileFormat.WebP => WebPChunk(file, "XMP "u8),
 
         // An uncompressed iTXt: keyword, zero, no compression, method.
-        ImageFileFormat.Png => PngChunk(file, "iTXt"u8, "XML:com.adobe.xmp\0\0\0"u8),
+        ImageFileFormat.Png => PngContent(file, PngChunk.InternationalText, "XML:com.adobe.xmp\0\0\0"u8),
         _ => default,
     };
 
@@ -94,28 +99,13 @@ public static class Exif
 
     private static ReadOnlySpan<byte> JpegSegment(ReadOnlySpan<byte> file, ReadOnlySpan<byte> prefix)
     {
-        for (int at = 2; at + 4 <= file.Length && file[at] == 0xFF;)
+        JpegSegments segments = new(file);
+        while (segments.MoveNext() && segments.Marker != JpegSegments.StartOfScan)
         {
-            byte marker = file[at + 1];
-            if (marker is 0xFF or 0x01 or (>= 0xD0 and <= 0xD8))
+            if (segments.Marker == JpegSegments.App1 && segments.Content.StartsWith(prefix))
             {
-                at += marker == 0xFF ? 1 : 2;
-                continue;
+                return segments.Content[prefix.Length..];
             }
-
-            int length = BinaryPrimitives.ReadUInt16BigEndian(file[(at + 2)..]);
-            if (marker is 0xD9 or 0xDA || length < 2 || length > file.Length - at - 2)
-            {
-                break;
-            }
-
-            ReadOnlySpan<byte> segment = file.Slice(at + 4, length - 2);
-            if (marker == 0xE1 && segment.StartsWith(prefix))
-            {
-                return segment[prefix.Length..];
-            }
-
-            at += 2 + length;
         }
 
         return default;
@@ -144,25 +134,15 @@ public static class Exif
         return default;
     }
 
-    private static ReadOnlySpan<byte> PngChunk(ReadOnlySpan<byte> file, ReadOnlySpan<byte> type, ReadOnlySpan<byte> prefix)
+    private static ReadOnlySpan<byte> PngContent(ReadOnlySpan<byte> file, uint type, ReadOnlySpan<byte> prefix)
     {
-        long at = 8;
-        while (at + 12 <= file.Length)
+        PngChunks<PngMemory> chunks = new(new PngMemory(file));
+        while (chunks.MoveNext())
         {
-            ReadOnlySpan<byte> chunk = file[(int)at..];
-            uint length = BinaryPrimitives.ReadUInt32BigEndian(chunk);
-            if (length > chunk.Length - 12)
+            if (chunks.Type == type && chunks.TryTakeWhole(out ReadOnlySpan<byte> content, out _) && content.StartsWith(prefix))
             {
-                break;
+                return content[prefix.Length..];
             }
-
-            ReadOnlySpan<byte> data = chunk.Slice(8, (int)length);
-            if (chunk[4..].StartsWith(type) && data.StartsWith(prefix))
-            {
-                return data[prefix.Length..];
-            }
-
-            at += 12L + length;
         }
 
         return default;
@@ -235,8 +215,12 @@ public static class Exif
             return start + entry.Count <= _block.Length ? _block.Slice((int)start, (int)entry.Count) : default;
         }
 
-        private ushort UInt16(int at) => BigEndian ? BinaryPrimitives.ReadUInt16BigEndian(_block[at..]) : BinaryPrimitives.ReadUInt16LittleEndian(_block[at..]);
+        private ushort UInt16(int at) => BigEndian
+            ? BinaryPrimitives.ReadUInt16BigEndian(_block[at..])
+            : BinaryPrimitives.ReadUInt16LittleEndian(_block[at..]);
 
-        private uint UInt32(int at) => BigEndian ? BinaryPrimitives.ReadUInt32BigEndian(_block[at..]) : BinaryPrimitives.ReadUInt32LittleEndian(_block[at..]);
+        private uint UInt32(int at) => BigEndian
+            ? BinaryPrimitives.ReadUInt32BigEndian(_block[at..])
+            : BinaryPrimitives.ReadUInt32LittleEndian(_block[at..]);
     }
 }

@@ -3,11 +3,15 @@ namespace DiffusionClip.Imaging;
 /// <summary>Decodes and encodes pictures.</summary>
 public interface IImageCodec
 {
-    /// <summary>Decodes PNG, JPEG, WebP, GIF or BMP to upright RGB as Pillow's <c>convert("RGB")</c> after <c>exif_transpose</c> does.</summary>
+    /// <summary>
+    /// Decodes PNG, JPEG, WebP, GIF or BMP to upright RGB as Pillow's <c>convert("RGB")</c> after <c>exif_transpose</c> does.
+    /// </summary>
     /// <param name="file">The whole file.</param>
     /// <param name="limits">What is refused before pixels are allocated.</param>
+    /// <param name="cancellationToken">Ends it between two rows where the rows are read here, else between two stages.</param>
     /// <exception cref="ImageFormatException">Not a picture, damaged, or beyond the limits.</exception>
-    RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits);
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default);
 
     /// <summary>Encodes losslessly as PNG: 8-bit RGB, no metadata.</summary>
     byte[] EncodePng(RgbImage image);
@@ -22,11 +26,19 @@ public interface IImageCodec
     /// <param name="quality">1 to 99, lossy; 100 is lossless, as in Skia's own shorthand.</param>
     byte[] EncodeWebp(RgbImage image, int quality);
 
-    /// <summary>How opaque a picture's pixels are, upright, rows from the top: 0 to 255 each; null where it has no alpha or all of it is 255.</summary>
+    /// <summary>
+    /// How opaque a picture's pixels are, upright, rows from the top: 0 to 255 each, as Pillow's <c>convert("RGBA")</c> has them; null where
+    /// it has no alpha or all of it is 255.
+    /// </summary>
     /// <param name="file">The whole file.</param>
     /// <param name="limits">What is refused before pixels are allocated.</param>
-    /// <exception cref="ImageFormatException">Not a picture, damaged, or beyond the limits.</exception>
-    AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits);
+    /// <param name="cancellationToken">Ends it, as in <see cref="Decode"/>.</param>
+    /// <exception cref="ImageFormatException">
+    /// Not a picture, beyond the limits, or damaged; damage is looked for as <see cref="Decode"/> does, but not in the pixels of a file whose
+    /// header says that it has no alpha.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default);
 }
 
 /// <summary>How opaque a picture's pixels are.</summary>

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
+using DiffusionClip.Imaging.Jpeg;
+using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Imaging;
 
@@ -64,7 +66,8 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
         // 2^31 bytes of RGB is what one array holds, whatever the limit says.
         if (width * height > Math.Min(limits.MaxPixels, (Array.MaxLength - 64L) / 4))
         {
-            throw new ImageFormatException($"the {Name(format)} has {width}x{height} = {width * height} pixels, more than the {limits.MaxPixels} allowed; scale it down first");
+            throw new ImageFormatException(
+                $"the {Name(format)} has {width}x{height} = {width * height} pixels, more than the {limits.MaxPixels} allowed; scale it down first");
         }
 
         return new ImageHeader(format, (int)width, (int)height);
@@ -73,14 +76,12 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
     /// <summary>The format by the file's first bytes, or null where it is none of those read here.</summary>
     /// <param name="file">The file or its beginning.</param>
     public static ImageFileFormat? FormatOf(ReadOnlySpan<byte> file) =>
-        IsPng(file) ? ImageFileFormat.Png
+        file.StartsWith(PngChunk.Signature) ? ImageFileFormat.Png
         : file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? ImageFileFormat.Jpeg
         : file.Length >= 12 && file.StartsWith("RIFF"u8) && file[8..12].SequenceEqual("WEBP"u8) ? ImageFileFormat.WebP
         : file.StartsWith("GIF87a"u8) || file.StartsWith("GIF89a"u8) ? ImageFileFormat.Gif
         : file.Length >= 26 && file.StartsWith("BM"u8) && BinaryPrimitives.ReadUInt32LittleEndian(file[14..]) is 12 or (>= 16 and <= 124) ? ImageFileFormat.Bmp
         : null;
-
-    private static bool IsPng(ReadOnlySpan<byte> file) => file.StartsWith((ReadOnlySpan<byte>)[0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]);
 
     /// <summary>The format's usual name.</summary>
     internal static string Name(ImageFileFormat format) => format switch
@@ -108,52 +109,34 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
 
     private static (long Width, long Height) JpegSize(ReadOnlySpan<byte> file)
     {
-        int at = 2;
-        while (at + 4 <= file.Length)
+        JpegSegments segments = new(file);
+        while (segments.MoveNext() && segments.Marker != JpegSegments.StartOfScan)
         {
-            if (file[at] != 0xFF)
+            if (!segments.IsFrame)
             {
-                throw new ImageFormatException("damaged JPEG: a marker is missing in the header");
-            }
-
-            byte marker = file[at + 1];
-            if (marker == 0xFF)
-            {
-                at++;
                 continue;
             }
 
-            if (marker is 0x01 or (>= 0xD0 and <= 0xD7))
+            ReadOnlySpan<byte> frame = segments.Content;
+            if (frame.Length < 6)
             {
-                at += 2;
-                continue;
+                throw Truncated("JPEG");
             }
 
-            if (marker is 0xD8 or 0xD9 or 0xDA or 0x00)
+            if (frame[0] != 8)
             {
-                throw new ImageFormatException("damaged JPEG: no frame header before the pixels");
+                throw new ImageFormatException($"a JPEG with {frame[0]} bits per sample is not supported; convert it to 8 bits");
             }
 
-            int length = BinaryPrimitives.ReadUInt16BigEndian(file[(at + 2)..]);
-            if (marker is >= 0xC0 and <= 0xCF and not (0xC4 or 0xC8 or 0xCC))
-            {
-                if (at + 10 > file.Length)
-                {
-                    break;
-                }
-
-                if (file[at + 4] != 8)
-                {
-                    throw new ImageFormatException($"a JPEG with {file[at + 4]} bits per sample is not supported; convert it to 8 bits");
-                }
-
-                return (BinaryPrimitives.ReadUInt16BigEndian(file[(at + 7)..]), BinaryPrimitives.ReadUInt16BigEndian(file[(at + 5)..]));
-            }
-
-            at += 2 + length;
+            return (BinaryPrimitives.ReadUInt16BigEndian(frame[3..]), BinaryPrimitives.ReadUInt16BigEndian(frame[1..]));
         }
 
-        throw Truncated("JPEG");
+        throw segments.End switch
+        {
+            JpegEnd.Cut => Truncated("JPEG"),
+            JpegEnd.NoMarker => new ImageFormatException("damaged JPEG: a marker is missing in the header"),
+            _ => new ImageFormatException("damaged JPEG: no frame header before the pixels"),
+        };
     }
 
     private static (long Width, long Height) WebPSize(ReadOnlySpan<byte> file)

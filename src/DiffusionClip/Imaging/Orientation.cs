@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace DiffusionClip.Imaging;
 
 /// <summary>Turns pictures upright by the eight orientations of EXIF (tag 0x0112), as Pillow's <c>exif_transpose</c> does.</summary>
@@ -7,7 +9,10 @@ public static class Orientation
 
     /// <summary>Makes a stored picture upright.</summary>
     /// <param name="image">The picture as stored.</param>
-    /// <param name="orientation">1 as it is; 2 mirrored; 3 turned by 180°; 4 flipped; 5 transposed; 6 to be turned 90° clockwise; 7 transposed over the other diagonal; 8 to be turned 90° anticlockwise. Anything else counts as 1.</param>
+    /// <param name="orientation">
+    /// 1 as it is; 2 mirrored; 3 turned by 180°; 4 flipped; 5 transposed; 6 to be turned 90° clockwise; 7 transposed over the other
+    /// diagonal; 8 to be turned 90° anticlockwise. Anything else counts as 1.
+    /// </param>
     /// <returns>The upright picture; the same object for 1.</returns>
     public static RgbImage Apply(RgbImage image, int orientation)
     {
@@ -17,10 +22,34 @@ public static class Orientation
             return image;
         }
 
+        byte[] pixels = new byte[image.Pixels.Length];
+        ReadOnlySpan<Rgb> stored = MemoryMarshal.Cast<byte, Rgb>(image.Pixels.Span);
+        (int width, int height) = Turn(stored, image.Width, image.Height, orientation, MemoryMarshal.Cast<byte, Rgb>(pixels.AsSpan()));
+        return new RgbImage(width, height, pixels);
+    }
+
+    /// <summary>Makes a stored alpha channel upright.</summary>
+    /// <param name="alpha">The channel as stored.</param>
+    /// <param name="orientation">1 to 8, as for a picture; anything else counts as 1.</param>
+    /// <returns>The upright channel; the same object for 1.</returns>
+    internal static AlphaChannel Apply(AlphaChannel alpha, int orientation)
+    {
+        if (orientation is < 2 or > 8)
+        {
+            return alpha;
+        }
+
+        byte[] values = new byte[alpha.Values.Length];
+        (int width, int height) = Turn(alpha.Values.Span, alpha.Width, alpha.Height, orientation, values);
+        return new AlphaChannel(width, height, values);
+    }
+
+    private static (int Width, int Height) Turn<TPixel>(
+        ReadOnlySpan<TPixel> source, int sourceWidth, int sourceHeight, int orientation, Span<TPixel> upright)
+        where TPixel : unmanaged
+    {
         bool turned = orientation >= 5;
-        (int width, int height) = turned ? (image.Height, image.Width) : (image.Width, image.Height);
-        byte[] pixels = new byte[3 * width * height];
-        ReadOnlySpan<byte> source = image.Pixels.Span;
+        (int width, int height) = turned ? (sourceHeight, sourceWidth) : (sourceWidth, sourceHeight);
         bool mirror = orientation is 2 or 3 or 7 or 8;
         bool flip = orientation is 3 or 4 or 6 or 7;
 
@@ -34,17 +63,16 @@ public static class Orientation
                     for (int x = left; x < Math.Min(left + Tile, width); x++)
                     {
                         (int column, int row) = turned ? (y, x) : (x, y);
-                        column = mirror ? image.Width - 1 - column : column;
-                        row = flip ? image.Height - 1 - row : row;
-                        int from = 3 * ((row * image.Width) + column), to = 3 * ((y * width) + x);
-                        pixels[to] = source[from];
-                        pixels[to + 1] = source[from + 1];
-                        pixels[to + 2] = source[from + 2];
+                        column = mirror ? sourceWidth - 1 - column : column;
+                        row = flip ? sourceHeight - 1 - row : row;
+                        upright[(y * width) + x] = source[(row * sourceWidth) + column];
                     }
                 }
             }
         }
 
-        return new RgbImage(width, height, pixels);
+        return (width, height);
     }
+
+    private readonly record struct Rgb(byte Red, byte Green, byte Blue);
 }

@@ -1,45 +1,48 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace DiffusionClip.Imaging;
 
 /// <summary>
-/// Working memory for the bytes of a picture, not cleared. Small ones are rented from the shared pool. Large ones are the native heap's and
-/// are given back at once: the pool would round them up to a power of two and keep one for each thread that ever held one.
+/// Working memory for the values of a picture, not cleared. Small ones are rented from the shared pool. Large ones are the native heap's
+/// and are given back at once: the pool would round them up to a power of two and keep one for each thread that ever held one.
 /// </summary>
-internal sealed unsafe class PixelBuffer : IDisposable
+/// <typeparam name="T">Type of a value.</typeparam>
+internal sealed unsafe class PixelBuffer<T> : IDisposable
+    where T : unmanaged
 {
-    /// <summary>The longest that is rented: 1024 × 1024 pixels of 4 bytes.</summary>
+    /// <summary>The most bytes that are rented: 1024 × 1024 pixels of 4 bytes.</summary>
     internal const int MostRented = 1 << 22;
 
-    private byte[]? _rented;
+    private T[]? _rented;
     private void* _native;
 
     /// <summary>Takes memory.</summary>
-    /// <param name="length">Bytes.</param>
+    /// <param name="length">Values.</param>
     public PixelBuffer(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
-        if (length <= MostRented)
+        if ((long)length * Unsafe.SizeOf<T>() <= MostRented)
         {
-            _rented = ArrayPool<byte>.Shared.Rent(length);
+            _rented = ArrayPool<T>.Shared.Rent(length);
         }
         else
         {
-            _native = NativeMemory.Alloc((nuint)length);
+            _native = NativeMemory.Alloc((nuint)length, (nuint)Unsafe.SizeOf<T>());
         }
     }
 
-    /// <summary>Bytes that were asked for.</summary>
+    /// <summary>Values that were asked for.</summary>
     public int Length { get; }
 
     /// <summary>The memory; not to be used after <see cref="Dispose"/>.</summary>
     /// <exception cref="ObjectDisposedException">It was given back.</exception>
-    public Span<byte> Span =>
+    public Span<T> Span =>
         _rented is not null ? _rented.AsSpan(0, Length)
-        : _native is not null ? new Span<byte>(_native, Length)
-        : throw new ObjectDisposedException(nameof(PixelBuffer));
+        : _native is not null ? new Span<T>(_native, Length)
+        : throw new ObjectDisposedException(nameof(PixelBuffer<T>));
 
     /// <summary>Gives the memory back.</summary>
     public void Dispose()
@@ -47,7 +50,7 @@ internal sealed unsafe class PixelBuffer : IDisposable
         if (_rented is { } rented)
         {
             _rented = null;
-            ArrayPool<byte>.Shared.Return(rented);
+            ArrayPool<T>.Shared.Return(rented);
         }
 
         NativeMemory.Free(_native);

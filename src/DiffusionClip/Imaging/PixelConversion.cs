@@ -76,10 +76,10 @@ public static class PixelConversion
     public static void ToSample(RgbImage image, Span<float> sample)
     {
         ArgumentNullException.ThrowIfNull(image);
-        int plane = image.Width * image.Height;
-        if (sample.Length != 3 * plane)
+        int plane = checked(image.Width * image.Height);
+        if (sample.Length != 3L * plane)
         {
-            throw new ArgumentException($"A {image.Width}x{image.Height} picture has {3 * plane} values, not {sample.Length}.", nameof(sample));
+            throw new ArgumentException($"A {image.Width}x{image.Height} picture has {3L * plane} values, not {sample.Length}.", nameof(sample));
         }
 
         ReadOnlySpan<byte> pixels = image.Pixels.Span;
@@ -111,14 +111,6 @@ public static class PixelConversion
         }
 
         return DecodedPixels.Black;
-    }
-
-    /// <summary>Whether every pixel of a picture is black.</summary>
-    /// <param name="image">The picture.</param>
-    public static bool IsBlack(RgbImage image)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        return !image.Pixels.Span.ContainsAnyExcept((byte)0);
     }
 
     // Halving and clipping are exact or rounded as float32 does it; 255 times a value of 0..1 is rounded half to even, as numpy's round.

@@ -36,15 +36,23 @@ internal static class JsonFile
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(QuoteNonFinite(content));
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? document.RootElement.Clone()
-                : throw new ModelFolderException(path, $"a JSON {document.RootElement.ValueKind.ToString().ToLowerInvariant()}, not an object");
+            JsonElement root = Parse(content);
+            return root.ValueKind == JsonValueKind.Object
+                ? root
+                : throw new ModelFolderException(path, $"a JSON {root.ValueKind.ToString().ToLowerInvariant()}, not an object");
         }
         catch (JsonException exception)
         {
             throw new ModelFolderException(path, $"broken JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}", exception);
         }
+    }
+
+    /// <summary>Parses JSON; bare <c>Infinity</c>, <c>-Infinity</c> and <c>NaN</c> become text.</summary>
+    /// <exception cref="JsonException">It is not JSON even so.</exception>
+    public static JsonElement Parse(ReadOnlySpan<byte> utf8)
+    {
+        using JsonDocument document = JsonDocument.Parse(QuoteNonFinite(utf8.StartsWith("\uFEFF"u8) ? utf8[3..] : utf8));
+        return document.RootElement.Clone();
     }
 
     /// <summary>Parses a file if it is there.</summary>

@@ -36,11 +36,13 @@ internal sealed class EncodedPicture
     /// <param name="folder">The encoder's part of the folder.</param>
     /// <param name="keep">By pixel, whether it stays; the others become mid-grey. Empty: all stay.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
-    public static EncodedPicture Encode(RgbImage image, ILatentEncoder encoder, AutoencoderFolder folder, ReadOnlySpan<bool> keep, CancellationToken cancellationToken)
+    public static EncodedPicture Encode(
+        RgbImage image, ILatentEncoder encoder, AutoencoderFolder folder, ReadOnlySpan<bool> keep, CancellationToken cancellationToken)
     {
-        float[] pixels = new float[3 * image.Width * image.Height];
+        int plane = checked(image.Width * image.Height);
+        using PixelBuffer<float> buffer = new(checked(3 * plane));
+        Span<float> pixels = buffer.Span;
         PixelConversion.ToSample(image, pixels);
-        int plane = image.Width * image.Height;
         for (int i = 0; i < keep.Length; i++)
         {
             if (!keep[i])

@@ -27,9 +27,12 @@ internal sealed class ImageOrigin(EncodedPicture picture) : ILatentOrigin, IOrig
     public IOriginState Read(BinaryReader reader, IScheduler scheduler, int length) => this;
 
     /// <inheritdoc/>
-    public void AfterStep(int evaluation, Span<float> sample)
+    public void AfterStep(in CompletedStep step)
     {
     }
+
+    /// <inheritdoc/>
+    public IStepHookState Fork() => this;
 
     /// <inheritdoc/>
     public void Write(BinaryWriter writer)

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Numerics.Tensors;
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
-using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Origins;
 
@@ -62,9 +61,11 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
 
         public ReadOnlySpan<float> ExtraChannels => _extraChannels;
 
-        public void AfterStep(int evaluation, Span<float> sample)
+        public void AfterStep(in CompletedStep step)
         {
         }
+
+        public IStepHookState Fork() => this;
 
         public void Write(BinaryWriter writer) => writer.WriteSingles(_extraChannels.AsSpan(_maskLength));
     }
@@ -74,8 +75,12 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
     {
         public ReadOnlySpan<float> ExtraChannels => [];
 
-        public void AfterStep(int evaluation, Span<float> sample)
+        public IStepHookState Fork() => this;
+
+        public void AfterStep(in CompletedStep step)
         {
+            int evaluation = step.Evaluation;
+            Span<float> sample = step.Sample;
             float[] rented = ArrayPool<float>.Shared.Rent(sample.Length);
             Span<float> kept = rented.AsSpan(0, sample.Length);
             if (evaluation + 1 == scheduler.Evaluations)
@@ -85,8 +90,7 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
             else
             {
                 // Between the two stages of a step the reference noises to the level of the step's end.
-                int level = scheduler is TwoStagePlan && !scheduler.IsBoundary(evaluation + 1) ? evaluation + 2 : evaluation + 1;
-                scheduler.AddNoise(clean, noise, level, kept);
+                scheduler.AddNoise(clean, noise, scheduler.StepEnd(evaluation), kept);
             }
 
             for (int start = 0; start < sample.Length; start += mask.Length)

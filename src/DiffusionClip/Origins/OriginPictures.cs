@@ -1,3 +1,4 @@
+using DiffusionClip.Denoising;
 using DiffusionClip.Imaging.Resampling;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;

@@ -27,9 +27,12 @@ public sealed class TextOrigin : ILatentOrigin, IOriginState
     public IOriginState Read(BinaryReader reader, IScheduler scheduler, int length) => this;
 
     /// <inheritdoc/>
-    public void AfterStep(int evaluation, Span<float> sample)
+    public void AfterStep(in CompletedStep step)
     {
     }
+
+    /// <inheritdoc/>
+    public IStepHookState Fork() => this;
 
     /// <inheritdoc/>
     public void Write(BinaryWriter writer)

@@ -32,7 +32,7 @@ public static class ContactSheet
     private static readonly Rgb Alarm = new(176, 36, 36);
     private static readonly Rgb Empty = new(234, 234, 236);
 
-    /// <summary>Composes the sheet of a run.</summary>
+    /// <summary>Composes the sheet of a run; model, settings and scorer stand under the prompt.</summary>
     /// <param name="ranked">The run.</param>
     /// <param name="text">Draws the text.</param>
     public static RgbImage Compose(RankedImages ranked, ITextRasterizer text)
@@ -41,7 +41,7 @@ public static class ContactSheet
         Dictionary<int, RgbImage> images = ranked.Images.ToDictionary(image => image.Candidate.Index, image => image.Image);
         return Compose(
             ranked.Report.Request.Prompt.Text,
-            subtitle: null,
+            Subtitle(ranked.Report),
             [.. ranked.Report.Candidates.Select(candidate => new ContactSheetCell(candidate, images.GetValueOrDefault(candidate.Index)))],
             text);
     }
@@ -98,6 +98,17 @@ public static class ContactSheet
         return canvas.ToImage();
     }
 
+    private static string Subtitle(RunReport report)
+    {
+        SamplingRequest sampling = report.Request.Sampling;
+        string settings = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{report.Request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}");
+        string[] scorers = [.. report.Scorers.Select(entry => entry.Record).OfType<ScoreRecord>().Select(record => record.Model ?? record.Scorer)];
+        string scorer = scorers.Length > 0 ? $"scored by {string.Join(", ", scorers)}" : "not scored";
+        return string.Create(CultureInfo.InvariantCulture, $"{settings}, {scorer}; {report.Candidates.Count} candidates");
+    }
+
     private static void DrawCell(RgbCanvas canvas, ITextRasterizer text, ContactSheetCell cell, (int Width, int Height) size, int x, int y, int boxWidth, int boxHeight)
     {
         CandidateReport candidate = cell.Candidate;
@@ -106,15 +117,15 @@ public static class ContactSheet
         {
             // Pictures stand on the label, so that differing heights share a line.
             RgbImage scaled = Resampler.Resize(image, size.Width, size.Height, size.Width > image.Width ? ResamplingFilter.Bicubic : ResamplingFilter.Lanczos);
-            int left = x + ((boxWidth - size.Width) / 2), top = y + boxHeight - size.Height;
-            canvas.Draw(scaled, left, top);
+            int start = x + ((boxWidth - size.Width) / 2), top = y + boxHeight - size.Height;
+            canvas.Draw(scaled, start, top);
             if (failed)
             {
-                canvas.Frame(left, top, size.Width, size.Height, FrameThickness, Alarm);
+                canvas.Frame(start, top, size.Width, size.Height, FrameThickness, Alarm);
             }
             else if (candidate.Rank == 1)
             {
-                canvas.Frame(left, top, size.Width, size.Height, FrameThickness, Accent);
+                canvas.Frame(start, top, size.Width, size.Height, FrameThickness, Accent);
             }
         }
         else
@@ -158,7 +169,17 @@ public static class ContactSheet
             seedSize -= 0.5f;
         }
 
-        Write(canvas, text, Fit(seed, seedSize, false, boxWidth, text), x, second, seedSize, false, Muted);
+        string seedLine = Fit(seed, seedSize, false, boxWidth, text);
+        Write(canvas, text, seedLine, x, second, seedSize, false, Muted);
+
+        // Of several scorers the raw scores in their order, where the seed leaves room.
+        int left = (int)text.Measure(seedLine, seedSize, false) + 10;
+        if (!failed && candidate.Scores.Count > 1 && boxWidth - left > 24)
+        {
+            string raw = string.Join(" / ", candidate.Scores.Select(scored => scored.Score?.ToString("0.000", CultureInfo.InvariantCulture) ?? "none"));
+            string fitted = Fit(raw, SmallestSize, false, boxWidth - left, text);
+            Write(canvas, text, fitted, x + boxWidth - (int)MathF.Ceiling(text.Measure(fitted, SmallestSize, false)), second, SmallestSize, false, Muted);
+        }
     }
 
     private static (int Width, int Height) Scaled(RgbImage? image, int side)

@@ -1,5 +1,6 @@
 using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Jpeg;
+using DiffusionClip.Imaging.Png;
 using DiffusionClip.Imaging.WebP;
 using DiffusionClip.Reporting.Metadata;
 

@@ -5,29 +5,38 @@ namespace DiffusionClip.Reporting;
 /// <summary>Puts candidates in their final order and says of each how it came about.</summary>
 internal static class RankedImagesBuilder
 {
-    /// <summary>The kept ones in the strategy's order, then the other pictures by score, then those without a picture.</summary>
+    /// <summary>
+    /// The kept ones in the strategy's order, then the other finished ones by score, then the rest. A finished candidate that was let go
+    /// has its rank and score; its pixels are gone.
+    /// </summary>
     public static (IReadOnlyList<CandidateReport> Reports, IReadOnlyList<RankedImage> Images) Build(
         IEnumerable<Candidate> candidates, IReadOnlyList<CandidateId> kept, bool higherIsBetter)
     {
         Dictionary<CandidateId, Candidate> all = candidates.ToDictionary(candidate => candidate.Id);
-        IEnumerable<CandidateScore> others = all.Values.Where(candidate => candidate.Image is not null && !kept.Contains(candidate.Id)).Select(candidate => candidate.ToScore());
-        Candidate[] pictures = [.. kept.Concat(Ranking.Order(others, higherIsBetter)).Select(id => all[id])];
+        HashSet<CandidateId> isKept = [.. kept];
+        IEnumerable<Candidate> others = all.Values.Where(candidate => candidate.IsFinished && !isKept.Contains(candidate.Id));
+        IEnumerable<CandidateId> order = Ranking.Order(others.Select(candidate => candidate.ToScore()), higherIsBetter);
+        Candidate[] finished = [.. kept.Concat(order).Select(id => all[id])];
         var reports = new List<CandidateReport>(all.Count);
-        var images = new List<RankedImage>(pictures.Length);
-        for (int i = 0; i < pictures.Length; i++)
+        var images = new List<RankedImage>(finished.Length);
+        for (int i = 0; i < finished.Length; i++)
         {
-            Candidate candidate = pictures[i];
+            Candidate candidate = finished[i];
+            double? next = i + 1 < finished.Length ? finished[i + 1].Score : null;
             CandidateReport report = Report(candidate) with
             {
                 Rank = candidate.Score is null ? null : i + 1,
-                Margin = candidate.Score is { } score && i + 1 < pictures.Length && pictures[i + 1].Score is { } next ? Math.Abs(score - next) : null,
-                Kept = kept.Contains(candidate.Id),
+                Margin = candidate.Score is { } score && next is { } following ? Math.Abs(score - following) : null,
+                Kept = isKept.Contains(candidate.Id),
             };
             reports.Add(report);
-            images.Add(new RankedImage(report, candidate.Image!));
+            if (candidate.Image is { } image)
+            {
+                images.Add(new RankedImage { Candidate = report, Image = image });
+            }
         }
 
-        reports.AddRange(all.Values.Where(candidate => candidate.Image is null).OrderBy(candidate => candidate.Id).Select(Report));
+        reports.AddRange(all.Values.Where(candidate => !candidate.IsFinished).OrderBy(candidate => candidate.Id).Select(Report));
         return (reports, images);
     }
 
@@ -38,6 +47,7 @@ internal static class RankedImagesBuilder
         Lineage = candidate.Lineage,
         Parent = candidate.Parent?.Value,
         Score = candidate.Score,
+        Scores = candidate.Scores,
         Evaluations = candidate.EvaluationsDone,
         Checkpoints = [.. candidate.Checkpoints],
         Stopped = candidate.Stopped,

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting;
 
@@ -12,7 +13,8 @@ internal static class TextLine
     public static string Clean(string text)
     {
         // Letters and their accents are one character where Unicode has one; the marks that remain are left out.
-        text = text.Length <= 8192 && IsWellFormed(text) ? text.Normalize(NormalizationForm.FormC) : text;
+        // Normalize throws on lone surrogates.
+        text = text.Length <= 8192 && Surrogates.IndexOfLone(text) < 0 ? text.Normalize(NormalizationForm.FormC) : text;
         StringBuilder line = new(Math.Min(text.Length, 8192));
         foreach (Rune rune in text.EnumerateRunes())
         {
@@ -36,20 +38,6 @@ internal static class TextLine
         }
 
         return line.ToString().Trim();
-    }
-
-    // Normalize throws on lone surrogates.
-    private static bool IsWellFormed(string text)
-    {
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (char.IsSurrogate(text[i]) && !(i + 1 < text.Length && char.IsSurrogatePair(text[i], text[++i])))
-            {
-                return false;
-            }
-        }
-
-        return true;
     }
 
     /// <summary>The first characters and an ellipsis; never half a surrogate pair.</summary>

@@ -76,23 +76,36 @@ public sealed class ClipEmbedder
         return embedding;
     }
 
-    /// <summary>Embeds pictures as one batch.</summary>
+    /// <summary>Embeds pictures, a few at a time.</summary>
     /// <param name="images">The pictures, of any sizes.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
     /// <returns>Unit vectors [pictures, width].</returns>
     public float[] EmbedImages(IReadOnlyList<RgbImage> images, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(images);
-        int length = Preprocessing.Length;
-        float[] pixels = System.Buffers.ArrayPool<float>.Shared.Rent(images.Count * length);
+        int length = Preprocessing.Length, most = Math.Min(images.Count, ClipScorer.Batch);
+        float[] embeds = [], pixels = System.Buffers.ArrayPool<float>.Shared.Rent(checked(most * length));
         try
         {
-            for (int i = 0; i < images.Count; i++)
+            for (int start = 0; start < images.Count; start += most)
             {
-                Preprocessing.Apply(images[i], pixels.AsSpan(i * length, length));
+                int rows = Math.Min(most, images.Count - start);
+                for (int i = 0; i < rows; i++)
+                {
+                    Preprocessing.Apply(images[start + i], pixels.AsSpan(i * length, length));
+                }
+
+                float[] part = EmbedPixels(pixels.AsSpan(0, rows * length), rows, cancellationToken);
+                int width = part.Length / rows;
+                if (start == 0)
+                {
+                    embeds = rows == images.Count ? part : new float[checked(images.Count * width)];
+                }
+
+                part.CopyTo(embeds, start * width);
             }
 
-            return EmbedPixels(pixels.AsSpan(0, images.Count * length), images.Count, cancellationToken);
+            return embeds;
         }
         finally
         {

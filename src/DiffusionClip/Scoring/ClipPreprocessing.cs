@@ -85,7 +85,7 @@ public sealed partial class ClipPreprocessing
     public string Source { get; init; } = "defaults";
 
     /// <summary>Floats that <see cref="Apply"/> writes: 3 × Height × Width.</summary>
-    public int Length => 3 * Height * Width;
+    public int Length => checked(3 * Height * Width);
 
     /// <summary>The settings of OpenAI's CLIP for a tower of the given size: shorter side, bicubic, centre crop, their mean and deviation.</summary>
     /// <param name="imageSize">Side of the square that the tower takes, in pixels.</param>
@@ -181,7 +181,7 @@ public sealed partial class ClipPreprocessing
             return;
         }
 
-        using PixelBuffer pixels = new(3 * region.Width * region.Height);
+        using PixelBuffer<byte> pixels = new(checked(3 * region.Width * region.Height));
         Resampler.Resize(image, width, height, Filter, region, pixels.Span);
         ToPlanes(pixels.Span, 3 * region.Width, region, table, destination, offset);
     }
@@ -194,7 +194,7 @@ public sealed partial class ClipPreprocessing
         ArgumentNullException.ThrowIfNull(image);
         (int width, int height, int left, int top) = Geometry(image.Width, image.Height);
         RgbImage resized = Resampler.Resize(image, width, height, Filter);
-        byte[] pixels = new byte[3 * Width * Height];
+        byte[] pixels = new byte[checked(3 * Width * Height)];
         pixels.AsSpan().Fill(Fill);
         int columns = Math.Min(Width, width - Math.Max(left, 0));
         for (int y = Math.Max(-top, 0); y < Height && y + top < height; y++)

@@ -8,11 +8,14 @@ namespace DiffusionClip.Scoring;
 
 /// <summary>
 /// Scores by the cosine between a picture's and a text's CLIP embeddings (CLIPScore without its factor, Hessel et al. 2021,
-/// section 3), -1 to 1; a SigLIP by the probability that the text fits, sigmoid(scale · cosine + bias) (Zhai et al. 2023, section 3.2), 0 to 1.
-/// Two models' scores do not compare.
+/// section 3), -1 to 1; a SigLIP by the probability that the text fits, sigmoid(scale · cosine + bias) (Zhai et al. 2023, section 3.2),
+/// 0 to 1. Two models' scores do not compare. Thread-safe.
 /// </summary>
 public sealed class ClipScorer : IImageScorer
 {
+    /// <summary>Pictures of one run: what keeps a processor busy without holding the activations of hundreds.</summary>
+    internal const int Batch = 8;
+
     private readonly ClipLease _lease;
     private readonly ClipLogits? _probability;
     private ModelHashes? _hashes;
@@ -27,7 +30,7 @@ public sealed class ClipScorer : IImageScorer
         _lease = lease;
         Embedder = new ClipEmbedder(lease, tokenizers, longText);
         _probability = lease.Folder.Family == ClipFamily.Siglip ? lease.Logits : null;
-        Descriptor = _probability is null ? new("clip", "1", ScoreScale.Cosine) : new("siglip", "1", ScoreScale.Probability);
+        Descriptor = Describe(lease.Folder);
     }
 
     /// <inheritdoc/>
@@ -42,47 +45,60 @@ public sealed class ClipScorer : IImageScorer
     /// <summary>The model's folder.</summary>
     public ClipFolder Folder => _lease.Folder;
 
+    /// <summary>Which execution provider computes it, and why not a faster one.</summary>
+    public ProviderInUse Provider => _lease.Provider;
+
     /// <summary>The hashes of the model's files.</summary>
     public Task<ModelHashes> Hashes => _lease.Hashes;
+
+    /// <summary>How the scores of a folder's model are read.</summary>
+    public static ScorerDescriptor Describe(ClipFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return folder.Family == ClipFamily.Siglip
+            ? new() { Name = "siglip", Version = "1", Scale = ScoreScale.Probability, MaxBatch = Batch }
+            : new() { Name = "clip", Version = "1", Scale = ScoreScale.Cosine, MaxBatch = Batch };
+    }
 
     /// <summary>Waits until the model's hashes are known, which every <see cref="Record"/> names.</summary>
     public async ValueTask ReadyAsync(CancellationToken cancellationToken) =>
         _hashes ??= await _lease.Hashes.WaitAsync(cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
+    /// <remarks>Larger batches than the descriptor's are run piece by piece. Computes on threads of the pool.</remarks>
     public async ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(batch);
         await ReadyAsync(cancellationToken).ConfigureAwait(false);
-        var texts = new TextEmbedding[batch.Texts.Count];
-        for (int i = 0; i < texts.Length; i++)
-        {
-            texts[i] = Embedder.EmbedText(batch.Texts[i], cancellationToken);
-        }
-
-        ScoreRecord[] records = [.. texts.Select((text, i) => Record(batch.Texts[i], text))];
-        if (batch.Images.Count == 0)
-        {
-            return new ScoringResult([], records);
-        }
-
-        return new ScoringResult(Score(batch.Images, texts, cancellationToken), records);
+        return await Task.Run(() => Score(batch, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
-    private ImageOutcome[] Score(IReadOnlyList<RgbImage> images, TextEmbedding[] texts, CancellationToken cancellationToken)
+    private ScoringResult Score(ScoringBatch batch, CancellationToken cancellationToken)
     {
-        int length = Embedder.Preprocessing.Length;
-        string?[] failures = new string?[images.Count];
-        float[] pixels = ArrayPool<float>.Shared.Rent(images.Count * length);
+        TextEmbedding[] texts = [.. batch.Texts.Select(text => Embedder.EmbedText(text, cancellationToken))];
+        var outcomes = new ImageOutcome[batch.Images.Count];
+        for (int start = 0; start < outcomes.Length; start += Batch)
+        {
+            Score(batch.Images, start, outcomes.AsSpan(start, Math.Min(Batch, outcomes.Length - start)), texts, cancellationToken);
+        }
+
+        return new() { Images = outcomes, Texts = [.. texts.Select((text, i) => Record(batch.Texts[i], text))] };
+    }
+
+    private void Score(IReadOnlyList<RgbImage> images, int start, Span<ImageOutcome> outcomes, TextEmbedding[] texts, CancellationToken cancellationToken)
+    {
+        int length = Embedder.Preprocessing.Length, rows = outcomes.Length;
+        string?[] failures = new string?[rows];
+        float[] pixels = ArrayPool<float>.Shared.Rent(checked(rows * length));
         try
         {
             // The runtime's threads have nothing to do until the batch is there.
-            Parallel.For(0, images.Count, i =>
+            Parallel.For(0, rows, i =>
             {
                 Span<float> destination = pixels.AsSpan(i * length, length);
                 try
                 {
-                    Embedder.Preprocessing.Apply(images[i], destination);
+                    Embedder.Preprocessing.Apply(images[start + i], destination);
                 }
                 catch (ImageFormatException exception)
                 {
@@ -90,9 +106,12 @@ public sealed class ClipScorer : IImageScorer
                     destination.Clear();
                 }
             });
-            float[] embeds = Embedder.EmbedPixels(pixels.AsSpan(0, images.Count * length), images.Count, cancellationToken);
-            int width = embeds.Length / images.Count;
-            return [.. failures.Select((failure, i) => failure is null ? Outcome(embeds.AsMemory(i * width, width), texts) : new ImageOutcome(default, default, failure))];
+            float[] embeds = Embedder.EmbedPixels(pixels.AsSpan(0, rows * length), rows, cancellationToken);
+            int width = embeds.Length / rows;
+            for (int i = 0; i < rows; i++)
+            {
+                outcomes[i] = failures[i] is { } failure ? ImageOutcome.Failed(failure) : Outcome(embeds.AsMemory(i * width, width), texts);
+            }
         }
         finally
         {
@@ -111,11 +130,11 @@ public sealed class ClipScorer : IImageScorer
             scores[i] = _probability is { } logits ? ClipMetrics.MatchProbability(cosine, logits) : cosine;
             if (!float.IsFinite(scores[i]))
             {
-                return new ImageOutcome(default, default, "the CLIP model's output is not finite");
+                return ImageOutcome.Failed("the CLIP model's output is not finite");
             }
         }
 
-        return new ImageOutcome(scores, imageEmbeds);
+        return new() { ScoresPerText = scores, ImageEmbeds = imageEmbeds };
     }
 
     /// <summary>How a score against a text comes about.</summary>

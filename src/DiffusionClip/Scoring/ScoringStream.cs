@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Threading.Channels;
@@ -6,56 +5,87 @@ using DiffusionClip.Imaging;
 
 namespace DiffusionClip.Scoring;
 
-/// <summary>A picture to be scored against texts.</summary>
-/// <param name="Name">Its name in results and errors.</param>
-/// <param name="ReadAsync">Reads its file.</param>
-/// <param name="Texts">What it is scored against, given its file (metadata may hold the text); throws if there is nothing.</param>
-public sealed record ScoringItem(string Name, Func<CancellationToken, Task<byte[]>> ReadAsync, Func<ReadOnlyMemory<byte>, IReadOnlyList<string>> Texts);
-
-/// <summary>A scored picture, or the reason why it is not.</summary>
-/// <param name="Name">The item's name.</param>
-/// <param name="Texts">What it was scored against.</param>
-/// <param name="Outcome">One score per text, or a failure.</param>
-/// <param name="ContentHash">SHA-256 of its file; null if it could not be read.</param>
-public sealed record ScoredItem(string Name, IReadOnlyList<TextScore> Texts, ImageOutcome Outcome, string? ContentHash);
-
-/// <summary>A text and how scores against it come about.</summary>
-/// <param name="Text">The text.</param>
-/// <param name="Record">Scorer, model, preprocessing, tokens dropped.</param>
-public sealed record TextScore(string Text, ScoreRecord Record);
-
 /// <summary>
-/// Scores any number of pictures in bounded memory: files are read, decoded and prepared ahead while the encoder runs,
-/// pictures are encoded in batches, and results come in the order of the items. A bad file costs only its own result.
+/// Scores any number of picture files in bounded memory: files are read, decoded and prepared ahead while scorers compute, pictures go to
+/// each scorer in batches through its <see cref="CheckedScorer"/>, and results come in the order of the items. A bad file costs only its
+/// own result.
 /// </summary>
-public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddingCache cache, ImageLimits limits, int batch = 8)
+public sealed class ScoringStream
 {
+    // Registered scorers get whole pictures, which stay in memory until they are scored.
+    private const int MostPictures = 64;
+    private const long MostBytes = 64L << 20;
+    private const int PicturesAhead = 2;
+
+    private readonly ScoringLane[] _lanes;
+    private readonly IImageCodec _codec;
+    private readonly ImageLimits _limits;
+    private readonly bool _keepsPictures;
+    private readonly int _batch;
+
+    private ScoringStream(ScoringLane[] lanes, IImageCodec codec, ImageLimits limits)
+    {
+        _lanes = lanes;
+        _codec = codec;
+        _limits = limits;
+        _keepsPictures = Array.Exists(lanes, lane => lane.KeepsPictures);
+        _batch = Math.Clamp(lanes.Max(lane => lane.Entry.Scorer.Descriptor.MaxBatch ?? MostPictures), 1, MostPictures);
+    }
+
+    /// <summary>Makes a stream; completes when the hashes of the models are known, which records name.</summary>
+    /// <param name="scorers">The scorers; borrowed.</param>
+    /// <param name="codec">Decodes pictures.</param>
+    /// <param name="limits">What pictures may be read.</param>
+    /// <param name="cacheFolder">Where embeddings are kept between runs; null: nowhere.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public static async Task<ScoringStream> OpenAsync(
+        ScorerSet scorers, IImageCodec codec, ImageLimits limits, string? cacheFolder, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(scorers);
+        ArgumentNullException.ThrowIfNull(codec);
+        ArgumentNullException.ThrowIfNull(limits);
+        ArgumentOutOfRangeException.ThrowIfZero(scorers.Entries.Count);
+        var lanes = new ScoringLane[scorers.Entries.Count];
+        for (int i = 0; i < lanes.Length; i++)
+        {
+            ScorerLease entry = scorers.Entries[i];
+            lanes[i] = entry.Scorer.Inner is ClipScorer clip
+                ? await ClipLane.OpenAsync(entry, clip, cacheFolder, cancellationToken).ConfigureAwait(false)
+                : new PictureLane(entry);
+        }
+
+        return new(lanes, codec, limits);
+    }
+
     /// <summary>Scores items as they come.</summary>
     public async IAsyncEnumerable<ScoredItem> ScoreAsync(IAsyncEnumerable<ScoringItem> items, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(items);
-        await scorer.ReadyAsync(cancellationToken).ConfigureAwait(false);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var ahead = Channel.CreateBounded<Task<Prepared>>(new BoundedChannelOptions(batch) { SingleReader = true, SingleWriter = true });
+        var ahead = Channel.CreateBounded<Task<PreparedPicture>>(
+            new BoundedChannelOptions(_keepsPictures ? PicturesAhead : _batch) { SingleReader = true, SingleWriter = true });
         Task feeding = FeedAsync(items, ahead.Writer, stop.Token);
+        var pending = new List<PreparedPicture>(_batch);
         try
         {
-            var pending = new List<Prepared>(batch);
-            await foreach (Task<Prepared> preparing in ahead.Reader.ReadAllAsync(stop.Token).ConfigureAwait(false))
+            long bytes = 0;
+            await foreach (Task<PreparedPicture> preparing in ahead.Reader.ReadAllAsync(stop.Token).ConfigureAwait(false))
             {
-                pending.Add(await preparing.ConfigureAwait(false));
-                if (pending.Count == batch)
+                PreparedPicture picture = await preparing.ConfigureAwait(false);
+                pending.Add(picture);
+                bytes += picture.Image?.Pixels.Length ?? 0;
+                if (pending.Count == _batch || bytes >= MostBytes)
                 {
-                    foreach (ScoredItem scored in Encode(pending, stop.Token))
+                    foreach (ScoredItem scored in await ScoreAsync(pending, stop.Token).ConfigureAwait(false))
                     {
                         yield return scored;
                     }
 
-                    pending.Clear();
+                    bytes = 0;
                 }
             }
 
-            foreach (ScoredItem scored in Encode(pending, stop.Token))
+            foreach (ScoredItem scored in await ScoreAsync(pending, stop.Token).ConfigureAwait(false))
             {
                 yield return scored;
             }
@@ -69,19 +99,7 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
         }
     }
 
-    /// <summary>Items as the stream takes them.</summary>
-    internal static async IAsyncEnumerable<ScoringItem> Feed(IEnumerable<ScoringItem> items, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        foreach (ScoringItem item in items)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            yield return item;
-        }
-
-        await Task.CompletedTask.ConfigureAwait(false);
-    }
-
-    private async Task FeedAsync(IAsyncEnumerable<ScoringItem> items, ChannelWriter<Task<Prepared>> ahead, CancellationToken cancellationToken)
+    private async Task FeedAsync(IAsyncEnumerable<ScoringItem> items, ChannelWriter<Task<PreparedPicture>> ahead, CancellationToken cancellationToken)
     {
         try
         {
@@ -99,91 +117,63 @@ public sealed class ScoringStream(ClipScorer scorer, IImageCodec codec, IEmbeddi
         }
     }
 
-    private async Task<Prepared> PrepareAsync(ScoringItem item, CancellationToken cancellationToken)
+    private async Task<PreparedPicture> PrepareAsync(ScoringItem item, CancellationToken cancellationToken)
     {
-        string? hash = null;
+        var picture = new PreparedPicture(item, _lanes.Length);
         try
         {
             byte[] file = await item.ReadAsync(cancellationToken).ConfigureAwait(false);
-            hash = Convert.ToHexStringLower(SHA256.HashData(file));
-            IReadOnlyList<string> texts = item.Texts(file);
-            if (cache.TryGet(hash, out ReadOnlyMemory<float> embeds))
+            picture.Hash = Convert.ToHexStringLower(SHA256.HashData(file));
+            picture.Texts = item.Texts is not null && Array.Exists(_lanes, lane => lane.Entry.Request.Text is null) ? item.Texts(file) : [];
+            bool isKnown = true;
+            for (int i = 0; i < _lanes.Length; i++)
             {
-                return new Prepared(item, hash, texts, embeds, null, null);
+                isKnown &= _lanes[i].Knows(picture, i);
             }
 
-            RgbImage image = codec.Decode(file, limits);
-            int length = scorer.Embedder.Preprocessing.Length;
-            float[] pixels = ArrayPool<float>.Shared.Rent(length);
-            scorer.Embedder.Preprocessing.Apply(image, pixels.AsSpan(0, length));
-            return new Prepared(item, hash, texts, default, pixels, null);
+            if (!isKnown)
+            {
+                RgbImage image = _codec.Decode(file, _limits, cancellationToken);
+                picture.Image = _keepsPictures ? image : null;
+                for (int i = 0; i < _lanes.Length; i++)
+                {
+                    _lanes[i].Prepare(picture, i, image);
+                }
+            }
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            return new Prepared(item, hash, [], default, null, exception.Message);
+            picture.Fail(exception.Message);
         }
+
+        return picture;
     }
 
-    private List<ScoredItem> Encode(List<Prepared> pending, CancellationToken cancellationToken)
+    private async Task<ScoredItem[]> ScoreAsync(List<PreparedPicture> pending, CancellationToken cancellationToken)
     {
-        int length = scorer.Embedder.Preprocessing.Length;
-        List<Prepared> fresh = [.. pending.Where(item => item.Pixels is not null).DistinctBy(item => item.Hash)];
-        var encoded = new Dictionary<string, ReadOnlyMemory<float>>(StringComparer.Ordinal);
-        if (fresh.Count > 0)
-        {
-            float[] embeds = EmbedPixels(fresh, length, cancellationToken);
-            int width = embeds.Length / fresh.Count;
-            for (int i = 0; i < fresh.Count; i++)
-            {
-                // A vector of its own, so that the cache does not hold whole batches.
-                float[] vector = embeds.AsSpan(i * width, width).ToArray();
-                encoded.Add(fresh[i].Hash!, vector);
-                cache.Add(fresh[i].Hash!, vector);
-            }
-        }
-
-        foreach (Prepared item in pending.Where(item => item.Pixels is not null))
-        {
-            ArrayPool<float>.Shared.Return(item.Pixels!);
-        }
-
-        return [.. pending.Select(item => Finish(item, encoded, cancellationToken))];
-    }
-
-    private float[] EmbedPixels(List<Prepared> items, int length, CancellationToken cancellationToken)
-    {
-        // Batches are megabytes: rented, or each would be cleared first and collected with the oldest generation.
-        float[] pixels = ArrayPool<float>.Shared.Rent(items.Count * length);
+        PreparedPicture[] pictures = [.. pending];
+        pending.Clear();
         try
         {
-            for (int i = 0; i < items.Count; i++)
+            var scored = new ScoredBy[_lanes.Length][];
+            for (int i = 0; i < _lanes.Length; i++)
             {
-                items[i].Pixels.AsSpan(0, length).CopyTo(pixels.AsSpan(i * length));
+                scored[i] = pictures.Length > 0 ? await _lanes[i].ScoreAsync(pictures, i, cancellationToken).ConfigureAwait(false) : [];
             }
 
-            return scorer.Embedder.EmbedPixels(pixels.AsSpan(0, items.Count * length), items.Count, cancellationToken);
+            return [.. pictures.Select((picture, at) => new ScoredItem
+            {
+                Name = picture.Item.Name,
+                Scorers = [.. scored.Select(lane => lane[at])],
+                ContentHash = picture.Hash,
+            })];
         }
         finally
         {
-            ArrayPool<float>.Shared.Return(pixels);
+            foreach (PreparedPicture picture in pictures)
+            {
+                picture.Release();
+            }
         }
     }
-
-    private ScoredItem Finish(Prepared item, Dictionary<string, ReadOnlyMemory<float>> encoded, CancellationToken cancellationToken)
-    {
-        if (item.Failure is not null)
-        {
-            return new ScoredItem(item.Item.Name, [], new ImageOutcome(default, default, item.Failure), item.Hash);
-        }
-
-        TextEmbedding[] texts = [.. item.Texts.Select(text => scorer.Embedder.EmbedText(text, cancellationToken))];
-        ReadOnlyMemory<float> embeds = item.Pixels is null ? item.Embeds : encoded[item.Hash!];
-        return new ScoredItem(
-            item.Item.Name,
-            [.. item.Texts.Select((text, i) => new TextScore(text, scorer.Record(text, texts[i])))],
-            scorer.Outcome(embeds, texts),
-            item.Hash);
-    }
-
-    private sealed record Prepared(ScoringItem Item, string? Hash, IReadOnlyList<string> Texts, ReadOnlyMemory<float> Embeds, float[]? Pixels, string? Failure);
 }

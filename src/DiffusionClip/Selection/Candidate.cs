@@ -1,29 +1,20 @@
 using DiffusionClip.Denoising;
 using DiffusionClip.Noise;
-using DiffusionClip.Origins;
-using DiffusionClip.Runtime;
 using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;
 
-/// <summary>
-/// An image in the making: its sample, its scheduler's memory, its noise stream, its origin's state and its lineage.
-/// Nothing else remembers anything, so copying these forks it and writing them down saves it.
-/// </summary>
+/// <summary>An image in the making: a trajectory, its lineage, and what was scored of it.</summary>
 internal sealed class Candidate
 {
-    private Candidate(CandidateId id, ulong seed, IReadOnlyList<int> lineage, float[] sample, SchedulerState state, NoiseSource noise, IOriginState origin)
+    private Candidate(Trajectory trajectory, ulong seed, IReadOnlyList<int> lineage)
     {
-        Id = id;
+        Trajectory = trajectory;
         Seed = seed;
         Lineage = lineage;
-        Sample = sample;
-        State = state;
-        Noise = noise;
-        Origin = origin;
     }
 
-    public CandidateId Id { get; }
+    public CandidateId Id => Trajectory.Id;
 
     /// <summary>Seed of its root.</summary>
     public ulong Seed { get; }
@@ -33,89 +24,85 @@ internal sealed class Candidate
 
     public CandidateId? Parent { get; private init; }
 
-    public float[] Sample { get; }
+    public Trajectory Trajectory { get; }
 
-    public SchedulerState State { get; }
-
-    public NoiseSource Noise { get; private set; }
-
-    public IOriginState Origin { get; }
+    /// <summary>Children it has had: the last one's key. A key is never given twice, so no two children share a noise stream.</summary>
+    public int Forks { get; private set; }
 
     /// <summary>The next evaluation.</summary>
-    public int Evaluation { get; set; }
+    public int Evaluation => Trajectory.Evaluation;
 
     /// <summary>Evaluations it has cost, those before a fork or a renoising included.</summary>
-    public int EvaluationsDone { get; set; }
+    public int EvaluationsDone => Trajectory.EvaluationsDone;
 
     /// <summary>Those of them that it took over from its parent.</summary>
     public int EvaluationsInherited { get; private init; }
 
-    /// <summary>Predicted x0 at the last boundary it was stopped at; null before.</summary>
-    public float[]? Original { get; set; }
-
-    /// <summary>Its picture, once decoded.</summary>
+    /// <summary>Its picture, once decoded; null again once it is out.</summary>
     public RgbImage? Image { get; set; }
 
+    /// <summary>Whether it came to its end with a picture.</summary>
+    public bool IsFinished { get; set; }
+
+    /// <summary>What each scorer gave last, in the request's order.</summary>
+    public IReadOnlyList<ScorerScore> Scores { get; set; } = [];
+
+    /// <summary>The total of <see cref="Scores"/>.</summary>
     public double? Score { get; set; }
 
-    public string? Failure { get; set; }
+    public string? Failure
+    {
+        get => Trajectory.Failure;
+        set => Trajectory.Failure = value;
+    }
 
     public string? ScoringFailure { get; set; }
 
+    /// <summary>Why it was not taken to its end; null if it was, or may still be.</summary>
     public string? Stopped { get; set; }
 
     public List<CheckpointScore> Checkpoints { get; } = [];
 
-    public static Candidate Root(CandidateId id, ulong seed, NoiseKind noiseKind, LatentShape shape, IScheduler scheduler, ILatentOrigin origin)
-    {
-        NoiseSource noise = NoiseSource.Create(noiseKind, seed);
-        float[] sample = new float[shape.Length];
-        IOriginState originState = origin.Start(noise, scheduler, sample);
-        return new Candidate(id, seed, [], sample, scheduler.CreateState(shape.Length), noise, originState) { Evaluation = scheduler.FirstEvaluation };
-    }
+    /// <summary>Starts a root.</summary>
+    /// <param name="id">Its number.</param>
+    /// <param name="seed">Its seed.</param>
+    /// <param name="noiseKind">Whose random numbers.</param>
+    /// <param name="length">Values of a sample.</param>
+    /// <param name="scheduler">The plan.</param>
+    /// <param name="origin">Where it starts from.</param>
+    /// <param name="hooks">What works on it after each step.</param>
+    public static Candidate Root(
+        CandidateId id, ulong seed, NoiseKind noiseKind, int length, IScheduler scheduler, ILatentOrigin origin, IReadOnlyList<IStepHook>? hooks = null) =>
+        new(Trajectory.Start(id, NoiseSource.Create(noiseKind, seed), length, scheduler, origin, hooks ?? []), seed, []);
 
-    /// <summary>A copy that goes its own way: its noise comes from a stream keyed by the lineage.</summary>
-    public Candidate Fork(CandidateId id, int key, IScheduler scheduler)
+    /// <summary>A child that goes its own way from where this stands.</summary>
+    /// <param name="id">Its number.</param>
+    /// <param name="scheduler">The plan.</param>
+    public Candidate Fork(CandidateId id, IScheduler scheduler)
     {
-        SchedulerState state = scheduler.CreateState(Sample.Length);
-        State.CopyTo(state);
-        var fork = new Candidate(id, Seed, [.. Lineage, key], [.. Sample], state, Noise.Fork(key), Origin)
+        int key = ++Forks;
+        var child = new Candidate(Trajectory.Fork(id, key, scheduler), Seed, [.. Lineage, key])
         {
             Parent = Id,
-            Evaluation = Evaluation,
-            EvaluationsDone = EvaluationsDone,
             EvaluationsInherited = EvaluationsDone,
-            Original = Original,
         };
-        fork.Checkpoints.AddRange(Checkpoints);
-        return fork;
+        child.Checkpoints.AddRange(Checkpoints);
+        return child;
     }
 
-    /// <summary>
-    /// Noises the sample back to an earlier boundary: from (a, s) to (a', s') the sample is scaled by a'/a and gets
-    /// noise of the variance that is missing, s'^2 - (a'/a)^2 s^2 (the forward process between two levels).
-    /// </summary>
-    public void Renoise(IScheduler scheduler, int evaluation)
+    /// <summary>Gives back its latents and its picture: it is out.</summary>
+    public void Release()
     {
-        SignalNoise from = scheduler.Levels[Evaluation];
-        SignalNoise to = scheduler.Levels[evaluation];
-        float scale = to.Alpha / from.Alpha;
-        float sigma = MathF.Sqrt(MathF.Max(0, (to.Sigma * to.Sigma) - (scale * scale * from.Sigma * from.Sigma)));
-        float[] noise = new float[Sample.Length];
-        Noise.Fill(noise);
-        for (int i = 0; i < Sample.Length; i++)
-        {
-            Sample[i] = (scale * Sample[i]) + (sigma * noise[i]);
-        }
-
-        State.Reset();
-        Evaluation = evaluation;
+        Trajectory.Release();
+        Image = null;
     }
 
-    public CandidateScore ToScore() => new(Id, Evaluation, Score, Failure);
+    public CandidateScore ToScore() => new() { Candidate = Id, Evaluation = Evaluation, Total = Score, Scores = Scores, Failure = Failure };
 
-    /// <summary>Writes it down whole; of its origin's state, which forks share, only the number.</summary>
-    public void Write(SnapshotWriter writer, int origin)
+    /// <summary>Writes it down; of its origin's state, which children share, only the number.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="origin">Number of its origin's state; none for one that is out.</param>
+    public void Write(SnapshotWriter writer, int? origin)
     {
         writer.Write(Id.Value);
         writer.Write(Seed);
@@ -126,10 +113,11 @@ internal sealed class Candidate
         }
 
         writer.WriteOptional(Parent?.Value);
-        writer.Write(origin);
+        writer.Write(Forks);
         writer.Write(Evaluation);
         writer.Write(EvaluationsDone);
         writer.Write(EvaluationsInherited);
+        writer.WriteScores(Scores);
         writer.WriteOptional(Score);
         writer.WriteText(Failure);
         writer.WriteText(ScoringFailure);
@@ -139,19 +127,22 @@ internal sealed class Candidate
         {
             writer.Write(checkpoint.Evaluation);
             writer.WriteOptional(checkpoint.Score);
+            writer.WriteScores(checkpoint.Scores);
         }
 
-        writer.WriteSingles(Sample);
-        State.Write(writer);
-        Noise.Write(writer);
-        writer.Write(Original is not null);
-        writer.WriteSingles(Original);
+        writer.Write(IsFinished);
         writer.Write(Image is not null);
         if (Image is not null)
         {
             writer.Write(Image.Width);
             writer.Write(Image.Height);
             writer.Write(Image.Pixels.Span);
+        }
+
+        writer.WriteOptional(origin);
+        if (origin is not null)
+        {
+            Trajectory.Write(writer);
         }
     }
 
@@ -160,10 +151,12 @@ internal sealed class Candidate
     /// <param name="scheduler">The plan.</param>
     /// <param name="length">Values of a sample.</param>
     /// <param name="origins">The origins' states by number.</param>
+    /// <param name="hooks">What works on it after each step.</param>
     /// <exception cref="InvalidDataException">The bytes are no candidate.</exception>
     /// <exception cref="DiffusionClipException">The scheduler's memory is another's.</exception>
     /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
-    public static Candidate Read(SnapshotReader reader, IScheduler scheduler, int length, IReadOnlyList<IOriginState> origins)
+    public static Candidate Read(
+        SnapshotReader reader, IScheduler scheduler, int length, IReadOnlyList<IOriginState> origins, IReadOnlyList<IStepHook> hooks)
     {
         var id = new CandidateId(reader.ReadInt32(0, int.MaxValue, "a candidate"));
         ulong seed = reader.ReadUInt64();
@@ -174,42 +167,44 @@ internal sealed class Candidate
         }
 
         int? parent = reader.ReadOptionalInt32();
-        IOriginState origin = origins[reader.ReadInt32(0, origins.Count - 1, "the number of an origin")];
+        int forks = reader.ReadInt32(0, int.MaxValue, "the number of children");
         int evaluation = reader.ReadInt32(scheduler.FirstEvaluation, scheduler.Evaluations, "where a candidate stands");
-        int done = reader.ReadInt32(0, int.MaxValue, "evaluations done"), inherited = reader.ReadInt32(0, done, "evaluations inherited");
+        int done = reader.ReadInt32(0, int.MaxValue, "evaluations done");
+        int inherited = reader.ReadInt32(0, done, "evaluations inherited");
+        IReadOnlyList<ScorerScore> scores = reader.ReadScores();
         double? score = reader.ReadOptionalDouble();
         string? failure = reader.ReadText(), scoringFailure = reader.ReadText(), stopped = reader.ReadText();
-        CheckpointScore[] checkpoints = new CheckpointScore[reader.ReadCount(sizeof(int) + 1 + sizeof(double), "checkpoints")];
+        CheckpointScore[] checkpoints = new CheckpointScore[reader.ReadCount((2 * sizeof(int)) + 1 + sizeof(double), "checkpoints")];
         foreach (ref CheckpointScore checkpoint in checkpoints.AsSpan())
         {
-            checkpoint = new() { Evaluation = reader.ReadInt32(), Score = reader.ReadOptionalDouble() };
+            checkpoint = new() { Evaluation = reader.ReadInt32(), Score = reader.ReadOptionalDouble(), Scores = reader.ReadScores() };
         }
 
-        float[] sample = reader.ReadSingles(length);
-        SchedulerState state = scheduler.CreateState(length);
-        state.Read(reader);
-        if (state is SchedulerMemory memory && (memory.Start > evaluation || memory.Steps > evaluation))
-        {
-            throw new InvalidDataException(FormattableString.Invariant($"candidate {id} stands at {evaluation}; its scheduler has seen {memory.Steps} from {memory.Start}"));
-        }
-
-        var noise = NoiseSource.Read(reader);
-        float[]? original = reader.ReadBoolean() ? reader.ReadSingles(length) : null;
-        var candidate = new Candidate(id, seed, lineage, sample, state, noise, origin)
+        bool isFinished = reader.ReadBoolean();
+        RgbImage? image = reader.ReadBoolean() ? ReadImage(reader) : null;
+        Trajectory trajectory = reader.ReadOptionalInt32() is { } origin
+            ? Trajectory.Read(reader, id, length, scheduler, OriginOf(origin), hooks, evaluation)
+            : Trajectory.OfReleased(id, evaluation);
+        trajectory.EvaluationsDone = done;
+        trajectory.Failure = failure;
+        var candidate = new Candidate(trajectory, seed, lineage)
         {
             Parent = parent is { } value ? new CandidateId(value) : null,
-            Evaluation = evaluation,
-            EvaluationsDone = done,
+            Forks = forks,
             EvaluationsInherited = inherited,
-            Original = original,
+            Scores = scores,
             Score = score,
-            Failure = failure,
             ScoringFailure = scoringFailure,
             Stopped = stopped,
-            Image = reader.ReadBoolean() ? ReadImage(reader) : null,
+            IsFinished = isFinished,
+            Image = image,
         };
         candidate.Checkpoints.AddRange(checkpoints);
         return candidate;
+
+        IOriginState OriginOf(int number) => number >= 0 && number < origins.Count
+            ? origins[number]
+            : throw new InvalidDataException(FormattableString.Invariant($"the number of an origin is {number}, there are {origins.Count}"));
     }
 
     private static RgbImage ReadImage(SnapshotReader reader)
@@ -217,10 +212,11 @@ internal sealed class Candidate
         int width = reader.ReadInt32(1, int.MaxValue, "a width"), height = reader.ReadInt32(1, int.MaxValue, "a height");
         if ((long)width * height > reader.Remaining / 3)
         {
-            throw new InvalidDataException(FormattableString.Invariant($"a picture of {width}x{height} does not fit into the {reader.Remaining} bytes that are left"));
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"a picture of {width}x{height} does not fit into the {reader.Remaining} bytes that are left"));
         }
 
-        byte[] pixels = new byte[3 * width * height];
+        byte[] pixels = new byte[checked(3 * width * height)];
         reader.ReadExactly(pixels);
         return new(width, height, pixels);
     }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using DiffusionClip.Unicode;
 using Microsoft.ML.Tokenizers;
 
 namespace DiffusionClip.Tokenization;
@@ -121,7 +122,7 @@ public sealed class ClipTokenizer
         {
             text = Repair.TextRepair.Fix(text);
             text = HtmlEntities.Unescape(HtmlEntities.Unescape(text));
-            AddWords(Lowercase.InContext(WhiteSpace.CollapsePython(text)).AsSpan(), normalization, ids);
+            AddWords(Lowercase.InContext(PythonText.Collapse(text)).AsSpan(), normalization, ids);
             return;
         }
 

@@ -1,5 +1,6 @@
 using DiffusionClip.Models;
 using DiffusionClip.Tokenization.SentencePiece;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Tokenization;
 
@@ -109,7 +110,7 @@ public sealed class SiglipTokenizer
             text = Lowercase.InContext(text);
         }
 
-        return WhiteSpace.CollapsePython(string.Concat(text.Where(character => !(char.IsAscii(character) && (char.IsPunctuation(character) || char.IsSymbol(character))))));
+        return PythonText.Collapse(string.Concat(text.Where(character => !(char.IsAscii(character) && (char.IsPunctuation(character) || char.IsSymbol(character))))));
     }
 
     // A token is a text, or an object with its content.

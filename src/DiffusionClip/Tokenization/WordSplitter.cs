@@ -123,7 +123,7 @@ internal ref struct WordSplitter
         length = 1;
         if (char.IsAscii(c))
         {
-            return char.IsAsciiLetter(c) ? Kind.Letter : char.IsAsciiDigit(c) ? Kind.Number : WhiteSpace.Is(c) ? Kind.Space : Kind.Other;
+            return char.IsAsciiLetter(c) ? Kind.Letter : char.IsAsciiDigit(c) ? Kind.Number : char.IsWhiteSpace(c) ? Kind.Space : Kind.Other;
         }
 
         Rune.DecodeFromUtf16(_text[index..], out Rune rune, out length);

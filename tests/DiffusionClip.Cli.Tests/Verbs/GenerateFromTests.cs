@@ -1,5 +1,5 @@
 using System.Text.Json;
-using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 using DiffusionClip.Reporting.Metadata;
 
 namespace DiffusionClip.Cli.Verbs;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 using DiffusionClip.Reporting.Metadata;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -44,6 +44,13 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     }
 
     [Fact]
+    public void Why_auto_fell_back_is_printed()
+    {
+        Assert.StartsWith("provider auto fell back to cpu: ", run.Report.ProviderReason, StringComparison.Ordinal);
+        Assert.Contains($" s on cpu ({run.Report.ProviderReason}): ", run.Result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Plain_lines_tell_the_progress_and_the_table_the_result()
     {
         Assert.Equal(["models", "conditioning", "denoising", "decoding", "scoring"], run.Result.ErrorLines.Intersect(["models", "conditioning", "denoising", "decoding", "scoring"]));
@@ -71,7 +78,7 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
             Assert.Equal(run.Report.Candidates[i].Seed, inspection.Record!.Candidate.Seed);
             Assert.Equal(run.Report.Candidates[i].Score, inspection.Record.Candidate.Score);
             Assert.Equal(i + 1, inspection.Record.Candidate.Rank);
-            Assert.Equal(run.Report.Request, inspection.Record.Request);
+            Assert.Equal(run.Report.Request.ComputeSha256(), inspection.Record.Request.ComputeSha256());
             Assert.Equal("a1111", inspection.Foreign!.Format);
             Assert.Equal(GeneratedRunFixture.Prompt, inspection.Foreign.Prompt);
         }
@@ -176,7 +183,7 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     public async Task Asked_to_finish_it_writes_the_best_so_far()
     {
         using var interruption = new Interruption();
-        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategy>(new AskAfterFirst(interruption.Ask)), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"], "--json");
+        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(interruption.Ask))), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"], "--json");
         Assert.Equal(ExitCodes.Interrupted, result.ExitCode);
         RunReport report = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!;
         Assert.True(report.FinishedEarly);
@@ -195,7 +202,7 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
             interruption.Ask();
         }
 
-        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategy>(new AskAfterFirst(AskTwice)), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"]);
+        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(AskTwice))), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"]);
         Assert.Equal(ExitCodes.Interrupted, result.ExitCode);
         Assert.Equal("dclip: interrupted", Assert.Single(result.Complaints));
         Assert.Equal("", result.Out);

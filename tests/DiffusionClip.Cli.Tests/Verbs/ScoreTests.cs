@@ -14,6 +14,7 @@ public sealed class ScoreTests(GeneratedRunFixture run) : IClassFixture<Generate
     {
         CliResult result = await Cli.RunAsync(["score", .. run.Files, "--prompt", "a cat", "--prompt", GeneratedRunFixture.Prompt, "--no-cache"]);
         result.AssertSuccess();
+        Assert.Contains("6 rows, on cpu (provider auto fell back to cpu: ", result.Error, StringComparison.Ordinal);
         JsonElement[] rows = Rows(result);
         Assert.Equal(2 * run.Files.Length, rows.Length);
         Assert.Equal(["a cat", GeneratedRunFixture.Prompt], rows.Take(2).Select(row => row.GetProperty("text").GetString()));

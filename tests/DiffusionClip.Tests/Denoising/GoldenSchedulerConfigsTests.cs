@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using DiffusionClip.Models;
 
 namespace DiffusionClip.Denoising;
 
@@ -20,7 +21,7 @@ public sealed class GoldenSchedulerConfigsTests(ITestOutputHelper output)
             }
 
             read++;
-            JsonElement folder = SchedulerConfigJson.Parse(
+            JsonElement folder = JsonFile.Parse(
                 File.ReadAllBytes(Golden.PathOf("tiny-models", run.GetProperty("model").GetString()!, "scheduler", "scheduler_config.json")));
             SchedulerConfig actual = SchedulerCatalog.Configure(
                 folder,

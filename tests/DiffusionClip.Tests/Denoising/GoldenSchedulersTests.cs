@@ -17,7 +17,6 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         float[][] noise = [.. table.GetProperty("noise").EnumerateArray().Select(Floats)];
         var failures = new List<string>();
         var allowed = new List<string>();
-        var later = new SortedDictionary<string, int>(StringComparer.Ordinal);
         int total = 0;
         int passed = 0;
         (double Deviation, int Case) worst = (0, -1);
@@ -25,12 +24,6 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         {
             int index = total++;
             string scheduler = run.GetProperty("scheduler").GetString()!;
-            if (!SchedulerCatalog.All.Any(d => d.ClassName == scheduler))
-            {
-                later[scheduler] = later.GetValueOrDefault(scheduler) + 1;
-                continue;
-            }
-
             double deviation;
             string? problem;
             try
@@ -63,10 +56,10 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
             }
         }
 
-        string later_ = later.Count == 0 ? "" : "; later: " + string.Join(", ", later.Select(l => $"{l.Key} {l.Value}"));
         string allowed_ = allowed.Count == 0 ? "" : "; ill-conditioned, within their own bound: " + string.Join(", ", allowed);
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"schedulers {passed}/{total}, worst {worst.Deviation:0.0e+0}, case {worst.Case}{allowed_}{later_}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"schedulers {passed}/{total}, worst {worst.Deviation:0.0e+0}, case {worst.Case}{allowed_}"));
         Assert.True(failures.Count == 0, string.Join('\n', failures.Take(40)));
+        Assert.Equal(total, passed);
     }
 
     /// <summary>The table holds each configuration twice: as given and with every default filled in. Both have to be the same to us.</summary>
@@ -78,11 +71,6 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         foreach (JsonElement run in table.GetProperty("cases").EnumerateArray())
         {
             string scheduler = run.GetProperty("scheduler").GetString()!;
-            if (!SchedulerCatalog.All.Any(d => d.ClassName == scheduler))
-            {
-                continue;
-            }
-
             SchedulerConfig full = SchedulerCatalog.Configure(run.GetProperty("config"), scheduler, null);
             SchedulerConfig given = SchedulerCatalog.Configure(run.GetProperty("given"), scheduler, null);
             foreach (string option in SchedulerOptions.Of(full.GetType()).Keys)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DiffusionClip.Models;
 
 namespace DiffusionClip.Denoising;
 
@@ -200,15 +201,15 @@ public sealed class SchedulerCatalogTests
     }
 
     [Fact]
-    public void FilesAsPythonWritesThemAreRead()
+    public void Files_are_read_as_Python_writes_them()
     {
-        JsonElement element = SchedulerConfigJson.Parse("\uFEFF{\"_class_name\":\"DPMSolverMultistepScheduler\",\"lambda_min_clipped\": -Infinity, \"a\\\"NaN\":[NaN,Infinity,\"Infinity\"]}"u8);
+        JsonElement element = JsonFile.Parse("\uFEFF{\"_class_name\":\"DPMSolverMultistepScheduler\",\"lambda_min_clipped\": -Infinity, \"a\\\"NaN\":[NaN,Infinity,\"Infinity\"]}"u8);
         Assert.Equal("-Infinity", element.GetProperty("lambda_min_clipped").GetString());
         Assert.Equal(3, element.GetProperty("a\"NaN").GetArrayLength());
         SchedulerConfig config = SchedulerCatalog.Configure(
-            SchedulerConfigJson.Parse("""{"_class_name":"DPMSolverMultistepScheduler","lambda_min_clipped":-Infinity}"""u8), null, null);
+            JsonFile.Parse("""{"_class_name":"DPMSolverMultistepScheduler","lambda_min_clipped":-Infinity}"""u8), null, null);
         Assert.Equal(double.NegativeInfinity, Get(config, "lambda_min_clipped"));
-        Assert.ThrowsAny<JsonException>(() => SchedulerConfigJson.Parse("<html>"u8));
+        Assert.ThrowsAny<JsonException>(() => JsonFile.Parse("<html>"u8));
     }
 
     private static void AssertSame(SchedulerConfig expected, SchedulerConfig actual)

@@ -81,7 +81,7 @@ public sealed class ExifTests
         },
         iter: 20_000);
 
-    private static byte[] Tiff(bool bigEndian, int orientation, byte[] comment)
+    internal static byte[] Tiff(bool bigEndian, int orientation, byte[] comment)
     {
         byte[] tiff = new byte[64 + comment.Length];
         (bigEndian ? "MM\0*"u8 : "II*\0"u8).CopyTo(tiff);
@@ -129,7 +129,7 @@ public sealed class ExifTests
         }
     }
 
-    private static byte[] Jpeg(byte[] tiff)
+    internal static byte[] Jpeg(byte[] tiff)
     {
         int length = 8 + tiff.Length;
         return [0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2, 0xFF, 0xE1, (byte)(length >> 8), (byte)length, .. "Exif\0\0"u8, .. tiff, 0xFF, 0xD9];

@@ -83,7 +83,7 @@ public sealed class OriginTests
     {
         IScheduler scheduler = Scheduler(name, steps: 6, strength: 0.7);
         var origin = new InpaintOrigin(Encoded(0.3f), Encoded(0), Mask, seesMask: false, fromNoise: false);
-        Candidate candidate = Candidate.Root(new CandidateId(0), 7, NoiseKind.Cpu, Shape, scheduler, origin);
+        Trajectory candidate = Candidate.Root(new CandidateId(0), 7, NoiseKind.Cpu, Shape.Length, scheduler, origin).Trajectory;
         Assert.Equal(scheduler.FirstEvaluation, candidate.Evaluation);
         Assert.True(scheduler.FirstEvaluation > 0);
         var stream = NoiseSource.Create(NoiseKind.Cpu, 7);
@@ -93,7 +93,7 @@ public sealed class OriginTests
         {
             Array.Fill(output, 0.1f * evaluation);
             scheduler.Step(output, evaluation, candidate.Sample, candidate.State, candidate.Noise);
-            candidate.Origin.AfterStep(evaluation, candidate.Sample);
+            candidate.Origin.AfterStep(After(evaluation, candidate.Sample));
             if (!scheduler.IsBoundary(evaluation + 1))
             {
                 continue;
@@ -134,7 +134,7 @@ public sealed class OriginTests
         Assert.Equal(Filled(stream).Select(value => value * scheduler.InitNoiseSigma), sample);
         Assert.Equal([.. Mask, .. Drawn(stream, 0.9f)], state.ExtraChannels.ToArray());
         float[] before = [.. sample];
-        state.AfterStep(0, sample);
+        state.AfterStep(After(0, sample));
         Assert.Equal(before, sample);
     }
 
@@ -143,21 +143,24 @@ public sealed class OriginTests
     {
         IScheduler scheduler = Scheduler("EulerAncestralDiscreteScheduler", steps: 6, strength: 0.7);
         var origin = new InpaintOrigin(Encoded(0.3f), Encoded(0), Mask, seesMask: false, fromNoise: false);
-        Candidate parent = Candidate.Root(new CandidateId(0), 7, NoiseKind.Cpu, Shape, scheduler, origin);
-        Candidate other = Candidate.Root(new CandidateId(1), 8, NoiseKind.Cpu, Shape, scheduler, origin);
-        Assert.NotSame(parent.Origin, other.Origin);
-        Candidate fork = parent.Fork(new CandidateId(2), 1, scheduler);
-        Assert.Same(parent.Origin, fork.Origin);
+        Candidate parent = Candidate.Root(new CandidateId(0), 7, NoiseKind.Cpu, Shape.Length, scheduler, origin);
+        Candidate other = Candidate.Root(new CandidateId(1), 8, NoiseKind.Cpu, Shape.Length, scheduler, origin);
+        Assert.NotSame(parent.Trajectory.Origin, other.Trajectory.Origin);
+        Candidate fork = parent.Fork(new CandidateId(2), scheduler);
+        Assert.Same(parent.Trajectory.Origin, fork.Trajectory.Origin);
         float[] output = new float[Shape.Length];
-        foreach (Candidate candidate in new[] { parent, fork })
+        foreach (Trajectory candidate in new[] { parent.Trajectory, fork.Trajectory })
         {
             scheduler.Step(output, candidate.Evaluation, candidate.Sample, candidate.State, candidate.Noise);
-            candidate.Origin.AfterStep(candidate.Evaluation, candidate.Sample);
+            candidate.Origin.AfterStep(After(candidate.Evaluation, candidate.Sample));
         }
 
-        AssertKept(parent.Sample, fork.Sample);
-        Assert.NotEqual(parent.Sample, fork.Sample);
+        AssertKept(parent.Trajectory.Sample, fork.Trajectory.Sample);
+        Assert.NotEqual(parent.Trajectory.Sample, fork.Trajectory.Sample);
     }
+
+    private static CompletedStep After(int evaluation, float[] sample) =>
+        new() { Evaluation = evaluation, Original = [], Level = default, Sample = sample };
 
     [Theory]
     [InlineData(0.05)]

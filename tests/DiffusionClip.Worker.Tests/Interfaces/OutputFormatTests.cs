@@ -92,7 +92,7 @@ public sealed class OutputFormatTests(ApisHost host) : IClassFixture<ApisHost>
     private static void AssertPicture(byte[] file, string format, int quality)
     {
         Assert.Equal(format, ImageHeader.FormatOf(file).ToString(), ignoreCase: true);
-        PictureInspection inspection = PictureMetadataReader.Read(file, PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(file);
         Assert.Equal((Prompt, quality), (inspection.Record!.Request.Prompt.Text, inspection.Record.Request.Output.Quality));
         Assert.Equal("a1111", inspection.Foreign!.Format);
     }

@@ -30,12 +30,12 @@ public sealed class DiskFullTests : IDisposable
         using var go = new SemaphoreSlim(0);
         bool trapped = false;
         await using (QueueHost host = await QueueHost.StartAsync(
-            services: services => services.AddSingleton<ISearchStrategy>(new TrapStrategy("trap", () =>
+            services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("trap", () =>
             {
                 trapped = true;
                 enter.Release();
                 go.Wait();
-            })),
+            }))),
             folder: _folder))
         {
             Assert.Equal(JobState.Done, (await host.RunAsync(QueueHost.Generate())).State);

@@ -117,8 +117,8 @@ public sealed class JobFaultTests
     public async Task What_a_job_throws_fails_that_job_with_its_reason_and_the_next_one_runs()
     {
         await using QueueHost host = await QueueHost.StartAsync(services: services => services
-            .AddSingleton<ISearchStrategy>(new TrapStrategy("memory", () => throw new OutOfMemoryException("Failed to allocate memory for requested buffer of size 68719476736")))
-            .AddSingleton<ISearchStrategy>(new TrapStrategy("bug", () => throw new InvalidOperationException("first line\nsecond line"))));
+            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("memory", () => throw new OutOfMemoryException("Failed to allocate memory for requested buffer of size 68719476736"))))
+            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("bug", () => throw new InvalidOperationException("first line\nsecond line")))));
         Job memory = await host.RunAsync(With("memory"));
         Assert.Equal(JobState.Failed, memory.State);
         Assert.Contains("out of memory", memory.Reason, StringComparison.Ordinal);
@@ -157,7 +157,7 @@ public sealed class JobFaultTests
             Assert.Contains(job.Result.Warnings, warning => warning.Contains("no scores", StringComparison.Ordinal) && warning.Contains("emoji-clip", StringComparison.Ordinal));
             Assert.DoesNotContain(job.Result.Warnings, warning => warning.Contains(Path.GetTempPath(), StringComparison.Ordinal));
             JobSubmission asked = QueueHost.Generate();
-            await Assert.ThrowsAsync<ModelFolderException>(
+            await Assert.ThrowsAsync<InvalidRequestException>(
                 () => host.Queue.SubmitAsync(asked with { Body = new JobBody { Generate = asked.Body.Generate! with { Search = new() { Candidates = 1, Scorer = "emoji-clip" } } } }));
         }
 
@@ -305,7 +305,7 @@ public sealed class JobFaultTests
         var clock = new Clock();
         await using QueueHost host = await QueueHost.StartAsync(services: services => services
             .AddSingleton<TimeProvider>(clock)
-            .AddSingleton<ISearchStrategy>(new TrapStrategy("jump", () => clock.Jump(TimeSpan.FromDays(-400)))));
+            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("jump", () => clock.Jump(TimeSpan.FromDays(-400))))));
         JobSubmission submission = QueueHost.Generate();
         Job job = await host.RunAsync(submission with { Body = new JobBody { Generate = submission.Body.Generate! with { Search = new() { Strategy = "jump", Candidates = 1 } } } });
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));
@@ -344,7 +344,7 @@ public sealed class JobFaultTests
 
     private sealed class BrokenScorer : IImageScorer
     {
-        public ScorerDescriptor Descriptor { get; } = new("broken", "1", ScoreScale.Unbounded);
+        public ScorerDescriptor Descriptor { get; } = new() { Name = "broken", Version = "1", Scale = ScoreScale.Unbounded };
 
         public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => throw new InvalidOperationException("it broke");
 

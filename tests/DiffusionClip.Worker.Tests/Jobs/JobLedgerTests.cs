@@ -270,7 +270,6 @@ public sealed class JobLedgerTests : IDisposable
         Kind = JobKind.Generate,
         Priority = JobPriority.Batch,
         Body = new JobBody { Generate = ImageRequest.For("a red apple") },
-        ScorerAsked = false,
         SubmittedSha256 = "one",
         Model = "m",
         ModelBytes = 1,

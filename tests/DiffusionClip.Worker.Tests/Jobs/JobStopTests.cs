@@ -32,7 +32,7 @@ public sealed class JobStopTests
     [Fact]
     public async Task Finish_keeps_what_is_there()
     {
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>());
+        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy())));
         Job job = await host.Queue.SubmitAsync(Halving());
         await RunningAsync(host, job);
         Assert.Equal(CancelOutcome.Stopping, await host.Queue.CancelAsync("local", job.Id, CancelKind.Finish));
@@ -49,7 +49,7 @@ public sealed class JobStopTests
         try
         {
             static void Options(WorkerOptions options) => (options.Queue.DrainTimeout, options.Queue.SnapshotInterval) = (TimeSpan.FromSeconds(0.2), TimeSpan.FromMinutes(5));
-            static void Services(IServiceCollection services) => services.AddSingleton<ISearchStrategy, HalvingStrategy>();
+            static void Services(IServiceCollection services) => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy()));
             JobSubmission submission = Halving();
             string id, waiting;
             Task<Job> wait;
@@ -105,7 +105,7 @@ public sealed class JobStopTests
     [Fact]
     public async Task Populations_that_shrink_and_branch_go_through_events_and_result()
     {
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>());
+        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy())));
         Job job = await host.Queue.SubmitAsync(Halving(steps: 5));
         List<JobEvent> events = await host.Queue.WatchAsync("local", job.Id, 0, CancellationToken.None).ToListAsync();
         Assert.Equal(["start", "advance", "advance", "advance", "advance", "finish"], events.Where(item => item.Kind == JobEventKind.Move).Select(item => item.Data.Move!));

@@ -181,8 +181,8 @@ public sealed class KillTests
                 $"--Worker:Queue:MaxAttempts={Environment.GetEnvironmentVariable("DIFFUSIONCLIP_TEST_ATTEMPTS") ?? "3"}", "--Worker:Queue:DrainTimeout=00:00:00.5",
             ],
             services => services
-                .AddSingleton<ISearchStrategy, HalvingStrategy>()
-                .AddSingleton<ISearchStrategy>(new TrapStrategy("deadly", () => Process.GetCurrentProcess().Kill())));
+                .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy()))
+                .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("deadly", () => Process.GetCurrentProcess().Kill()))));
         await worker.StartAsync();
         await File.WriteAllTextAsync(Path.Combine(folder, AddressFile + ".tmp"), worker.Urls.First());
         File.Move(Path.Combine(folder, AddressFile + ".tmp"), Path.Combine(folder, AddressFile), overwrite: true);
@@ -255,7 +255,7 @@ public sealed class KillTests
             Assert.Equal(Path.GetFileNameWithoutExtension(file), Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file))));
         }
 
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy, HalvingStrategy>(), folder: folder);
+        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy())), folder: folder);
         int restarted = 0, resumed = 0;
         foreach ((string id, ImageRequest request) in accepted)
         {

@@ -14,18 +14,17 @@ internal sealed class HalvingStrategy : ISearchStrategy
         SearchBudget budget = state.Budget;
         if (state.Rounds.Count == 0)
         {
-            return new SearchMove.Start(budget.Candidates, Boundary(budget, 0));
+            return SearchMove.Advance.Roots(budget.Candidates, Boundary(budget, 0));
         }
 
         SearchRound last = state.Rounds[^1];
         CandidateId[] order = [.. Ranking.Order(last.Population, budget.HigherIsBetter)];
         if (last.Population.All(candidate => candidate.Evaluation >= budget.Evaluations))
         {
-            return new SearchMove.Finish([.. order.Take(budget.Keep)]);
+            return new SearchMove.Finish { Kept = [.. order.Take(budget.Keep)] };
         }
 
-        Branch[] next = [.. order.Take((order.Length + 1) / 2).Select(id => new Branch(id)), new Branch(order[0])];
-        return new SearchMove.Advance(next, Boundary(budget, state.Rounds.Count));
+        return SearchMove.Advance.On([.. order.Take((order.Length + 1) / 2), order[0]], Boundary(budget, state.Rounds.Count));
     }
 
     private static int Boundary(SearchBudget budget, int round) => budget.Boundaries[Math.Min((round + 1) * budget.Boundaries.Count / Looks, budget.Boundaries.Count) - 1];

@@ -35,7 +35,7 @@ public sealed class TelemetryTests
         };
         ActivitySource.AddActivityListener(activities);
 
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategy>(new TrapStrategy("bug", () => throw new InvalidOperationException(secret))));
+        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("bug", () => throw new InvalidOperationException(secret)))));
         Job done = await host.RunAsync(QueueHost.Generate(secret));
         JobSubmission bad = QueueHost.Generate(secret, seed: 2);
         Job failed = await host.RunAsync(bad with { Body = new JobBody { Generate = bad.Body.Generate! with { Search = new() { Strategy = "bug", Candidates = 1 } } } });

@@ -24,7 +24,7 @@ public sealed class BrowserFixture : IAsyncLifetime
         }
 
         _host = await WorkerHost.StartAsync(
-            services => services.AddSingleton<ISearchStrategy, HalveAndFork>().AddSingleton<IImageScorer, BrightnessScorer>(),
+            services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalveAndFork())).AddSingleton<IImageScorer, BrightnessScorer>(),
             "--Worker:Queue:PreviewInterval=00:00:00.020");
         // A loaded machine is slow, not wrong.
         Assertions.SetDefaultExpectTimeout(30_000);

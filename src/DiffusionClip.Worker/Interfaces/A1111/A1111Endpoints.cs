@@ -106,6 +106,8 @@ internal static class FieldNames
         ["keep"] = "alwayson_scripts.diffusionclip.keep",
         ["strategy"] = "alwayson_scripts.diffusionclip.strategy",
         ["scorer"] = "alwayson_scripts.diffusionclip.scorer",
+        ["scorers"] = "alwayson_scripts.diffusionclip.scorers",
+        ["combination"] = "alwayson_scripts.diffusionclip.combination",
         ["model"] = "override_settings.sd_model_checkpoint",
     };
 

@@ -18,8 +18,8 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
     public async Task<GivenPicture> InitAsync(string caller, string given, string background, CancellationToken cancellationToken)
     {
         (string sha256, ReadOnlyMemory<byte> file) = await FileAsync(caller, "init_images", given, cancellationToken).ConfigureAwait(false);
-        RgbImage image = codec.Decode(file, limits);
-        if (codec.DecodeAlpha(file, limits) is not { } alpha)
+        RgbImage image = codec.Decode(file, limits, cancellationToken);
+        if (codec.DecodeAlpha(file, limits, cancellationToken) is not { } alpha)
         {
             return new(sha256, image, IsChanged: false);
         }
@@ -48,9 +48,9 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
     public async Task<RgbImage> MaskAsync(string caller, string given, bool inverted, CancellationToken cancellationToken)
     {
         (_, ReadOnlyMemory<byte> file) = await FileAsync(caller, "mask", given, cancellationToken).ConfigureAwait(false);
-        RgbImage image = codec.Decode(file, limits);
-        AlphaChannel? alpha = codec.DecodeAlpha(file, limits);
-        byte[] mask = new byte[3 * image.Width * image.Height];
+        RgbImage image = codec.Decode(file, limits, cancellationToken);
+        AlphaChannel? alpha = codec.DecodeAlpha(file, limits, cancellationToken);
+        byte[] mask = new byte[image.Pixels.Length];
         bool paints = false;
         for (int i = 0; i < mask.Length / 3; i++)
         {
@@ -124,7 +124,7 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
         mask = SameSize(mask, image);
         int width = image.Width, height = image.Height;
         var levels = new List<(float[] Sums, int Width, int Height)>();
-        float[] sums = new float[4 * width * height];
+        float[] sums = new float[checked(4 * width * height)];
         ReadOnlySpan<byte> from = image.Pixels.Span, painted = mask.Pixels.Span;
         for (int i = 0; i < width * height; i++)
         {

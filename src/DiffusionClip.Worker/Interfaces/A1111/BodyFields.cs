@@ -132,6 +132,27 @@ internal sealed class BodyFields
     public JsonElement? Get(string name) =>
         _root.ValueKind == JsonValueKind.Object && _root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
+    /// <summary>A field as one of the contract's records; null where it is absent.</summary>
+    /// <param name="name">The field.</param>
+    /// <param name="expected">What it should be.</param>
+    public T? As<T>(string name, string expected)
+    {
+        if (Get(name) is not { } value)
+        {
+            return default;
+        }
+
+        try
+        {
+            return value.Deserialize<T>(DiffusionClipJson.Compact);
+        }
+        catch (JsonException)
+        {
+            Add(name, $"give {expected}", "value_error");
+            return default;
+        }
+    }
+
     /// <summary>A text.</summary>
     public string? Text(string name)
     {

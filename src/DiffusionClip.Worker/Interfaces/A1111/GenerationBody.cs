@@ -267,7 +267,7 @@ internal sealed class GenerationBody
         }
 
         BodyFields wanted = block.At(args[0], "args", "0");
-        string[] words = ["strategy", "candidates", "keep", "scorer", "score_text"];
+        string[] words = ["strategy", "candidates", "keep", "scorer", "scorers", "combination", "score_text"];
         foreach (string name in wanted.Names.Where(name => !words.Contains(name, StringComparer.Ordinal)))
         {
             wanted.Add(Line(name), $"there is no such field; known are {string.Join(", ", words)}", "value_error.extra");
@@ -286,6 +286,8 @@ internal sealed class GenerationBody
             Candidates = candidates,
             Keep = keep,
             Scorer = wanted.Text("scorer"),
+            Scorers = wanted.As<ScorerRequest[]>("scorers", "a list of objects with id, weight, text, long_text and phases"),
+            Combination = wanted.As<ScoreCombination?>("combination", "weighted-sum, standard-scores or mean-rank"),
             ScoreText = wanted.Text("score_text"),
         };
     }

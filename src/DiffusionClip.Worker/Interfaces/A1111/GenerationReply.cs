@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DiffusionClip.Reporting.Metadata;
+using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
@@ -104,10 +105,14 @@ internal static class GenerationReply
         ["strategy"] = used.Search.Strategy,
         ["candidates"] = used.Search.Candidates,
         ["keep"] = used.Search.Keep,
-        ["scorer"] = used.Search.Scorer,
+        ["scorer"] = ScorerShorthand.Format(used.Search.Scorers ?? []),
         ["score_text"] = used.Search.ScoreText,
+        ["combination"] = used.Search.Combination is { } combination ? JsonSerializer.SerializeToNode(combination, DiffusionClipJson.Compact) : null,
         ["scale"] = report?.Scoring is { } scoring ? JsonSerializer.SerializeToNode(scoring.Scale, DiffusionClipJson.Compact) : null,
         ["scores"] = new JsonArray([.. kept.Select(picture => (JsonNode?)picture.Image.Score)]),
+        ["scorer_scores"] = report?.Scorers.Count > 1
+            ? new JsonArray([.. kept.Select(picture => JsonSerializer.SerializeToNode(picture.Image.Scores, DiffusionClipJson.Compact))])
+            : null,
         ["margins"] = new JsonArray([.. kept.Select(picture => (JsonNode?)picture.Image.Margin)]),
         ["ranks"] = new JsonArray([.. kept.Select(picture => (JsonNode?)picture.Image.Rank)]),
         ["artifacts"] = new JsonArray([.. kept.Select(picture => (JsonNode?)picture.Image.Sha256)]),
@@ -136,7 +141,7 @@ internal static class GenerationReply
         if (kept.Count > 0 && kept[0].Image.Score is { } score)
         {
             extra["Score"] = score;
-            extra["Score model"] = report?.Scoring?.Model;
+            extra["Score model"] = report?.Scoring?.Model ?? string.Join(", ", (report?.Scorers ?? []).Where(scorer => scorer.Weight > 0).Select(scorer => scorer.Id));
         }
 
         return extra;

@@ -15,7 +15,7 @@ namespace DiffusionClip.Worker.Interfaces.A1111;
 /// configured file, or of the list that ships.
 /// </summary>
 internal sealed class Interrogator(
-    ImageSource source, IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, ScorerSource scorers, WorkerOptions options) : IDisposable
+    ImageSource source, IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, ScorerCatalog scorers, WorkerOptions options) : IDisposable
 {
     private const string Resource = "DiffusionClip.Worker.Interfaces.A1111.phrases.txt";
     private const int MostCaptions = 1000;
@@ -58,7 +58,7 @@ internal sealed class Interrogator(
 
         string sha256 = await source.ResolveAsync(Caller.Of(context), "image", given, gone).ConfigureAwait(false);
         Artifact file = await artifacts.FindAsync(sha256, gone).ConfigureAwait(false) ?? throw new StorageException($"the picture {sha256} is no longer there");
-        RgbImage image = codec.Decode(file.Content, limits);
+        RgbImage image = codec.Decode(file.Content, limits, gone);
         await _one.WaitAsync(gone).ConfigureAwait(false);
         try
         {

@@ -83,7 +83,7 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
             {
                 string source = fields.Text("src_img") ?? "";
                 fields.Check();
-                canvas = Decode("src_img", source);
+                canvas = Decode("src_img", source, context.RequestAborted);
                 (width, height) = (canvas.Width, canvas.Height);
             }
             else
@@ -96,7 +96,7 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
             fields.Check();
             (int paintedWidth, int paintedHeight) = asLarge ? (Up(width), Up(height)) : PaintedSize(width, height, baseSize, Math.Max(baseSize, maxSize));
             (body["width"], body["height"]) = (paintedWidth, paintedHeight);
-            if (body["mask"] is { } text && (mask = Mask((string)text!, fields.Bool("invert_mask") ?? false)) is null)
+            if (body["mask"] is { } text && (mask = Mask((string)text!, fields.Bool("invert_mask") ?? false, context.RequestAborted)) is null)
             {
                 // Opaque all over: all of it is painted.
                 body.Remove("mask");
@@ -122,7 +122,7 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
         JsonObject reply = await generation.RunAsync(context, new BodyFields(own.RootElement), fromImage).ConfigureAwait(false);
         return Results.Json(new JsonObject
         {
-            ["outputs"] = new JsonArray([.. reply["images"]!.AsArray().Select(image => (JsonNode?)Fit((string)image!, width, height, canvas, mask))]),
+            ["outputs"] = new JsonArray([.. reply["images"]!.AsArray().Select(image => (JsonNode?)Fit((string)image!, width, height, canvas, mask, context.RequestAborted))]),
             ["info"] = (string)reply["info"]!,
         });
     }
@@ -174,9 +174,10 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
     }
 
     // Scaled to the selection; outside the mask what was there stays as it was.
-    private string Fit(string base64, int width, int height, RgbImage? canvas, RgbImage? mask)
+    private string Fit(string base64, int width, int height, RgbImage? canvas, RgbImage? mask, CancellationToken gone)
     {
-        RgbImage painted = Resampler.Resize(codec.Decode(Convert.FromBase64String(base64), limits), width, height, ResamplingFilter.Lanczos);
+        RgbImage made = codec.Decode(Convert.FromBase64String(base64), limits, gone);
+        RgbImage painted = Resampler.Resize(made, width, height, ResamplingFilter.Lanczos);
         if (canvas is null || mask is null)
         {
             return Convert.ToBase64String(codec.EncodePng(painted));
@@ -192,9 +193,9 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
         return Convert.ToBase64String(codec.EncodePng(new RgbImage(width, height, pixels)));
     }
 
-    private RgbImage? Mask(string given, bool inverted)
+    private RgbImage? Mask(string given, bool inverted, CancellationToken gone)
     {
-        if (codec.DecodeAlpha(Base64Picture.Read("mask_img", given), limits) is not { } alpha)
+        if (codec.DecodeAlpha(Base64Picture.Read("mask_img", given), limits, gone) is not { } alpha)
         {
             return null;
         }
@@ -208,11 +209,11 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
         return new RgbImage(alpha.Width, alpha.Height, pixels);
     }
 
-    private RgbImage Decode(string field, string given)
+    private RgbImage Decode(string field, string given, CancellationToken gone)
     {
         try
         {
-            return codec.Decode(Base64Picture.Read(field, given), limits);
+            return codec.Decode(Base64Picture.Read(field, given), limits, gone);
         }
         catch (ImageFormatException exception)
         {

@@ -19,7 +19,7 @@ internal static class PngInfo
         }
 
         fields.Check();
-        PictureInspection inspection = PictureMetadataReader.Read(Base64Picture.Read("image", given!), PictureSources.All);
+        PictureInspection inspection = PictureMetadataReader.Read(Base64Picture.Read("image", given!));
         if (!inspection.Readable)
         {
             throw new InvalidRequestException("image", "(picture)", "it is no PNG, JPEG, WebP, GIF or BMP file");

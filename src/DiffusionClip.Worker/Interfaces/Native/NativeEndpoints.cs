@@ -65,7 +65,7 @@ internal static class NativeEndpoints
             .WithName("ListModels").WithSummary("Generators").Produces<IReadOnlyList<ModelFacts>>();
         api.MapGet("/scorers", ([FromServices] ModelCatalog catalog, [FromServices] MachinePaths paths, [FromServices] PipelineOptions options, [FromServices] IEnumerable<IImageScorer> registered) => Facts.Scorers(catalog, paths, options, registered))
             .WithName("ListScorers").WithSummary("Scorers").Produces<IReadOnlyList<ScorerFacts>>();
-        api.MapGet("/strategies", ([FromServices] IEnumerable<ISearchStrategy> strategies) => strategies.Select(strategy => new StrategyFacts(strategy.Name)).ToArray())
+        api.MapGet("/strategies", ([FromServices] IEnumerable<ISearchStrategyFactory> strategies) => strategies.Select(strategy => new StrategyFacts(strategy.Name)).ToArray())
             .WithName("ListStrategies").WithSummary("Search strategies").Produces<IReadOnlyList<StrategyFacts>>();
         api.MapGet("/samplers", () => SchedulerCatalog.All).WithName("ListSamplers").WithSummary("Schedulers and their names elsewhere").Produces<IReadOnlyList<SchedulerDescriptor>>();
         api.MapGet("/limits", (HttpContext context, [FromServices] PipelineOptions options, [FromServices] WorkerOptions worker, [FromServices] IJobQueue queue) => Facts.Limits(options, worker, queue.Status(Caller.Of(context))))

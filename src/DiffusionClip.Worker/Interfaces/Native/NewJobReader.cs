@@ -80,6 +80,7 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     private async Task<RankBody> OfAsync(RankBody rank)
     {
         Need("rank.prompt", rank.Prompt);
+        RequestNormalizer.CheckKnown("rank.combination", rank.Combination);
         RequestNormalizer.CheckKnown("rank.long_text", rank.LongText);
         CheckCount("rank.images", rank.Images?.Count, 1, MostPictures);
         var images = new string[rank.Images!.Count];

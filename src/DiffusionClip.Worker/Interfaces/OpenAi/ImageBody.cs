@@ -23,6 +23,36 @@ internal abstract class ImageFields
     /// <summary>A seed.</summary>
     public abstract ulong? Seed(string name);
 
+    /// <summary>A field as JSON; null where it is absent.</summary>
+    /// <exception cref="JsonException">It is none.</exception>
+    protected abstract JsonElement? Json(string name);
+
+    /// <summary>A list of scorers.</summary>
+    public IReadOnlyList<ScorerRequest>? Scorers(string name)
+    {
+        try
+        {
+            return Json(name)?.Deserialize<ScorerRequest[]>(DiffusionClipJson.Compact);
+        }
+        catch (JsonException exception)
+        {
+            throw OpenAiError.Invalid(name, $"{name}: give a list of objects with id, weight, text, long_text and phases ({exception.Message})");
+        }
+    }
+
+    /// <summary>How scores are combined.</summary>
+    public ScoreCombination? Combination(string name)
+    {
+        try
+        {
+            return Text(name) is { } text ? JsonSerializer.SerializeToElement(text).Deserialize<ScoreCombination>(DiffusionClipJson.Compact) : null;
+        }
+        catch (JsonException)
+        {
+            throw OpenAiError.Invalid(name, $"{name}: give weighted-sum, standard-scores or mean-rank.");
+        }
+    }
+
     /// <summary>A whole number.</summary>
     public int? Int(string name, int least, int most) => Read(name) switch
     {
@@ -95,6 +125,9 @@ internal sealed class JsonFields : ImageFields
         _ => throw OpenAiError.Invalid(name, $"{name}: give a number."),
     };
 
+    /// <inheritdoc/>
+    protected override JsonElement? Json(string name) => Get(name);
+
     private JsonElement? Get(string name) => _root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 }
 
@@ -131,6 +164,9 @@ internal sealed class FormFields(IFormCollection form) : ImageFields
         { } text when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) => number,
         _ => throw OpenAiError.Invalid(name, $"{name}: give a number."),
     };
+
+    /// <inheritdoc/>
+    protected override JsonElement? Json(string name) => Text(name) is { Length: > 0 } text ? JsonElement.Parse(text) : null;
 }
 
 /// <summary>What a body asks for.</summary>
@@ -146,7 +182,7 @@ internal sealed record ImageBody
     private static readonly string[] _known =
     [
         "prompt", "model", "n", "size", "quality", "background", "output_format", "output_compression", "response_format", "moderation", "style", "user", "stream",
-        "partial_images", "candidates", "strategy", "scorer", "score_text", "seed", "steps", "cfg_scale", "negative_prompt", "sampler", "strength", "image", "image[]", "mask",
+        "partial_images", "candidates", "strategy", "scorer", "scorers", "combination", "score_text", "seed", "steps", "cfg_scale", "negative_prompt", "sampler", "strength", "image", "image[]", "mask",
         "input_fidelity",
     ];
 
@@ -253,6 +289,8 @@ internal sealed record ImageBody
                     Candidates = candidates,
                     Keep = keep,
                     Scorer = fields.Text("scorer"),
+                    Scorers = fields.Scorers("scorers"),
+                    Combination = fields.Combination("combination"),
                     ScoreText = fields.Text("score_text"),
                 },
                 Output = OutputOf(format, compression),

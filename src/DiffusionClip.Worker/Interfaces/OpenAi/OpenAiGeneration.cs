@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DiffusionClip.Imaging;
+using DiffusionClip.Scoring;
 using DiffusionClip.Worker.Interfaces.A1111;
 using DiffusionClip.Worker.Jobs;
 using DiffusionClip.Worker.Trust;
@@ -126,7 +127,7 @@ internal sealed class OpenAiGeneration(
             if (happened is { Kind: JobEventKind.Preview, Data.Image: { } image } && sent < given.PartialImages && progress * (given.PartialImages + 1) >= sent + (sent == 0 ? 0 : 1))
             {
                 byte[] glimpse = Base64Picture.Read("preview", image);
-                RgbImage pixels = codec.Decode(glimpse, limits);
+                RgbImage pixels = codec.Decode(glimpse, limits, gone);
                 await SendAsync(response, $"{events}.partial_image", new JsonObject
                 {
                     ["type"] = $"{events}.partial_image",
@@ -189,6 +190,11 @@ internal sealed class OpenAiGeneration(
 
         entry["seed"] = picture.Image.Seed;
         entry["score"] = picture.Image.Score;
+        if (picture.Image.Scores is { } scores)
+        {
+            entry["scores"] = JsonSerializer.SerializeToNode(scores, DiffusionClipJson.Compact);
+        }
+
         entry["rank"] = picture.Image.Rank;
         entry["margin"] = picture.Image.Margin;
         return entry;
@@ -246,7 +252,7 @@ internal sealed class OpenAiGeneration(
             ["model"] = (report?.Request ?? job.Body.Generate)?.Model.Id,
             ["strategy"] = report?.Request.Search.Strategy,
             ["candidates"] = report?.Request.Search.Candidates,
-            ["scorer"] = report?.Request.Search.Scorer,
+            ["scorer"] = report is null ? null : ScorerShorthand.Format(report.Request.Search.Scorers ?? []),
             ["cached_from"] = job.Result?.CachedFrom,
             ["ignored"] = new JsonArray([.. given.Ignored.Select(line => (JsonNode?)line)]),
             ["warnings"] = new JsonArray([.. (report?.Warnings ?? []).Concat(job.Result?.Warnings ?? []).Distinct().Select(line => (JsonNode?)line)]),

@@ -21,13 +21,13 @@ internal sealed class OpenAiPictures(ImageSource source, A1111Pictures pictures,
         if (mask is { } given)
         {
             await source.AddAsync(caller, "mask", given, cancellationToken).ConfigureAwait(false);
-            painted = codec.DecodeAlpha(given, limits) is { } alpha ? Painted(alpha) : null;
+            painted = codec.DecodeAlpha(given, limits, cancellationToken) is { } alpha ? Painted(alpha) : null;
             if (painted is null)
             {
                 throw OpenAiError.Invalid("mask", "mask: it has no transparent part; what is transparent is painted.");
             }
         }
-        else if (codec.DecodeAlpha(image, limits) is { } own)
+        else if (codec.DecodeAlpha(image, limits, cancellationToken) is { } own)
         {
             painted = Painted(own);
         }

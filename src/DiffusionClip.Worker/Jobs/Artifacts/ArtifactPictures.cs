@@ -26,7 +26,7 @@ internal static class ArtifactPictures
             Artifact file = await store.FindAsync(name, cancellationToken).ConfigureAwait(false) ?? throw Missing(field, name);
             try
             {
-                images.Add(name, codec.Decode(file.Content, limits));
+                images.Add(name, codec.Decode(file.Content, limits, cancellationToken));
             }
             catch (ImageFormatException exception)
             {

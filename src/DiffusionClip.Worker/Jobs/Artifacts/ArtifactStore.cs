@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using DiffusionClip.Files;
 using DiffusionClip.Imaging;
 using DiffusionClip.Worker.Jobs.Ledger;
 
@@ -155,14 +156,10 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
         {
             cancellationToken.ThrowIfCancellationRequested();
             string name = Path.GetFileNameWithoutExtension(path);
-            if (path.EndsWith(DurableFile.TemporaryExtension, StringComparison.Ordinal))
+            if (AtomicFile.IsLeftover(path))
             {
-                // Those that are being written carry this process's number; nobody else writes here.
-                if (!Path.GetFileName(path).Contains($".{Environment.ProcessId}-", StringComparison.Ordinal))
-                {
-                    DurableFile.Remove(path);
-                    removed++;
-                }
+                DurableFile.Remove(path);
+                removed++;
             }
             else if (IsSha256(name) && !isKnown(name) && !IsFresh(name))
             {

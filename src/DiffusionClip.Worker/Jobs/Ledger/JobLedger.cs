@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using DiffusionClip.Files;
 using Microsoft.Data.Sqlite;
 
 namespace DiffusionClip.Worker.Jobs.Ledger;
@@ -36,7 +37,7 @@ internal sealed class JobLedger : IDisposable
             Pragma(connection, "PRAGMA synchronous = FULL");
             Pragma(connection, "PRAGMA journal_size_limit = 16777216");
             LedgerSchema.Prepare(connection, folder.Ledger);
-            DurableFile.SyncFolder(folder.Path);
+            AtomicFile.SyncFolder(folder.Path);
         }
         catch (Exception exception) when (exception is SqliteException or IOException)
         {
@@ -139,11 +140,11 @@ internal sealed class JobLedger : IDisposable
                 long now = Now();
                 writer.Execute(
                     """
-                    INSERT INTO jobs(id, caller, kind, priority, state, model, model_bytes, body, scorer_asked, submitted_sha256, idempotency_key, pinned, epoch, accepted_at)
-                    VALUES(?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                    INSERT INTO jobs(id, caller, kind, priority, state, model, model_bytes, body, submitted_sha256, idempotency_key, pinned, epoch, accepted_at)
+                    VALUES(?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                     """,
                     id, entry.Caller, LedgerReading.Word(entry.Kind), LedgerReading.Word(entry.Priority), entry.Model, entry.ModelBytes, body,
-                    entry.ScorerAsked ? 1 : 0, entry.SubmittedSha256, entry.IdempotencyKey, entry.Body.Pinned ? 1 : 0, Epoch, now);
+                    entry.SubmittedSha256, entry.IdempotencyKey, entry.Body.Pinned ? 1 : 0, Epoch, now);
                 Note(writer, id, null, JobState.Queued, 0, null, now);
                 foreach (string input in entry.Inputs)
                 {
@@ -176,7 +177,7 @@ internal sealed class JobLedger : IDisposable
     public Job? FindByKey(string caller, string key, string submittedSha256) => _reader.Query(ByKey, row => Same(row, submittedSha256), caller, key).SingleOrDefault();
 
     /// <summary>From queued to running.</summary>
-    /// <returns>The job and whether its caller asked for the scorer by name; null if it is queued no more.</returns>
+    /// <returns>The job; null if it is queued no more.</returns>
     public Task<StartedJob?> StartAsync(string id, Action<StartedJob?> committed) => _writer.WriteAsync(
         writer =>
         {
@@ -187,8 +188,8 @@ internal sealed class JobLedger : IDisposable
             }
 
             StartedJob started = writer.Query(
-                $"SELECT {LedgerReading.Columns}, scorer_asked, epoch, crashes, stop FROM jobs WHERE id = ?1",
-                row => new StartedJob(LedgerReading.Job(row), row.GetInt64(12) != 0, row.GetInt64(13), row.GetInt32(14), LedgerReading.Text(row, 15) == "finish"),
+                $"SELECT {LedgerReading.Columns}, epoch, crashes, stop FROM jobs WHERE id = ?1",
+                row => new StartedJob(LedgerReading.Job(row), row.GetInt64(12), row.GetInt32(13), LedgerReading.Text(row, 14) == "finish"),
                 id)[0];
             Note(writer, id, JobState.Queued, JobState.Running, started.Job.Attempts, null, now);
             return started;
@@ -399,9 +400,6 @@ internal sealed record LedgerEntry
     /// <summary>The body as it will run.</summary>
     public required JobBody Body { get; init; }
 
-    /// <summary>Whether the caller named the scorer of a generation: then the job fails without it.</summary>
-    public required bool ScorerAsked { get; init; }
-
     /// <summary>SHA-256 of the submission as it came.</summary>
     public required string SubmittedSha256 { get; init; }
 
@@ -422,11 +420,10 @@ internal sealed record LedgerEntry
 
 /// <summary>A job that was started.</summary>
 /// <param name="Job">The job.</param>
-/// <param name="ScorerAsked">Whether its caller named the scorer.</param>
 /// <param name="Epoch">The process that accepted it.</param>
 /// <param name="Crashes">Starts so far that led nowhere because the process ended.</param>
 /// <param name="Finish">Whether its caller had asked for what is there.</param>
-internal sealed record StartedJob(Job Job, bool ScorerAsked, long Epoch, int Crashes, bool Finish);
+internal sealed record StartedJob(Job Job, long Epoch, int Crashes, bool Finish);
 
 /// <summary>A change of a job's state.</summary>
 /// <param name="At">When.</param>

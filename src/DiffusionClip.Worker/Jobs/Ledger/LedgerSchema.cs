@@ -58,6 +58,17 @@ internal static class LedgerSchema
         CREATE TABLE process(epoch INTEGER NOT NULL);
         INSERT INTO process VALUES(0);
         """,
+
+        // Whether a scorer may be missing stands in the request itself since the requests name several.
+        """
+        UPDATE jobs SET body = json_set(
+            json_remove(body, '$.generate.search.scorer'),
+            '$.generate.search.scorers',
+            json_array(json_object('id', json_extract(body, '$.generate.search.scorer'), 'optional', json('true'))))
+        WHERE kind = 'generate' AND scorer_asked = 0 AND state IN ('queued', 'running')
+            AND json_extract(body, '$.generate.search.scorer') IS NOT NULL AND json_extract(body, '$.generate.search.scorer') <> 'none';
+        ALTER TABLE jobs DROP COLUMN scorer_asked;
+        """,
     ];
 
     /// <summary>Brings a database to this build's version.</summary>

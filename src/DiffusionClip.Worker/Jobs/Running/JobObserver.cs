@@ -114,8 +114,18 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
     /// <inheritdoc/>
     public void OnMove(SearchMove move) => feed.Add(JobEventKind.Move, move switch
     {
-        SearchMove.Start start => new JobEventData { Move = "start", Candidates = [.. Enumerable.Range(0, start.Roots)], Until = start.Until },
-        SearchMove.Advance advance => new JobEventData { Move = "advance", Candidates = [.. advance.Branches.Select(branch => branch.Parent.Value)], Until = advance.Until },
+        SearchMove.Advance advance when advance.Branches.All(branch => branch.Parent is null) => new JobEventData
+        {
+            Move = "start",
+            Candidates = [.. Enumerable.Range((int)_started, advance.Branches.Count)],
+            Until = advance.Branches[0].Until,
+        },
+        SearchMove.Advance advance => new JobEventData
+        {
+            Move = "advance",
+            Candidates = [.. advance.Branches.Where(branch => branch.Parent is not null).Select(branch => branch.Parent!.Value.Value)],
+            Until = advance.Branches.Max(branch => branch.Until),
+        },
         SearchMove.Finish finish => new JobEventData { Move = "finish", Candidates = [.. finish.Kept.Select(kept => kept.Value)] },
         _ => new JobEventData(),
     });

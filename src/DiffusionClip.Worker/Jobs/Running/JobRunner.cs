@@ -1,5 +1,4 @@
 using System.Globalization;
-using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Imaging;
 using DiffusionClip.Reporting;
 using DiffusionClip.Reporting.Metadata;
@@ -13,7 +12,7 @@ namespace DiffusionClip.Worker.Jobs.Running;
 /// <summary>Does a job's work: generates, ranks or scores, and puts what came of it into the store.</summary>
 internal sealed class JobRunner(
     ImagePipeline pipeline,
-    ScorerSource scorers,
+    ScorerCatalog scorers,
     IImageCodec codec,
     ImageLimits limits,
     PictureEncoder encoder,
@@ -49,18 +48,16 @@ internal sealed class JobRunner(
             return cached;
         }
 
-        // A scorer that nobody asked for by name may be missing: then there are pictures without scores, and a warning.
-        if (!started.ScorerAsked)
+        PreparedRun prepared = pipeline.Prepare(
+            request, await artifacts.DecodeAsync(request.Origin, codec, limits, run.Abort).ConfigureAwait(false));
+        var control = new RunControl
         {
-            request = request with { Search = request.Search with { Scorer = null } };
-        }
-
-        var control = new RunControl(run.Abort, run.Finish, new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval))
-        {
-            Images = await artifacts.DecodeAsync(request.Origin, codec, limits, run.Abort).ConfigureAwait(false),
+            Abort = run.Abort,
+            Finish = run.Finish,
+            Observer = new JobObserver(feed, telemetry, codec, options.Queue.PreviewInterval),
             Snapshots = snapshots.For(started, run),
         };
-        RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(request, control).ConfigureAwait(false));
+        RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(prepared, control).ConfigureAwait(false));
         if (started.Job.Attempts > 1 && ranked.Report.Resumed is null)
         {
             ranked = ranked with { Report = ranked.Report with { Resumed = new() { FromSnapshot = false, Reason = "the start before ended before it wrote a snapshot" } } };
@@ -91,6 +88,7 @@ internal sealed class JobRunner(
                     Rank = image.Candidate.Rank,
                     Seed = image.Candidate.Seed,
                     Score = image.Candidate.Score,
+                    Scores = image.Candidate.Scores.Count > 1 ? image.Candidate.Scores : null,
                     Margin = image.Candidate.Margin,
                     Kept = image.Candidate.Kept,
                     Failure = image.Candidate.ScoringFailure,
@@ -112,118 +110,72 @@ internal sealed class JobRunner(
 
     private async Task<JobResult> RankAsync(RankBody body, RunningJob run, JobFeed feed)
     {
-        string scored = body.ScoreText ?? PlainText.Of(body.Prompt);
-        (List<ScoredItem> items, bool higherIsBetter) = await ScoreItemsAsync(
-            body.Scorer, body.LongText, body.Images.Select(image => (image, (IReadOnlyList<string>)[scored])), body.Images.Count, run, feed).ConfigureAwait(false);
-        int[] order = Ranking.Order([.. items.Select(item => item.Outcome.Failure is null ? (double?)item.Outcome.ScoresPerText.Span[0] : null)], higherIsBetter);
-        if (order.Length == 0)
+        using PictureScoring scoring = await OpenAsync(JobIntake.SearchOf(body), run).ConfigureAwait(false);
+        List<ScoredItem> items = await ScoreAsync(scoring, body.Images.Select(image => Item(image, texts: null)), body.Images.Count, run, feed).ConfigureAwait(false);
+        var ranking = new PictureRanking(items, scoring.Scorers);
+        if (ranking.Order.Count == 0)
         {
-            throw new DiffusionClipException($"images: none of {items.Count} could be scored; the first: {items[0].Outcome.Failure}");
+            throw new DiffusionClipException($"images: none of {items.Count} could be scored; the first: {ranking.Failures[0]}");
         }
 
-        var images = new List<ResultImage>(items.Count);
-        for (int i = 0; i < order.Length; i++)
+        bool several = scoring.Scorers.Entries.Count > 1;
+        IEnumerable<ResultImage> ranked = ranking.Order.Select((index, rank) => new ResultImage
         {
-            double score = ScoreOf(order[i]);
-            images.Add(new ResultImage
-            {
-                Sha256 = body.Images[order[i]],
-                Index = order[i],
-                Rank = i + 1,
-                Score = score,
-                Margin = i + 1 < order.Length ? Math.Abs(score - ScoreOf(order[i + 1])) : null,
-            });
-        }
-
-        images.AddRange(items.Index().Where(item => item.Item.Outcome.Failure is not null).Select(item => new ResultImage
+            Sha256 = body.Images[index],
+            Index = index,
+            Rank = rank + 1,
+            Score = ranking.Total(rank),
+            Scores = several ? ranking.Scores[index] : null,
+            Margin = ranking.Margin(rank),
+        });
+        IEnumerable<ResultImage> failed = ranking.Failures.Index().Where(failure => failure.Item is not null).Select(failure => new ResultImage
         {
-            Sha256 = body.Images[item.Index],
-            Index = item.Index,
+            Sha256 = body.Images[failure.Index],
+            Index = failure.Index,
+            Scores = several ? ranking.Scores[failure.Index] : null,
             Kept = false,
-            Failure = item.Item.Outcome.Failure,
-        }));
-        return new JobResult { Images = images, Warnings = Warnings(items) };
-
-        double ScoreOf(int index) => items[index].Outcome.ScoresPerText.Span[0];
+            Failure = failure.Item,
+        });
+        return new JobResult { Images = [.. ranked, .. failed], Scorers = scoring.Scorers.Report(), Warnings = [.. scoring.Scorers.Warnings(), .. Warnings(items)] };
     }
 
     private async Task<JobResult> ScoreAsync(ScoreBody body, RunningJob run, JobFeed feed)
     {
-        (List<ScoredItem> items, _) = await ScoreItemsAsync(body.Scorer, body.LongText, body.Pairs.Select(pair => (pair.Image, pair.Texts)), body.Pairs.Count, run, feed).ConfigureAwait(false);
-        var rows = new List<ScoreRow>();
-        for (int i = 0; i < items.Count; i++)
+        using PictureScoring scoring = await OpenAsync(JobIntake.SearchOf(body), run).ConfigureAwait(false);
+        List<ScoredItem> items = await ScoreAsync(
+            scoring, body.Pairs.Select(pair => Item(pair.Image, file => Texts(pair.Texts, file))), body.Pairs.Count, run, feed).ConfigureAwait(false);
+        bool several = scoring.Scorers.Entries.Count > 1;
+        return new JobResult
         {
-            (ScoredItem item, ScorePair pair) = (items[i], body.Pairs[i]);
-            if (item.Outcome.Failure is { } failure)
-            {
-                rows.AddRange((pair.Texts.Count > 0 ? (IEnumerable<string?>)pair.Texts : [null]).Select(words => new ScoreRow(pair.Image, words, null, null, failure)));
-            }
-            else
-            {
-                rows.AddRange(item.Texts.Select((words, at) => new ScoreRow(pair.Image, words.Text, item.Outcome.ScoresPerText.Span[at], words.Record, null)));
-            }
-        }
-
-        return new JobResult { Scores = rows, Warnings = Warnings(items) };
+            Scores = [.. items.SelectMany((item, i) => item.Scorers.SelectMany(scored => Rows(scored, body.Pairs[i], several ? scored.Scorer : null)))],
+            Warnings = Warnings(items),
+        };
     }
 
-    private async Task<(List<ScoredItem> Items, bool HigherIsBetter)> ScoreItemsAsync(
-        string? scorer, LongTextPolicy? longText, IEnumerable<(string Image, IReadOnlyList<string> Texts)> pairs, int count, RunningJob run, JobFeed feed)
+    private static IEnumerable<ScoreRow> Rows(ScoredBy scored, ScorePair pair, string? scorer) => scored.Outcome.Failure is { } failure
+        ? (pair.Texts.Count > 0 ? (IEnumerable<string?>)pair.Texts : [null]).Select(words => new ScoreRow(pair.Image, words, null, null, failure) { Scorer = scorer })
+        : scored.Texts.Select((words, i) => new ScoreRow(pair.Image, words, scored.Outcome.ScoresPerText.Span[i], scored.Records[i], null) { Scorer = scorer });
+
+    private Task<PictureScoring> OpenAsync(SearchRequest search, RunningJob run) =>
+        PictureScoring.OpenAsync(scorers, codec, limits, search, provider: null, folder.Embeddings, run.Abort);
+
+    private ScoringItem Item(string image, Func<ReadOnlyMemory<byte>, IReadOnlyList<string>>? texts) =>
+        new() { Name = image, ReadAsync = cancellationToken => ReadAsync(image, cancellationToken), Texts = texts };
+
+    private async Task<List<ScoredItem>> ScoreAsync(PictureScoring scoring, IEnumerable<ScoringItem> items, int count, RunningJob run, JobFeed feed)
     {
         var scored = new List<ScoredItem>(count);
-        if (scorers.Registered(scorer) is { } plugin)
+        await foreach (ScoredItem item in scoring.ScoreAsync(items, run.Abort).ConfigureAwait(false))
         {
-            foreach ((string image, IReadOnlyList<string> texts) in pairs)
-            {
-                Add(await ScoreByPluginAsync(plugin, image, texts, run.Abort).ConfigureAwait(false));
-                if (run.Finish.IsCancellationRequested)
-                {
-                    break;
-                }
-            }
-
-            return (scored, plugin.Descriptor.HigherIsBetter);
-        }
-
-        using ClipScoring clip = await ClipScoring.OpenAsync(
-            scorers, codec, limits, scorer, null, longText ?? LongTextPolicy.Truncate, folder.Embeddings, run.Abort).ConfigureAwait(false);
-        IEnumerable<ScoringItem> items = pairs.Select(pair => new ScoringItem(pair.Image, cancellationToken => ReadAsync(pair.Image, cancellationToken), file => Texts(pair.Texts, file)));
-        await foreach (ScoredItem item in clip.Stream.ScoreAsync(ScoringStream.Feed(items, run.Abort), run.Abort).ConfigureAwait(false))
-        {
-            Add(item);
+            scored.Add(item with { Scorers = [.. item.Scorers.Select(entry => entry with { Outcome = paths.Hide(entry.Outcome) })] });
+            feed.Progress = Math.Round((double)scored.Count / Math.Max(1, count), 4);
             if (run.Finish.IsCancellationRequested)
             {
                 break;
             }
         }
 
-        return (scored, clip.Scorer.Descriptor.HigherIsBetter);
-
-        void Add(ScoredItem item)
-        {
-            scored.Add(item with { Outcome = paths.Hide(item.Outcome) });
-            feed.Progress = Math.Round((double)scored.Count / Math.Max(1, count), 4);
-        }
-    }
-
-    private async Task<ScoredItem> ScoreByPluginAsync(IImageScorer plugin, string image, IReadOnlyList<string> texts, CancellationToken cancellationToken)
-    {
-        try
-        {
-            byte[] file = await ReadAsync(image, cancellationToken).ConfigureAwait(false);
-            texts = Texts(texts, file);
-            ScoringResult result = await plugin.ScoreAsync(new ScoringBatch([codec.Decode(file, limits)], texts), cancellationToken).ConfigureAwait(false);
-            if (result.Images is not [var outcome] || result.Texts.Count != texts.Count || (outcome.Failure is null && outcome.ScoresPerText.Length != texts.Count))
-            {
-                throw new DiffusionClipException($"{plugin.Descriptor.Name} gave {result.Images.Count} outcomes for 1 picture and {texts.Count} texts");
-            }
-
-            return new ScoredItem(image, [.. texts.Select((words, i) => new TextScore(words, result.Texts[i]))], outcome, image);
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
-        {
-            return new ScoredItem(image, [], new ImageOutcome(default, default, exception.Message), image);
-        }
+        return scored;
     }
 
     private async Task<byte[]> ReadAsync(string sha256, CancellationToken cancellationToken) =>
@@ -231,11 +183,11 @@ internal sealed class JobRunner(
 
     private static IReadOnlyList<string> Texts(IReadOnlyList<string> given, ReadOnlyMemory<byte> file) => given.Count > 0
         ? given
-        : PictureSources.ScoredText(file) is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
+        : PictureMetadataReader.Read(file).ScoredText is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
 
     private static string[] Warnings(List<ScoredItem> items)
     {
-        int dropped = items.SelectMany(item => item.Texts).Select(item => item.Record.TokensDropped).DefaultIfEmpty().Max();
+        int dropped = items.SelectMany(item => item.Scorers).SelectMany(scored => scored.Records).Select(record => record.TokensDropped).DefaultIfEmpty().Max();
         return dropped > 0 ? [string.Create(CultureInfo.InvariantCulture, $"text: up to {dropped} tokens are beyond the scorer's limit and were not read")] : [];
     }
 }

@@ -9,7 +9,7 @@ using DiffusionClip.Worker.Jobs.Ledger;
 namespace DiffusionClip.Worker.Jobs.Running;
 
 /// <summary>Answers a generation from the caller's own earlier one: same normalized request, same plan, same models to the last byte.</summary>
-internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, ModelCatalog catalog, ScorerSource scorers, IModelStore store, PipelineOptions options)
+internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, ModelCatalog catalog, ScorerCatalog scorers, IModelStore store, PipelineOptions options)
 {
     /// <summary>The result of an equal job whose artefacts are all there; null where there is none.</summary>
     public JobResult? Find(Job job)
@@ -29,13 +29,14 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
     {
         if (result.Report is not { FinishedEarly: false } report
             || report.Candidates.Any(candidate => candidate.Failure is not null || candidate.ScoringFailure is not null)
-            || (report.Scoring is null && request.Search.Scorer != ScorerSource.None))
+            || report.Scorers.Count != (request.Search.Scorers?.Count ?? 0))
         {
             return null;
         }
 
-        return Key(request, Sha256("generator"), Sha256("scorer") ?? Plugin(request));
-        string? Sha256(string role) => report.Models.FirstOrDefault(model => model.Role == role)?.Sha256;
+        Dictionary<string, string> clips = report.Models.Where(model => model.Role == "scorer").ToDictionary(model => model.Id, model => model.Sha256, StringComparer.Ordinal);
+        string? generator = report.Models.FirstOrDefault(model => model.Role == "generator")?.Sha256;
+        return Key(request, generator, Scorers(request, id => clips.GetValueOrDefault(id)));
     }
 
     private string? KeyBefore(ImageRequest request)
@@ -43,8 +44,7 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
         try
         {
             string generator = ModelHashes.Compute(catalog.ResolveGenerator(request.Model.Id!)).Identity;
-            string? scorer = Plugin(request) ?? (request.Search.Scorer == ScorerSource.None ? null : ModelHashes.Compute(catalog.ResolveScorer(request.Search.Scorer!)).Identity);
-            return Key(request, generator, scorer);
+            return Key(request, generator, Scorers(request, id => ModelHashes.Compute(catalog.ResolveScorer(id)).Identity));
         }
         catch (ModelFolderException)
         {
@@ -53,14 +53,17 @@ internal sealed class ResultCache(JobLedger ledger, ArtifactStore artifacts, Mod
         }
     }
 
-    private string? Plugin(ImageRequest request) => scorers.Registered(request.Search.Scorer) is { } plugin ? plugin.Descriptor.ToString() : null;
+    /// <summary>What the scores of each scorer depend on.</summary>
+    private string Scorers(ImageRequest request, Func<string, string?> clip) => string.Join(
+        '\n',
+        (request.Search.Scorers ?? []).Select(scorer => scorers.FindRegistered(scorer.Id) is { } plugin ? ScorerLease.IdentityOf(plugin.Descriptor) : clip(scorer.Id)));
 
-    private string Key(ImageRequest request, string? generator, string? scorer) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(
+    private string Key(ImageRequest request, string? generator, string scorers) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(
         '\n',
         request.ComputeSha256(),
         ImagePipeline.Software,
         store.Runtime,
         FormattableString.Invariant($"{store.Threads} {options.Plan.BatchedGuidance} {options.Plan.CandidatesPerRun}"),
         generator,
-        scorer))));
+        scorers))));
 }

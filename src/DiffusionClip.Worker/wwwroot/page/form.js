@@ -106,6 +106,9 @@ async function toRequest() {
       write(request, path, valueOf(name, kind));
     }
   }
+  if (request.search.scorer) {
+    delete request.search.scorers;
+  }
   const strength = valueOf("strength", NUMBER);
   const image = await pictureOf("init_image");
   const mask = await pictureOf("mask");
@@ -139,11 +142,25 @@ function setChosen(name, sha256) {
   }
 }
 
+/** A search in the form's words: one scorer is chosen by name, and several follow the text of the form. */
+function searchOf({ scorers, ...search }) {
+  if (scorers === undefined) {
+    return search;
+  }
+  if (scorers.length <= 1) {
+    const [only] = scorers;
+    const scorer = only === undefined ? "none" : only.optional ? undefined : only.id;
+    return { ...search, ...(scorer && { scorer }), ...(only?.text && { score_text: only.text }) };
+  }
+  return { ...search, scorers: scorers.map(({ text: own, ...one }) => (own === search.score_text ? one : { ...one, text: own })) };
+}
+
 /** Takes a request into the form. */
 export function take(request, from) {
   base = structuredClone({ ...EMPTY, ...request });
+  base.search = searchOf(base.search);
   for (const [name, { path }] of Object.entries(FIELDS)) {
-    const value = read(request, path);
+    const value = read(base, path);
     const field = control(name);
     if (field instanceof HTMLSelectElement) {
       choose(field, value === IMPLIED[name] ? "" : value);

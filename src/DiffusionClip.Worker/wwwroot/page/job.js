@@ -289,7 +289,7 @@ class JobView {
       sections.push(...this.pictureSections(), ...(job.kind === "generate" ? [this.chartSection ?? this.chartsSection()] : []), this.rankingSection());
       const scored = job.result.report?.scoring?.text ?? job.body.rank?.score_text ?? job.body.rank?.prompt;
       if (scored !== undefined) {
-        const compare = compareView(job, scored, job.result.report?.scoring?.model ?? job.result.report?.scoring?.scorer ?? job.body.rank?.scorer);
+        const compare = compareView(job, scored, job.result.report?.scoring?.model ?? job.result.report?.scoring?.scorer ?? text.scorers(job.result.report?.request.search ?? job.body.rank));
         this.stops.push(compare.stop);
         sections.push(h("section", null, h("h2", null, "Scorers side by side"), ...compare.element));
       }
@@ -463,9 +463,11 @@ class JobView {
     const ranked = [...run.all].sort((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || a.index - b.index);
     const widest = Math.max(...ranked.map((candidate) => candidate.margin ?? 0), 1e-9);
     const isGenerate = run.job.kind === "generate";
+    const several = ranked.find((candidate) => candidate.scores)?.scores ?? [];
     const columns = [
       { title: "Rank" }, { title: "Picture" }, { title: isGenerate ? "Candidate" : "Given as" },
-      { title: "Score", number: true }, { title: "Ahead of the next by", number: true },
+      { title: several.length > 0 ? "Total" : "Score", number: true }, { title: "Ahead of the next by", number: true },
+      ...several.map((one) => ({ title: one.scorer, number: true })),
       ...(isGenerate ? [{ title: "Seed", number: true }] : []),
       ...(isGenerate && run.branches ? [{ title: "Comes from" }] : []),
       ...(isGenerate ? [{ title: "Outcome", class: "outcome" }] : []),
@@ -476,6 +478,7 @@ class JobView {
       text.nameOf(candidate.index, run.job.kind),
       text.score(candidate.score),
       candidate.margin === null ? "" : h("span", null, text.score(candidate.margin), marginBar(candidate.margin / widest)),
+      ...several.map((_, i) => text.score(candidate.scores?.[i]?.score)),
       ...(isGenerate ? [candidate.seed === null ? "" : String(candidate.seed)] : []),
       ...(isGenerate && run.branches ? [charts.lineage(candidate)] : []),
       ...(isGenerate ? [[charts.outcome(candidate, run), candidate.failure].filter(Boolean).join("; ")] : []),
@@ -500,18 +503,19 @@ function facts(job) {
   if (request) {
     const { sampling, search, model } = request;
     entries.push(["Model", model?.id], ["Size", sampling?.width && `${sampling.width} × ${sampling.height}`], job.result?.report ? ["Sampler", job.result.report.sampler.label] : ["Scheduler", sampling?.scheduler], ["Steps", sampling?.num_inference_steps],
-      ["Guidance", sampling?.guidance_scale], ["Seed", sampling?.seed], ["Strategy", search?.strategy], ["Candidates", search?.candidates], ["Keep", search?.keep], ["Scorer", search?.scorer],
+      ["Guidance", sampling?.guidance_scale], ["Seed", sampling?.seed], ["Strategy", search?.strategy], ["Candidates", search?.candidates], ["Keep", search?.keep], ["Scorer", text.scorers(search)], ["Combined by", search?.combination],
       ["From a picture", request.origin && (request.origin.strength ? `strength ${request.origin.strength}` : "yes")]);
   } else if (job.body.rank) {
-    entries.push(["Pictures", job.body.rank.images.length], ["Scorer", job.body.rank.scorer]);
+    entries.push(["Pictures", job.body.rank.images.length], ["Scorer", text.scorers(job.body.rank)], ["Combined by", job.body.rank.combination]);
   } else if (job.body.score) {
-    entries.push(["Pictures", job.body.score.pairs.length], ["Scorer", job.body.score.scorer]);
+    entries.push(["Pictures", job.body.score.pairs.length], ["Scorer", text.scorers(job.body.score)]);
   }
   return entries.filter(([, value]) => value !== undefined && value !== null && value !== "").map(([name, value]) => [name, value instanceof Node ? value : String(value)]);
 }
 
 function scoresSection(job) {
+  const several = job.result.scores.some((row) => row.scorer);
   return h("section", null, h("h2", null, "Scores"),
-    table("Scores of pictures against texts", [{ title: "Picture" }, { title: "Text", class: "text" }, { title: "Score", number: true }],
-      job.result.scores.map((row) => [h("img", { class: "tiny", src: api.artifact(row.image), alt: `Picture ${text.short(row.image)}`, loading: "lazy" }), h("span", { dir: "auto" }, row.text ?? row.record?.text ?? ""), row.failure ?? text.score(row.score)])));
+    table("Scores of pictures against texts", [{ title: "Picture" }, { title: "Text", class: "text" }, ...(several ? [{ title: "Scorer" }] : []), { title: "Score", number: true }],
+      job.result.scores.map((row) => [h("img", { class: "tiny", src: api.artifact(row.image), alt: `Picture ${text.short(row.image)}`, loading: "lazy" }), h("span", { dir: "auto" }, row.text ?? row.record?.text ?? ""), ...(several ? [row.scorer ?? ""] : []), row.failure ?? text.score(row.score)])));
 }

@@ -14,7 +14,8 @@ export function open(items, index) {
     const { candidate, name, alt, actions } = items[index];
     const facts = [
       ["Rank", candidate.rank ?? "–"],
-      ["Score", text.score(candidate.score)],
+      [candidate.scores ? "Total" : "Score", text.score(candidate.score)],
+      ...(candidate.scores ?? []).map((one) => [one.scorer, one.failure ?? text.score(one.score)]),
       ["Margin", candidate.margin === null ? null : text.score(candidate.margin)],
       ["Seed", candidate.seed],
       ["Comes from", candidate.parent === null ? null : `fork of ${text.candidate(candidate.parent)}`],

@@ -146,6 +146,7 @@ export class Run {
       candidate.kept = image.kept;
       candidate.rank = image.rank ?? null;
       candidate.score = image.score ?? candidate.score;
+      candidate.scores = image.scores ?? candidate.scores;
       candidate.margin = image.margin ?? null;
       candidate.seed = image.seed ?? candidate.seed;
       candidate.failure = image.failure ?? null;

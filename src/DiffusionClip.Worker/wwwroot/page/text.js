@@ -8,6 +8,12 @@ export const candidate = (index) => `#${index}`;
 export const nameOf = (index, kind) => (kind === "rank" ? `picture ${index + 1}` : candidate(index));
 export const short = (sha256) => sha256?.slice(0, 12) ?? "";
 
+/** Scorers of a request or job in one line, as they are asked for: a=1,b=0.5. */
+export const scorers = (part) => part?.scorer ?? (part?.scorers === undefined ? undefined
+  : part.scorers.length === 0 ? "none"
+  : part.scorers.length === 1 && part.scorers[0].weight === 1 ? part.scorers[0].id
+  : part.scorers.map((one) => `${one.id}=${one.weight}`).join(","));
+
 export const STATES = {
   queued: "Waiting",
   running: "Running",

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text;
-using DiffusionClip.Tokenization;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Conditioning.Prompts;
 
@@ -150,7 +150,7 @@ public static class PromptEmphasis
 
         static void SkipSpaces(string prompt, ref int at)
         {
-            while (at < prompt.Length && WhiteSpace.IsPython(prompt[at]))
+            while (at < prompt.Length && PythonText.IsSpace(prompt[at]))
             {
                 at++;
             }
@@ -168,10 +168,10 @@ public static class PromptEmphasis
             if (!first)
             {
                 runs.Add(Break, -1);
-                part = WhiteSpace.TrimStartPython(part);
+                part = PythonText.StripStart(part).ToString();
             }
 
-            runs.Add(at < 0 ? part : WhiteSpace.TrimEndPython(part), 1);
+            runs.Add(at < 0 ? part : PythonText.StripEnd(part).ToString(), 1);
             if (at < 0)
             {
                 return;
@@ -186,17 +186,16 @@ public static class PromptEmphasis
     {
         for (int at = text.IndexOf(Break, from, StringComparison.Ordinal); at >= 0; at = text.IndexOf(Break, at + 1, StringComparison.Ordinal))
         {
-            int end = at + Break.Length;
-            if ((at == 0 || !IsWord(text, at > 1 && char.IsLowSurrogate(text[at - 1]) ? at - 2 : at - 1)) && (end == text.Length || !IsWord(text, end)))
+            // A word of its own, as \bBREAK\b finds it; what is no character ends a word.
+            Rune.DecodeLastFromUtf16(text.AsSpan(0, at), out Rune before, out _);
+            Rune.DecodeFromUtf16(text.AsSpan(at + Break.Length), out Rune after, out _);
+            if (!PythonText.IsWord(before) && !PythonText.IsWord(after))
             {
                 return at;
             }
         }
 
         return -1;
-
-        static bool IsWord(string text, int at) => text[at] == '_' || CharUnicodeInfo.GetUnicodeCategory(text, at)
-            is <= UnicodeCategory.OtherLetter or (>= UnicodeCategory.DecimalDigitNumber and <= UnicodeCategory.OtherNumber);
     }
 
     /// <summary>Texts and their weights while brackets are still open.</summary>

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using DiffusionClip.Tokenization;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Conditioning.Prompts;
 
@@ -158,18 +158,7 @@ public sealed class PromptSchedule
     /// <summary>The step that a number means: with a point a share of all steps, else the step itself; null if it is no number.</summary>
     private static int? When(ReadOnlySpan<char> text, int steps)
     {
-        int start = 0, end = text.Length;
-        while (start < end && WhiteSpace.IsPython(text[start]))
-        {
-            start++;
-        }
-
-        while (end > start && WhiteSpace.IsPython(text[end - 1]))
-        {
-            end--;
-        }
-
-        text = text[start..end];
+        text = PythonText.Strip(text);
         const NumberStyles Styles = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
         if (text.IsEmpty || text.ContainsAnyExcept("0123456789+-.eE") || !double.TryParse(text, Styles, CultureInfo.InvariantCulture, out double value))
         {

@@ -8,11 +8,8 @@ internal sealed record DdimConfig : BetaSchedulerConfig
     /// <inheritdoc/>
     public override string ClassName => "DDIMScheduler";
 
-    /// <summary>Whether the predicted x0 is clipped.</summary>
-    public bool ClipSample { get; init; } = true;
-
-    /// <summary>Bound of that clip.</summary>
-    public double ClipSampleRange { get; init; } = 1;
+    /// <summary>Clipping of x0.</summary>
+    public ClippingOptions Clip { get; init; } = new() { ClipSample = true };
 
     /// <summary>Whether the last step ends on the clean sample rather than on the first training step.</summary>
     public bool SetAlphaToOne { get; init; } = true;
@@ -20,14 +17,8 @@ internal sealed record DdimConfig : BetaSchedulerConfig
     /// <summary>Added to leading timesteps.</summary>
     public int StepsOffset { get; init; }
 
-    /// <summary>Whether x0 is thresholded dynamically.</summary>
-    public bool Thresholding { get; init; }
-
-    /// <summary>Quantile of dynamic thresholding.</summary>
-    public double DynamicThresholdingRatio { get; init; } = 0.995;
-
-    /// <summary>Upper bound of the threshold.</summary>
-    public double SampleMaxValue { get; init; } = 1;
+    /// <summary>Dynamic thresholding of x0.</summary>
+    public ThresholdingOptions Threshold { get; init; } = new();
 
     /// <summary>How the steps lie on the training steps.</summary>
     public TimestepSpacing TimestepSpacing { get; init; } = TimestepSpacing.Leading;
@@ -61,7 +52,7 @@ internal sealed record DdimConfig : BetaSchedulerConfig
                 Levels = levels,
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
                 PredictionType = PredictionType,
-                Limit = new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, ClipSample ? ClipSampleRange : null),
+                Limit = OriginalSampleLimit.Of(Threshold, Clip),
                 IsStochastic = request.Eta > 0,
             },
             targets,

@@ -11,20 +11,11 @@ internal sealed record DdpmConfig : BetaSchedulerConfig
     /// <summary>The variance of the noise that each step adds.</summary>
     public DdpmVarianceType VarianceType { get; init; } = DdpmVarianceType.FixedSmall;
 
-    /// <summary>Whether the predicted x0 is clipped.</summary>
-    public bool ClipSample { get; init; } = true;
+    /// <summary>Clipping of x0.</summary>
+    public ClippingOptions Clip { get; init; } = new() { ClipSample = true };
 
-    /// <summary>Bound of that clip.</summary>
-    public double ClipSampleRange { get; init; } = 1;
-
-    /// <summary>Whether x0 is thresholded dynamically.</summary>
-    public bool Thresholding { get; init; }
-
-    /// <summary>Quantile of dynamic thresholding.</summary>
-    public double DynamicThresholdingRatio { get; init; } = 0.995;
-
-    /// <summary>Upper bound of the threshold.</summary>
-    public double SampleMaxValue { get; init; } = 1;
+    /// <summary>Dynamic thresholding of x0.</summary>
+    public ThresholdingOptions Threshold { get; init; } = new();
 
     /// <summary>How the steps lie on the training steps.</summary>
     public TimestepSpacing TimestepSpacing { get; init; } = TimestepSpacing.Leading;
@@ -70,7 +61,7 @@ internal sealed record DdpmConfig : BetaSchedulerConfig
                 Levels = Array.ConvertAll(own, a => new SignalNoise(MathF.Sqrt(a), MathF.Sqrt(1 - a))),
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
                 PredictionType = PredictionType,
-                Limit = new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, ClipSample ? ClipSampleRange : null),
+                Limit = OriginalSampleLimit.Of(Threshold, Clip),
                 IsStochastic = true,
                 Scratch = 1,
             },

@@ -72,7 +72,7 @@ internal enum DeisSolverType
 }
 
 /// <summary>Diffusion exponential integrator sampler, log-rho variant (Zhang and Chen 2022, equation 15 and section B).</summary>
-internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : SchedulerPlan(layout)
+internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : LambdaPlan(layout)
 {
     /// <inheritdoc/>
     protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
@@ -97,10 +97,6 @@ internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOpti
                 break;
         }
     }
-
-    /// <inheritdoc/>
-    protected override Parameterization Original(int evaluation) =>
-        Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 
     private static (float, float) Second(SignalNoise t, SignalNoise s0, SignalNoise s1)
     {

@@ -127,7 +127,7 @@ internal sealed record DpmMultistepOptions(DpmAlgorithm Algorithm, DpmSolverType
 }
 
 /// <summary>DPM-Solver and DPM-Solver++ as multistep methods (Lu et al. 2022, DPM-Solver++, algorithm 2), ODE and SDE.</summary>
-internal class DpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : SchedulerPlan(layout)
+internal class DpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : LambdaPlan(layout)
 {
     /// <inheritdoc/>
     protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
@@ -153,8 +153,4 @@ internal class DpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOption
                 break;
         }
     }
-
-    /// <inheritdoc/>
-    protected override Parameterization Original(int evaluation) =>
-        Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 }

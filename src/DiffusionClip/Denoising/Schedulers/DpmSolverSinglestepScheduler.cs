@@ -107,7 +107,7 @@ internal sealed record DpmSolverSinglestepConfig : LambdaSchedulerConfig
 }
 
 /// <summary>DPM-Solver and DPM-Solver++ as singlestep methods (Lu et al. 2022, DPM-Solver, algorithms 1 and 2; DPM-Solver++, algorithm 1), ODE and SDE.</summary>
-internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorithm algorithm, DpmSolverType type, int[] orders) : SchedulerPlan(layout)
+internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorithm algorithm, DpmSolverType type, int[] orders) : LambdaPlan(layout)
 {
     /// <inheritdoc/>
     public override bool IsBoundary(int evaluation) => base.IsBoundary(evaluation) && (evaluation == Evaluations || orders[evaluation] == 1);
@@ -143,10 +143,6 @@ internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorit
                 break;
         }
     }
-
-    /// <inheritdoc/>
-    protected override Parameterization Original(int evaluation) =>
-        Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 
     private DpmUpdate Second(SignalNoise t, SignalNoise s0, SignalNoise start)
     {

@@ -9,14 +9,8 @@ internal sealed record EdmDpmSolverMultistepConfig : EdmSchedulerConfig
     /// <summary>Order of the solver, 1 to 3.</summary>
     public int SolverOrder { get; init; } = 2;
 
-    /// <summary>Whether x0 is thresholded dynamically.</summary>
-    public bool Thresholding { get; init; }
-
-    /// <summary>Quantile of dynamic thresholding.</summary>
-    public double DynamicThresholdingRatio { get; init; } = 0.995;
-
-    /// <summary>Upper bound of the threshold.</summary>
-    public double SampleMaxValue { get; init; } = 1;
+    /// <summary>Dynamic thresholding of x0.</summary>
+    public ThresholdingOptions Threshold { get; init; } = new();
 
     /// <summary>The equation that is integrated; the data-predicting ones only.</summary>
     public DpmAlgorithm AlgorithmType { get; init; } = DpmAlgorithm.DpmSolverPlusPlus;
@@ -47,7 +41,7 @@ internal sealed record EdmDpmSolverMultistepConfig : EdmSchedulerConfig
             {
                 IsStochastic = options.IsStochastic,
                 History = SolverOrder,
-                Limit = new(Thresholding ? DynamicThresholdingRatio : null, SampleMaxValue, null),
+                Limit = OriginalSampleLimit.Of(Threshold, null),
             },
             options,
             new EdmPreconditioning(SigmaData, PredictionType));

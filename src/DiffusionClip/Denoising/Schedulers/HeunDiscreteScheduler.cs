@@ -15,11 +15,8 @@ internal sealed record HeunDiscreteConfig : SigmaSchedulerConfig
     /// <inheritdoc/>
     public override string ClassName => "HeunDiscreteScheduler";
 
-    /// <summary>Whether the predicted x0 is clipped.</summary>
-    public bool ClipSample { get; init; }
-
-    /// <summary>Bound of that clip.</summary>
-    public double ClipSampleRange { get; init; } = 1;
+    /// <summary>Clipping of x0.</summary>
+    public ClippingOptions Clip { get; init; } = new();
 
     /// <inheritdoc/>
     protected override ReadOnlySpan<BetaSchedule> FurtherBetaSchedules => [BetaSchedule.Exp];
@@ -39,7 +36,7 @@ internal sealed record HeunDiscreteConfig : SigmaSchedulerConfig
             FirstEvaluation = 2 * OptionCheck.BeginIndex(request, timesteps.Length),
             PredictionType = PredictionType,
             InitNoiseSigma = InitNoiseSigma(sigmas.Max()),
-            Limit = new(null, 1, ClipSample ? ClipSampleRange : null),
+            Limit = OriginalSampleLimit.Of(null, Clip),
             Kept = 2,
             Scratch = 1,
         });

@@ -78,7 +78,7 @@ internal enum SASolverAlgorithm
 /// Stochastic Adams solver (Xue et al. 2023, SA-Solver, algorithm 1, equations 13 to 18): a stochastic Adams-Bashforth predictor, corrected by
 /// Adams-Moulton with the next evaluation. tau is 1 in the middle of the schedule (timesteps 200 to 800) and 0 at its ends.
 /// </summary>
-internal sealed class SASolverScheduler : SchedulerPlan
+internal sealed class SASolverScheduler : LambdaPlan
 {
     private const int KeptSample = 0;
     private const int KeptNoise = 1;
@@ -138,10 +138,6 @@ internal sealed class SASolverScheduler : SchedulerPlan
         int predictor = _config.LowerOrderFinal ? Math.Min(_config.PredictorOrder, Evaluations - evaluation) : _config.PredictorOrder;
         _predictors[evaluation][Math.Min(predictor, Math.Min(memory.Steps, most) + 1) - 1].Apply(sample, last, lastNoise, memory, memory.Scratch(0));
     }
-
-    /// <inheritdoc/>
-    protected override Parameterization Original(int evaluation) =>
-        Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 
     // The step from level s to level t with the outputs at newest, newest - 1, …
     private Update Create(int t, int s, int newest, int order, bool corrects)

@@ -133,7 +133,7 @@ internal enum UniPCSolverType
 }
 
 /// <summary>UniPC: a predictor of any order, whose result the next evaluation corrects without an evaluation of its own (Zhao et al. 2023, algorithms 1 to 3, equations 8 to 10).</summary>
-internal sealed class UniPCMultistepScheduler : SchedulerPlan
+internal sealed class UniPCMultistepScheduler : LambdaPlan
 {
     private readonly UniPCMultistepConfig _config;
 
@@ -167,10 +167,6 @@ internal sealed class UniPCMultistepScheduler : SchedulerPlan
         sample.CopyTo(last);
         _predictors[evaluation][Order(evaluation, memory.Steps) - 1].Apply(sample, last, memory, memory.Scratch(0));
     }
-
-    /// <inheritdoc/>
-    protected override Parameterization Original(int evaluation) =>
-        Layout.PredictionType == PredictionType.Flow ? Parameterization.Difference(Layout.Sigmas[evaluation]) : base.Original(evaluation);
 
     private bool IsDisabled(int evaluation)
     {

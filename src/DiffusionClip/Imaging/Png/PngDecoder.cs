@@ -1,12 +1,11 @@
-using System.Buffers;
-using System.Buffers.Binary;
 using System.IO.Compression;
 
 namespace DiffusionClip.Imaging.Png;
 
 /// <summary>
-/// Reads PNG pixels as 8-bit RGB: all colour types, depths and Adam7. Alpha and <c>tRNS</c> are dropped, of 16 bits the upper 8 are kept, as
-/// Pillow's <c>convert("RGB")</c> does (16-bit grey too, which Pillow itself would clip). No colour management. Every checksum is verified.
+/// Reads PNG pixels as 8-bit RGB, or their alpha: all colour types, depths and Adam7. For RGB alpha and <c>tRNS</c> are dropped; of 16 bits
+/// the upper 8 are kept, as Pillow's <c>convert</c> does (16-bit grey too, which Pillow itself would clip). No colour management. Every
+/// checksum is verified.
 /// </summary>
 internal static class PngDecoder
 {
@@ -18,170 +17,188 @@ internal static class PngDecoder
 
     private static ReadOnlySpan<byte> AdamDown => [8, 8, 8, 4, 4, 2, 2];
 
-    /// <summary>Decodes a file whose header has been checked.</summary>
+    /// <summary>Decodes a file's colours.</summary>
     /// <param name="file">The whole file.</param>
     /// <param name="limits">What is refused before pixels are allocated.</param>
+    /// <param name="cancellationToken">Ends it between two chunks or rows.</param>
     /// <exception cref="ImageFormatException">Damaged or beyond the limits.</exception>
-    public static RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits)
+    public static RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default)
     {
-        ImageHeader header = ImageHeader.Read(file.Span, limits);
-        if (header.Format != ImageFileFormat.Png)
-        {
-            throw new ImageFormatException($"not a PNG but a {ImageHeader.Name(header.Format)}");
-        }
-
-        Chunks chunks = ReadChunks(file);
-        Layout layout = Layout.Read(file.Span[16..29], chunks.Palette.Span);
-        byte[] pixels = new byte[3 * header.Width * header.Height];
-        try
-        {
-            using ZLibStream stream = new(new SegmentStream(chunks.Data), CompressionMode.Decompress);
-            if (layout.Interlaced)
-            {
-                ReadInterlaced(stream, layout, header.Width, header.Height, pixels);
-            }
-            else
-            {
-                ReadRows(stream, layout, header.Width, header.Height, pixels);
-            }
-        }
-        catch (Exception damaged) when (damaged is InvalidDataException or EndOfStreamException)
-        {
-            throw new ImageFormatException("damaged PNG: its compressed data are broken or too short", damaged);
-        }
-
+        ImageHeader header = ReadHeader(file.Span, limits);
+        Chunks chunks = ReadChunks(file, cancellationToken);
+        PngLayout layout = PngLayout.Read(file.Span[16..29], chunks.Palette.Span, default);
+        byte[] pixels = new byte[checked(3 * header.Width * header.Height)];
+        Decode(chunks.Data, new Rows(layout, header.Width, header.Height, 3, pixels), cancellationToken);
         return new RgbImage(header.Width, header.Height, pixels);
     }
 
-    private static Chunks ReadChunks(ReadOnlyMemory<byte> file)
+    /// <summary>Decodes a file's alpha.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <param name="limits">What is refused before pixels are allocated.</param>
+    /// <param name="cancellationToken">Ends it between two chunks or rows.</param>
+    /// <returns>Alpha as stored; null if the file has none, which its header and <c>tRNS</c> say: pixels are not read then.</returns>
+    /// <exception cref="ImageFormatException">Damaged or beyond the limits.</exception>
+    public static AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default)
     {
-        ReadOnlySpan<byte> bytes = file.Span;
-        List<ReadOnlyMemory<byte>> data = [];
-        ReadOnlyMemory<byte> palette = default;
-        int at = 8;
-        while (true)
+        ImageHeader header = ReadHeader(file.Span, limits);
+        Chunks chunks = ReadChunks(file, cancellationToken);
+        PngLayout layout = PngLayout.Read(file.Span[16..29], chunks.Palette.Span, chunks.Transparency.Span);
+        if (!layout.HasAlpha)
         {
-            if (bytes.Length - at < 12)
-            {
-                throw new ImageFormatException("truncated PNG: the file ends before its IEND chunk");
-            }
-
-            uint length = BinaryPrimitives.ReadUInt32BigEndian(bytes[at..]);
-            if (length > bytes.Length - at - 12)
-            {
-                throw new ImageFormatException("truncated PNG: the file ends inside a chunk");
-            }
-
-            ReadOnlySpan<byte> type = bytes.Slice(at + 4, 4);
-            int next = at + 12 + (int)length;
-            if (PngChecksum.Of(bytes[(at + 4)..(next - 4)]) != BinaryPrimitives.ReadUInt32BigEndian(bytes[(next - 4)..]))
-            {
-                throw new ImageFormatException($"damaged PNG: wrong checksum in the chunk at byte {at}");
-            }
-
-            if (type.SequenceEqual("IDAT"u8))
-            {
-                data.Add(file.Slice(at + 8, (int)length));
-            }
-            else if (type.SequenceEqual("PLTE"u8))
-            {
-                palette = file.Slice(at + 8, (int)length);
-            }
-            else if (type.SequenceEqual("IEND"u8))
-            {
-                return new Chunks(data, palette);
-            }
-            else if ((type[0] & 0x20) == 0 && !type.SequenceEqual("IHDR"u8))
-            {
-                throw new ImageFormatException($"damaged PNG: a critical chunk of an unknown kind at byte {at}");
-            }
-
-            at = next;
+            return null;
         }
+
+        byte[] alpha = new byte[checked(header.Width * header.Height)];
+        Decode(chunks.Data, new Rows(layout, header.Width, header.Height, 1, alpha), cancellationToken);
+        return new AlphaChannel(header.Width, header.Height, alpha);
     }
 
-    private static void ReadRows(ZLibStream stream, Layout layout, int width, int height, byte[] pixels)
+    private static ImageHeader ReadHeader(ReadOnlySpan<byte> file, ImageLimits limits)
     {
-        int rowBytes = layout.RowBytes(width);
-        bool straight = layout is { ColourType: 2, Depth: 8 };
-        byte[] rented = ArrayPool<byte>.Shared.Rent(2 * (rowBytes + 1));
+        ImageHeader header = ImageHeader.Read(file, limits);
+        return header.Format == ImageFileFormat.Png
+            ? header
+            : throw new ImageFormatException($"not a PNG but a {ImageHeader.Name(header.Format)}");
+    }
+
+    private static Chunks ReadChunks(ReadOnlyMemory<byte> file, CancellationToken cancellationToken)
+    {
+        List<ReadOnlyMemory<byte>> data = [];
+        ReadOnlyMemory<byte> palette = default, transparency = default;
+        PngChunks<PngMemory> chunks = new(new PngMemory(file.Span));
+        while (chunks.MoveNext() && chunks.TryTakeWhole(out ReadOnlySpan<byte> content, out uint checksum))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (PngChunk.Checksum(chunks.Type, content) != checksum)
+            {
+                throw new ImageFormatException($"damaged PNG: wrong checksum in the chunk at byte {chunks.Offset}");
+            }
+
+            ReadOnlyMemory<byte> kept = file.Slice((int)chunks.Offset + PngChunk.HeadLength, content.Length);
+            switch (chunks.Type)
+            {
+                case PngChunk.Data:
+                    // An empty one is smaller than what would remember it.
+                    if (!kept.IsEmpty)
+                    {
+                        data.Add(kept);
+                    }
+
+                    break;
+                case PngChunk.Palette:
+                    palette = kept;
+                    break;
+                case PngChunk.Transparency:
+                    transparency = kept;
+                    break;
+                case PngChunk.Header or PngChunk.End:
+                    break;
+                default:
+                    if (PngChunk.IsCritical(chunks.Type))
+                    {
+                        throw new ImageFormatException($"damaged PNG: a critical chunk of an unknown kind at byte {chunks.Offset}");
+                    }
+
+                    break;
+            }
+        }
+
+        return chunks.End switch
+        {
+            PngEnd.Whole => new Chunks(data, palette, transparency),
+            PngEnd.BetweenChunks => throw new ImageFormatException("truncated PNG: the file ends before its IEND chunk"),
+            _ => throw new ImageFormatException("truncated PNG: the file ends inside a chunk"),
+        };
+    }
+
+    private static void Decode(List<ReadOnlyMemory<byte>> data, in Rows rows, CancellationToken cancellationToken)
+    {
         try
         {
-            Span<byte> current = rented.AsSpan(0, rowBytes + 1);
-            Span<byte> other = rented.AsSpan(rowBytes + 1, rowBytes + 1);
-            other.Clear();
-            ReadOnlySpan<byte> above = other[1..];
-            for (int y = 0; y < height; y++)
+            using ZLibStream stream = new(new SegmentStream(data), CompressionMode.Decompress);
+            if (rows.Layout.Interlaced)
             {
-                Span<byte> output = pixels.AsSpan(3 * width * y, 3 * width);
-                if (straight)
-                {
-                    // RGB rows need no conversion: the filter is undone where the row stays.
-                    stream.ReadExactly(current);
-                    current[1..].CopyTo(output);
-                    Undo(current[0], output, above, layout.Step);
-                    above = output;
-                    continue;
-                }
-
-                stream.ReadExactly(current);
-                Undo(current[0], current[1..], other[1..], layout.Step);
-                layout.ToRgb(current[1..], width, output);
-                Span<byte> swap = current;
-                current = other;
-                other = swap;
+                ReadInterlaced(stream, rows, cancellationToken);
+            }
+            else
+            {
+                ReadRows(stream, rows, cancellationToken);
             }
 
             // Reading past the last row makes the decompressor compare its own checksum.
             _ = stream.ReadByte();
         }
-        finally
+        catch (Exception damaged) when (damaged is InvalidDataException or EndOfStreamException)
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            throw new ImageFormatException("damaged PNG: its compressed data are broken or too short", damaged);
         }
     }
 
-    private static void ReadInterlaced(ZLibStream stream, Layout layout, int width, int height, byte[] pixels)
+    private static void ReadRows(ZLibStream stream, in Rows rows, CancellationToken cancellationToken)
     {
-        int widest = layout.RowBytes(width) + 1;
-        byte[] rented = ArrayPool<byte>.Shared.Rent((2 * widest) + (3 * width));
-        try
+        PngLayout layout = rows.Layout;
+        int rowBytes = layout.RowBytes(rows.Width);
+        bool straight = rows.Channels == 3 && layout is { ColourType: 2, Depth: 8 };
+        using PixelBuffer<byte> first = new(rowBytes + 1), second = new(rowBytes + 1);
+        Span<byte> current = first.Span, other = second.Span;
+        other.Clear();
+        ReadOnlySpan<byte> above = other[1..];
+        for (int y = 0; y < rows.Height; y++)
         {
-            Span<byte> line = rented.AsSpan(2 * widest, 3 * width);
-            for (int pass = 0; pass < 7; pass++)
+            cancellationToken.ThrowIfCancellationRequested();
+            Span<byte> output = rows.Output.AsSpan(rows.Channels * rows.Width * y, rows.Channels * rows.Width);
+            stream.ReadExactly(current);
+            if (straight)
             {
-                int left = AdamLeft[pass], across = AdamAcross[pass];
-                int columns = (width - left + across - 1) / across;
-                if (columns == 0)
-                {
-                    continue;
-                }
-
-                int rowBytes = layout.RowBytes(columns);
-                Span<byte> current = rented.AsSpan(0, rowBytes + 1);
-                Span<byte> above = rented.AsSpan(widest, rowBytes + 1);
-                above.Clear();
-                for (int y = AdamTop[pass]; y < height; y += AdamDown[pass])
-                {
-                    stream.ReadExactly(current);
-                    Undo(current[0], current[1..], above[1..], layout.Step);
-                    layout.ToRgb(current[1..], columns, line);
-                    for (int x = 0; x < columns; x++)
-                    {
-                        line.Slice(3 * x, 3).CopyTo(pixels.AsSpan(3 * ((y * width) + left + (x * across))));
-                    }
-
-                    Span<byte> swap = current;
-                    current = above;
-                    above = swap;
-                }
+                // RGB rows need no conversion: the filter is undone where the row stays.
+                current[1..].CopyTo(output);
+                Undo(current[0], output, above, layout.Step);
+                above = output;
+                continue;
             }
 
-            _ = stream.ReadByte();
+            Undo(current[0], current[1..], other[1..], layout.Step);
+            layout.Convert(current[1..], rows.Width, rows.Channels, output);
+            Span<byte> swap = current;
+            current = other;
+            other = swap;
         }
-        finally
+    }
+
+    private static void ReadInterlaced(ZLibStream stream, in Rows rows, CancellationToken cancellationToken)
+    {
+        PngLayout layout = rows.Layout;
+        int widest = layout.RowBytes(rows.Width) + 1;
+        using PixelBuffer<byte> first = new(widest), second = new(widest), converted = new(rows.Channels * rows.Width);
+        Span<byte> line = converted.Span;
+        for (int pass = 0; pass < 7; pass++)
         {
-            ArrayPool<byte>.Shared.Return(rented);
+            int left = AdamLeft[pass], across = AdamAcross[pass];
+            int columns = (rows.Width - left + across - 1) / across;
+            if (columns == 0)
+            {
+                continue;
+            }
+
+            int rowBytes = layout.RowBytes(columns);
+            Span<byte> current = first.Span[..(rowBytes + 1)], above = second.Span[..(rowBytes + 1)];
+            above.Clear();
+            for (int y = AdamTop[pass]; y < rows.Height; y += AdamDown[pass])
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                stream.ReadExactly(current);
+                Undo(current[0], current[1..], above[1..], layout.Step);
+                layout.Convert(current[1..], columns, rows.Channels, line);
+                for (int x = 0; x < columns; x++)
+                {
+                    int to = (y * rows.Width) + left + (x * across);
+                    line.Slice(rows.Channels * x, rows.Channels).CopyTo(rows.Output.AsSpan(rows.Channels * to));
+                }
+
+                Span<byte> swap = current;
+                current = above;
+                above = swap;
+            }
         }
     }
 
@@ -193,107 +210,17 @@ internal static class PngDecoder
         }
     }
 
-    private readonly record struct Chunks(List<ReadOnlyMemory<byte>> Data, ReadOnlyMemory<byte> Palette);
+    /// <summary>What the chunks hold.</summary>
+    private readonly record struct Chunks(
+        List<ReadOnlyMemory<byte>> Data, ReadOnlyMemory<byte> Palette, ReadOnlyMemory<byte> Transparency);
 
-    /// <summary>How pixels lie in a row.</summary>
-    private sealed class Layout
-    {
-        private readonly byte[] _palette = new byte[3 * 256];
-
-        private Layout(int depth, int colourType, bool interlaced)
-        {
-            Depth = depth;
-            ColourType = colourType;
-            Interlaced = interlaced;
-            BitsPerPixel = depth * colourType switch { 2 => 3, 4 => 2, 6 => 4, _ => 1 };
-        }
-
-        public int Depth { get; }
-
-        public int ColourType { get; }
-
-        public bool Interlaced { get; }
-
-        public int Step => Math.Max(1, BitsPerPixel / 8);
-
-        private int BitsPerPixel { get; }
-
-        public static Layout Read(ReadOnlySpan<byte> header, ReadOnlySpan<byte> palette)
-        {
-            (int depth, int colourType) = (header[8], header[9]);
-            bool known = (colourType, depth) is (0, 1 or 2 or 4 or 8 or 16) or (3, 1 or 2 or 4 or 8) or (2 or 4 or 6, 8 or 16);
-            if (!known || header[10] != 0 || header[11] != 0 || header[12] > 1)
-            {
-                throw new ImageFormatException($"damaged PNG header: colour type {colourType} with {depth} bits, compression {header[10]}, filter {header[11]}, interlace {header[12]}");
-            }
-
-            Layout layout = new(depth, colourType, header[12] == 1);
-            if (colourType == 3)
-            {
-                if (palette.IsEmpty || palette.Length % 3 != 0 || palette.Length > layout._palette.Length)
-                {
-                    throw new ImageFormatException($"damaged PNG: a palette of {palette.Length} bytes");
-                }
-
-                palette.CopyTo(layout._palette);
-            }
-            else if (depth < 8)
-            {
-                int levels = (1 << depth) - 1;
-                for (int i = 0; i <= levels; i++)
-                {
-                    layout._palette.AsSpan(3 * i, 3).Fill((byte)(255 / levels * i));
-                }
-            }
-
-            return layout;
-        }
-
-        public int RowBytes(int width)
-        {
-            long bytes = (((long)width * BitsPerPixel) + 7) / 8;
-            return bytes <= Array.MaxLength / 4 ? (int)bytes : throw new ImageFormatException($"a PNG of {width} columns is too wide");
-        }
-
-        public void ToRgb(ReadOnlySpan<byte> row, int width, Span<byte> rgb)
-        {
-            switch (ColourType)
-            {
-                case 2 when Depth == 8:
-                    row.CopyTo(rgb);
-                    break;
-                case 2 or 6:
-                    int size = Depth / 8, pixel = Step;
-                    for (int x = 0, from = 0, to = 0; x < width; x++, from += pixel, to += 3)
-                    {
-                        rgb[to] = row[from];
-                        rgb[to + 1] = row[from + size];
-                        rgb[to + 2] = row[from + (2 * size)];
-                    }
-
-                    break;
-                case 0 or 4 when Depth >= 8:
-                    int stride = Step;
-                    for (int x = 0, from = 0; x < width; x++, from += stride)
-                    {
-                        rgb.Slice(3 * x, 3).Fill(row[from]);
-                    }
-
-                    break;
-                default:
-                    // Palette indices, and grey of less than 8 bits as a palette of greys; the first pixel is in the upper bits.
-                    int mask = (1 << Depth) - 1;
-                    for (int x = 0; x < width; x++)
-                    {
-                        int bit = x * Depth;
-                        int index = (row[bit >> 3] >> (8 - Depth - (bit & 7))) & mask;
-                        _palette.AsSpan(3 * index, 3).CopyTo(rgb[(3 * x)..]);
-                    }
-
-                    break;
-            }
-        }
-    }
+    /// <summary>What is made of the rows.</summary>
+    /// <param name="Layout">How they are stored.</param>
+    /// <param name="Width">Columns.</param>
+    /// <param name="Height">Rows.</param>
+    /// <param name="Channels">3: red, green and blue; 1: alpha.</param>
+    /// <param name="Output">[height, width, channels].</param>
+    private readonly record struct Rows(PngLayout Layout, int Width, int Height, int Channels, byte[] Output);
 
     /// <summary>The data of all IDAT chunks, one after another.</summary>
     private sealed class SegmentStream(List<ReadOnlyMemory<byte>> segments) : ForwardStream

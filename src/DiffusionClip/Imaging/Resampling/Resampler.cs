@@ -101,7 +101,7 @@ public static class Resampler
         int firstRow = rows?.FirstSource ?? top;
         int rowCount = (rows?.EndSource ?? top + (destination.Length / rowBytes)) - firstRow;
         int stride = rowBytes + ResamplerKernel.RowPadding;
-        using PixelBuffer between = new(checked(stride * rowCount));
+        using PixelBuffer<byte> between = new(checked(stride * rowCount));
         ReadOnlySpan<byte> source = image.Pixels.Span[(firstRow * 3 * image.Width)..];
         ResamplerKernel.Horizontal(source, image.Width, rowCount, columns, between.Span, stride, instructions);
         if (rows is null)
@@ -118,8 +118,8 @@ public static class Resampler
         int sourceBytes = 3 * image.Width;
         int rowBytes = 3 * columns.Count;
         int stride = rowBytes + ResamplerKernel.RowPadding;
-        using PixelBuffer between = new(checked(sourceBytes * rows.Count));
-        using PixelBuffer padded = new(checked(stride * rows.Count));
+        using PixelBuffer<byte> between = new(checked(sourceBytes * rows.Count));
+        using PixelBuffer<byte> padded = new(checked(stride * rows.Count));
         ResamplerKernel.Vertical(image.Pixels.Span, sourceBytes, 0, image.Height, sourceBytes, rows, between.Span, instructions);
         ResamplerKernel.Horizontal(between.Span, image.Width, rows.Count, columns, padded.Span, stride, instructions);
         Unpad(padded.Span, stride, rowBytes, destination);

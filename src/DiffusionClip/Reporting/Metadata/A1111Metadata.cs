@@ -1,3 +1,5 @@
+using DiffusionClip.Unicode;
+
 namespace DiffusionClip.Reporting.Metadata;
 
 /// <summary>AUTOMATIC1111's web UI and all that write its infotext: Forge, stable-diffusion.cpp, image savers of ComfyUI.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 

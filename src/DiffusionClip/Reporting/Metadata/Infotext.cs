@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 
@@ -91,12 +92,7 @@ public sealed record Infotext
         ArgumentNullException.ThrowIfNull(text);
         CheckKey(key);
         ArgumentException.ThrowIfNullOrEmpty(value);
-        int end = text.Length;
-        while (end > 0 && PythonText.IsSpace(text[end - 1]))
-        {
-            end--;
-        }
-
+        int end = PythonText.StripEnd(text).Length;
         int start = end == 0 ? 0 : text.LastIndexOf('\n', end - 1) + 1;
         string line = text[start..end];
         if (InfotextGrammar.CountMatches(line) < MinFields)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 

@@ -11,6 +11,9 @@ public static class InfotextWriter
     /// <summary>Key of the scorer's model.</summary>
     public const string ScoreModelKey = "Score model";
 
+    /// <summary>Field with the raw score of each of several scorers: <c>emoji-clip=0.31 facts=0.5</c>.</summary>
+    internal const string ScoresKey = "Scores";
+
     private const int ShortHash = 10;
 
     /// <summary>The text of a picture. Keys stand in A1111's order, since some readers go by position.</summary>
@@ -36,7 +39,7 @@ public static class InfotextWriter
         Add("Sampler", sampler.Label);
         Add("Schedule type", sampler.ScheduleType);
         Add("CFG scale", Text(sampling.GuidanceScale));
-        Add("Seed", Text(record.Candidate.Seed ?? sampling.Seed));
+        Add("Seed", Text(record.Candidate.Seed));
         Add("Size", sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
         Add("Model hash", generator?.Sha256 is { Length: > 0 } hash ? hash[..Math.Min(ShortHash, hash.Length)] : null);
         Add("Model", FolderName(generator?.Id ?? request.Model.Id));
@@ -52,6 +55,9 @@ public static class InfotextWriter
         });
         Add(ScoreKey, record.Candidate.Score is { } score ? ScoreText(score) : null);
         Add(ScoreModelKey, record.Candidate.Score is null ? null : FolderName(record.Scoring?.Model));
+        Add(ScoresKey, record.Candidate.Scores.Count > 1
+            ? string.Join(' ', record.Candidate.Scores.Select(scored => $"{FolderName(scored.Scorer)}={(scored.Score is { } raw ? ScoreText(raw) : "none")}"))
+            : null);
         Add("Version", record.Software);
         return new()
         {

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 

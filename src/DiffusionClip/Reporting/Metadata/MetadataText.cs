@@ -1,4 +1,5 @@
 using System.Globalization;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 

@@ -1,5 +1,7 @@
 using System.Text.Json;
-using DiffusionClip.Imaging;
+using System.Text.Json.Serialization;
+using DiffusionClip.Conditioning.Prompts;
+using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Reporting.Metadata;
 
@@ -38,6 +40,20 @@ public sealed record PictureInspection
 
     /// <summary>What a reader should know, one line each.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>
+    /// The text that the picture says it shows: of ours what was scored when it was made, of others' the prompt's words without syntax.
+    /// Null where there is none.
+    /// </summary>
+    [JsonIgnore]
+    public string? ScoredText
+    {
+        get
+        {
+            string? text = Record?.Request.Search.ScoreText ?? (Metadata.Prompt is { } prompt ? PlainText.Of(prompt) : null);
+            return string.IsNullOrWhiteSpace(text) ? null : text;
+        }
+    }
 
     /// <summary>The inspection as JSON, snake_case.</summary>
     /// <param name="indented">For people, or on one line.</param>

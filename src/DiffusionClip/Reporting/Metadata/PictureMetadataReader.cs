@@ -1,21 +1,9 @@
 using System.Globalization;
 using System.Text;
 using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Reporting.Metadata;
-
-/// <summary>What reads the parts of files other than PNG.</summary>
-public sealed record PictureFileSources
-{
-    /// <summary>Kind (<c>jpeg</c>, <c>webp</c> …), width and height from a file's header; null if it is no picture.</summary>
-    public required Func<ReadOnlyMemory<byte>, (string FileType, int Width, int Height)?> Header { get; init; }
-
-    /// <summary>The bytes of a file's EXIF UserComment, the encoding's name included, and the byte order of its EXIF; null if there is none.</summary>
-    public required Func<ReadOnlyMemory<byte>, (ReadOnlyMemory<byte> Bytes, bool? BigEndian)?> UserComment { get; init; }
-
-    /// <summary>The bytes of our own record in a file's EXIF, JSON in UTF-8; null if there is none.</summary>
-    public Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>?>? Record { get; init; }
-}
 
 /// <summary>
 /// Reads what picture files say about how they were made. Our own record comes first; where it is absent, damaged or too
@@ -27,19 +15,17 @@ public static class PictureMetadataReader
 
     /// <summary>Reads a whole file in memory.</summary>
     /// <param name="file">The file.</param>
-    /// <param name="sources">What reads files other than PNG; null: those are not read.</param>
-    public static PictureInspection Read(ReadOnlyMemory<byte> file, PictureFileSources? sources = null)
+    public static PictureInspection Read(ReadOnlyMemory<byte> file)
     {
         PngTextContent png = PngTextReader.Read(file);
-        return png.Readable ? Inspect(png) : InspectOther(file, sources);
+        return png.Readable ? Inspect(png) : InspectOther(file.Span);
     }
 
     /// <summary>Reads a file from a stream's beginning. A PNG file that can be sought is read with bounded memory, any other is held whole.</summary>
     /// <param name="stream">The file; left open.</param>
-    /// <param name="sources">What reads files other than PNG; null: those are not read.</param>
     /// <param name="limits">The largest file that is held whole; null: the default ones.</param>
     /// <exception cref="ImageFormatException">The file would have to be held whole and is beyond the limits.</exception>
-    public static PictureInspection Read(Stream stream, PictureFileSources? sources = null, ImageLimits? limits = null)
+    public static PictureInspection Read(Stream stream, ImageLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(stream);
         long most = Math.Min((limits ?? ImageLimits.Default).MaxFileBytes, Array.MaxLength);
@@ -61,13 +47,14 @@ public static class PictureMetadataReader
         {
             if (whole.Length + read > most)
             {
-                throw new ImageFormatException(string.Create(CultureInfo.InvariantCulture, $"The file is larger than the {most} bytes allowed."));
+                throw new ImageFormatException(
+                    string.Create(CultureInfo.InvariantCulture, $"The file is larger than the {most} bytes allowed."));
             }
 
             whole.Write(block, 0, read);
         }
 
-        return Read(whole.GetBuffer().AsMemory(0, (int)whole.Length), sources);
+        return Read(whole.GetBuffer().AsMemory(0, (int)whole.Length));
     }
 
     private static PictureInspection Inspect(PngTextContent png)
@@ -91,9 +78,15 @@ public static class PictureMetadataReader
         };
     }
 
-    private static PictureInspection InspectOther(ReadOnlyMemory<byte> file, PictureFileSources? sources)
+    private static PictureInspection InspectOther(ReadOnlySpan<byte> file)
     {
-        if (sources?.Header(file) is not { } header)
+        ImageHeader header;
+        try
+        {
+            // No pixels are allocated here, so that their number does not matter.
+            header = ImageHeader.Read(file, new ImageLimits(long.MaxValue, long.MaxValue));
+        }
+        catch (ImageFormatException)
         {
             return Inspect([], ["The file is no picture of a kind that is known here."]) with
             {
@@ -103,27 +96,28 @@ public static class PictureMetadataReader
 
         List<PictureText> texts = [];
         List<PngTextProblem> problems = [];
-        if (sources.UserComment(file) is { } comment && Fits(comment.Bytes, "UserComment"))
+        ReadOnlySpan<byte> comment = Exif.ReadUserComment(file, out bool bigEndian), record = Exif.ReadRecord(file);
+        if (!comment.IsEmpty && Fits(comment, "UserComment"))
         {
-            texts.Add(new(UserCommentKeyword, ExifUserComment.Decode(comment.Bytes.Span, comment.BigEndian)));
+            texts.Add(new(UserCommentKeyword, ExifUserComment.Decode(comment, bigEndian)));
         }
 
-        if (sources.Record?.Invoke(file) is { } record && Fits(record, "MakerNote"))
+        if (!record.IsEmpty && Fits(record, "MakerNote"))
         {
-            texts.Add(new(PictureRecordJson.Keyword, Encoding.UTF8.GetString(record.Span)));
+            texts.Add(new(PictureRecordJson.Keyword, Encoding.UTF8.GetString(record)));
         }
 
         return Inspect(texts, []) with
         {
             Readable = true,
-            FileType = header.FileType,
+            FileType = header.Format.ToString().ToLowerInvariant(),
             Width = header.Width,
             Height = header.Height,
             Problems = problems,
         };
 
         // A WebP's EXIF may be as large as the file.
-        bool Fits(ReadOnlyMemory<byte> text, string field)
+        bool Fits(ReadOnlySpan<byte> text, string field)
         {
             bool fits = text.Length <= PngTextLimits.Default.MaxTextBytes;
             if (!fits)
@@ -203,8 +197,10 @@ public static class PictureMetadataReader
             Steps = sampling.NumInferenceSteps,
             Sampler = sampling.Scheduler,
             // By way of decimal digits: 7.5f is 7.5, and 0.1f is not 0.10000000149.
-            CfgScale = sampling.GuidanceScale is { } scale ? double.Parse(scale.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null,
-            Seed = (record.Candidate.Seed ?? sampling.Seed)?.ToString(CultureInfo.InvariantCulture),
+            CfgScale = sampling.GuidanceScale is { } scale
+                ? double.Parse(scale.ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)
+                : null,
+            Seed = record.Candidate.Seed.ToString(CultureInfo.InvariantCulture),
             Width = sampling.Width,
             Height = sampling.Height,
             Model = generator?.Id ?? request.Model.Id,

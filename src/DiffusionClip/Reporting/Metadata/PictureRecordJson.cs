@@ -20,12 +20,17 @@ public static class PictureRecordJson
     public static string Write(PictureRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        CheckUnicode("prompt", record.Request.Prompt.Text);
-        CheckUnicode("negative_prompt", record.Request.Prompt.Negative);
-        CheckUnicode("prompt_2", record.Request.Prompt.Text2);
-        CheckUnicode("negative_prompt_2", record.Request.Prompt.Negative2);
-        CheckUnicode("score_text", record.Request.Search.ScoreText);
-        CheckUnicode("score_text", record.Scoring?.Text);
+        RequestText.CheckUnicode("prompt", record.Request.Prompt.Text);
+        RequestText.CheckUnicode("negative_prompt", record.Request.Prompt.Negative);
+        RequestText.CheckUnicode("prompt_2", record.Request.Prompt.Text2);
+        RequestText.CheckUnicode("negative_prompt_2", record.Request.Prompt.Negative2);
+        RequestText.CheckUnicode("score_text", record.Request.Search.ScoreText);
+        RequestText.CheckUnicode("score_text", record.Scoring?.Text);
+        foreach (ScorerReport scorer in record.Scorers ?? [])
+        {
+            RequestText.CheckUnicode("score_text", scorer.Record?.Text);
+        }
+
         return JsonSerializer.Serialize(record, Strict);
     }
 
@@ -34,7 +39,7 @@ public static class PictureRecordJson
     public static string Write(PictureScore score)
     {
         ArgumentNullException.ThrowIfNull(score);
-        CheckUnicode("score_text", score.Scoring.Text);
+        RequestText.CheckUnicode("score_text", score.Scoring.Text);
         return JsonSerializer.Serialize(score, Strict);
     }
 
@@ -90,19 +95,4 @@ public static class PictureRecordJson
         && version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out int number) ? number : null;
 
     private static string OneLine(string path) => new([.. path.Take(100).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c)]);
-
-    private static void CheckUnicode(string field, string? text)
-    {
-        for (int i = 0; i < text?.Length; i++)
-        {
-            if (char.IsSurrogatePair(text, i))
-            {
-                i++;
-            }
-            else if (char.IsSurrogate(text[i]))
-            {
-                throw new InvalidRequestException(field, text, string.Create(CultureInfo.InvariantCulture, $"it is no valid Unicode: half a surrogate pair at character {i}; remove it"));
-            }
-        }
-    }
 }

@@ -1,4 +1,5 @@
-using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 

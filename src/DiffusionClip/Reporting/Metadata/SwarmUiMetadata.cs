@@ -1,3 +1,5 @@
+using DiffusionClip.Unicode;
+
 namespace DiffusionClip.Reporting.Metadata;
 
 /// <summary>SwarmUI: JSON under A1111's key.</summary>

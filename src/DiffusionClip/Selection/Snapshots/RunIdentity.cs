@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Text.Json;
+using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
 using DiffusionClip.Scoring;
@@ -34,19 +35,16 @@ internal sealed class RunIdentity
         $"{RuntimeInformation.ProcessArchitecture}, vectors of {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, {RuntimeInformation.FrameworkDescription}");
 
     /// <summary>The identity of a run on models on loan; completes when they are hashed.</summary>
-    public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerLease? scorer)
+    public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerSet scorers, IReadOnlyList<IStepHook> hooks)
     {
         ModelHashes hashes = await generator.Hashes.ConfigureAwait(false);
         var models = new List<(string, string)> { ($"generator {generator.Folder.Id}", hashes.Identity) };
-        if (scorer?.Clip is { } clip)
+        foreach (ScorerLease scorer in scorers.Entries)
         {
-            hashes = await clip.Hashes.ConfigureAwait(false);
-            models.Add(($"scorer {clip.Folder.Id}", hashes.Identity));
+            models.Add(($"scorer {scorer.Request.Id}", await scorer.IdentityAsync().ConfigureAwait(false)));
         }
-        else if (scorer is not null)
-        {
-            models.Add(($"scorer {scorer.Scorer.Descriptor.Name}", scorer.Scorer.Descriptor.ToString()));
-        }
+
+        models.AddRange(hooks.Select((hook, i) => (FormattableString.Invariant($"hook {i + 1}"), hook.Identity)));
 
         return new(request, plan, models);
     }

@@ -1,21 +1,20 @@
-using System.Diagnostics;
 using System.Text.Json;
-using DiffusionClip.Origins;
+using DiffusionClip.Scoring;
 
 namespace DiffusionClip.Selection.Snapshots;
 
-/// <summary>Writes a run down and brings it back: whose run it is, how long it took, how scores came about, and the search (<see cref="SearchLoop.Write(SnapshotWriter)"/>).</summary>
+/// <summary>
+/// Writes a run down and brings it back: whose run it is, how scores came about, and the search
+/// (<see cref="SearchLoop.Write(SnapshotWriter)"/>).
+/// </summary>
 /// <param name="snapshots">Where snapshots go and come from.</param>
 /// <param name="identity">Whose run it is. While models are being hashed there are no snapshots.</param>
 /// <param name="scoring">How scores come about.</param>
-/// <param name="origin">Where candidates start from.</param>
 /// <param name="maxLength">Bytes of candidates that a snapshot takes; a run that outgrows it is written down no further.</param>
 internal sealed class RunJournal(
-    IRunSnapshots snapshots, Task<RunIdentity> identity, ScoreComparison scoring, ILatentOrigin origin, long maxLength = 1 << 30) : IDisposable
+    IRunSnapshots snapshots, Task<RunIdentity> identity, ICandidateScoring scoring, long maxLength = 1 << 30) : IDisposable
 {
     private readonly SnapshotWriter _writer = new(maxLength);
-    private readonly long _start = Stopwatch.GetTimestamp();
-    private double _secondsBefore;
     private bool _isTooLarge;
 
     /// <summary>Whether it is time to write.</summary>
@@ -26,14 +25,9 @@ internal sealed class RunJournal(
     {
         _writer.Begin();
         identity.GetAwaiter().GetResult().Write(_writer);
-        _writer.Write(_secondsBefore + Stopwatch.GetElapsedTime(_start).TotalSeconds);
-        foreach (ScoringPhase phase in Enum.GetValues<ScoringPhase>())
-        {
-            byte[] record = JsonSerializer.SerializeToUtf8Bytes(scoring.First(phase), DiffusionClipJson.Compact);
-            _writer.Write(record.Length);
-            _writer.Write(record);
-        }
-
+        byte[] records = JsonSerializer.SerializeToUtf8Bytes(scoring.Records, DiffusionClipJson.Compact);
+        _writer.Write(records.Length);
+        _writer.Write(records);
         if (search.Write(_writer))
         {
             snapshots.Save(_writer.End());
@@ -65,7 +59,7 @@ internal sealed class RunJournal(
         }
 
         ResumeReport report = reason is null
-            ? new() { FromSnapshot = true, EvaluationsSkipped = search.EvaluationsDone, SecondsBefore = Math.Round(_secondsBefore, 6) }
+            ? new() { FromSnapshot = true, EvaluationsSkipped = (int)Math.Min(int.MaxValue, search.EvaluationsDone), SecondsBefore = Math.Round(search.SecondsBefore, 6) }
             : new() { FromSnapshot = false, Reason = $"the snapshot cannot be used: {reason}" };
         snapshots.OnResumed(report);
         return report;
@@ -82,30 +76,21 @@ internal sealed class RunJournal(
                 return difference;
             }
 
-            double seconds = reader.ReadDouble();
-            ScoreRecord?[] records = [.. Enum.GetValues<ScoringPhase>().Select(_ => ReadRecord(reader))];
-            if (search.Read(reader, origin) is { } reason)
+            IReadOnlyList<ScorerRecords> records = ReadRecords(reader);
+            if (search.Read(reader) is { } reason)
             {
                 return reason;
             }
 
-            _secondsBefore = double.IsFinite(seconds) ? Math.Max(0, seconds) : 0;
-            foreach (ScoringPhase phase in Enum.GetValues<ScoringPhase>())
-            {
-                if (records[(int)phase] is { } record)
-                {
-                    scoring.Refuse(record, phase);
-                }
-            }
-
+            scoring.Records = records;
             return null;
         }
     }
 
-    private static ScoreRecord? ReadRecord(SnapshotReader reader)
+    private static ScorerRecords[] ReadRecords(SnapshotReader reader)
     {
-        byte[] record = new byte[reader.ReadCount(1, "bytes of a score's record")];
-        reader.ReadExactly(record);
-        return JsonSerializer.Deserialize<ScoreRecord>(record, DiffusionClipJson.Compact);
+        byte[] records = new byte[reader.ReadCount(1, "bytes of scores' records")];
+        reader.ReadExactly(records);
+        return JsonSerializer.Deserialize<ScorerRecords[]>(records, DiffusionClipJson.Compact) ?? [];
     }
 }

@@ -92,6 +92,18 @@ internal sealed class SnapshotReader : BinaryReader
         return present ? value : null;
     }
 
+    /// <summary>Reads what scorers gave.</summary>
+    public IReadOnlyList<ScorerScore> ReadScores()
+    {
+        var scores = new ScorerScore[ReadCount(3 + sizeof(double), "scores")];
+        foreach (ref ScorerScore score in scores.AsSpan())
+        {
+            score = new() { Scorer = ReadText() ?? "", Score = ReadOptionalDouble(), Failure = ReadText() };
+        }
+
+        return scores;
+    }
+
     /// <summary>Reads a number that lies in a range.</summary>
     /// <exception cref="InvalidDataException">It lies outside.</exception>
     public int ReadInt32(int least, int most, string name)

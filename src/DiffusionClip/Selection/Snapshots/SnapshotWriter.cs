@@ -11,7 +11,7 @@ namespace DiffusionClip.Selection.Snapshots;
 internal sealed class SnapshotWriter : BinaryWriter
 {
     /// <summary>Version of the format; raised with every change of it.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     /// <summary>Bytes before the content.</summary>
     public const int HeaderLength = 8 + sizeof(int) + sizeof(long);
@@ -92,6 +92,18 @@ internal sealed class SnapshotWriter : BinaryWriter
     {
         Write(value.HasValue);
         Write(value.GetValueOrDefault());
+    }
+
+    /// <summary>Writes what scorers gave.</summary>
+    public void WriteScores(IReadOnlyList<ScorerScore> scores)
+    {
+        Write(scores.Count);
+        foreach (ScorerScore score in scores)
+        {
+            WriteText(score.Scorer);
+            WriteOptional(score.Score);
+            WriteText(score.Failure);
+        }
     }
 
     private ReadOnlySpan<byte> Written() => _bytes.GetBuffer().AsSpan(0, (int)_bytes.Length);

@@ -1,6 +1,6 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Tokenization.Repair;
 
@@ -199,14 +199,14 @@ internal static class Mojibake
         }
 
         if ((clue & Clue.UpperAccented) != 0
-            && ((i > 0 && WhiteSpace.IsPython(previous) && (nextClue & Clue.Currency) != 0)
+            && ((i > 0 && PythonText.IsSpace(previous) && (nextClue & Clue.Currency) != 0)
                 || (isLower && (nextClue & (Clue.Opening | Clue.Currency)) != 0)))
         {
             return true;
         }
 
         if (text[i] is 'Ã' or 'Â' && next == ' '
-            && (i == 0 || isLower || (i > 1 && WhiteSpace.IsPython(previous) && char.IsAsciiLetterLower(text[i - 2]))))
+            && (i == 0 || isLower || (i > 1 && PythonText.IsSpace(previous) && char.IsAsciiLetterLower(text[i - 2]))))
         {
             return true;
         }
@@ -282,8 +282,7 @@ internal static class Mojibake
     private static bool IsWordCharacter(ReadOnlySpan<char> text)
     {
         Rune.DecodeFromUtf16(text, out Rune rune, out _);
-        return rune.Value == '_' || Rune.IsLetter(rune) || Rune.GetUnicodeCategory(rune)
-            is UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber;
+        return PythonText.IsWord(rune);
     }
 
     private static Clue ClueOf(char c) => c < Table.Length ? Table[c] : c switch

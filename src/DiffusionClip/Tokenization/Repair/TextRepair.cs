@@ -1,4 +1,5 @@
 using System.Text;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Tokenization.Repair;
 

@@ -27,6 +27,10 @@ public sealed class PromptEmphasisTests
     public void Digits_of_any_script_weigh() => Assert.Equal([new("a", 1.5)], PromptEmphasis.Parse("(a:\u0661.\u0665)"));
 
     [Fact]
+    public void Half_a_character_ends_the_word_before_BREAK() =>
+        Assert.Equal([false, true, false], PromptEmphasis.Parse("a\uDC00BREAK").Select(run => run.IsBreak));
+
+    [Fact]
     public void Break_is_a_word_inside_of_weights()
     {
         Assert.Equal([false, true, false], PromptEmphasis.Parse("a BREAK b").Select(run => run.IsBreak));

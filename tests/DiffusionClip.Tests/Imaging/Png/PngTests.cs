@@ -149,6 +149,71 @@ public sealed class PngTests
         }
     }
 
+    [Theory]
+    [InlineData(4, 8, new byte[] { 9, 0, 9, 7, 9, 255 }, new byte[0], new byte[] { 0, 7, 255 })]
+    [InlineData(6, 8, new byte[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9 }, new byte[0], new byte[] { 4, 8, 9 })]
+    [InlineData(4, 16, new byte[] { 9, 9, 0, 255, 9, 9, 127, 255, 9, 9, 128, 0 }, new byte[0], new byte[] { 0, 127, 128 })]
+    [InlineData(3, 2, new byte[] { 0b00011000 }, new byte[] { 0, 100 }, new byte[] { 0, 100, 255 })]
+    [InlineData(0, 8, new byte[] { 4, 5, 6 }, new byte[] { 0, 5 }, new byte[] { 255, 0, 255 })]
+    [InlineData(0, 2, new byte[] { 0b00011000 }, new byte[] { 0, 2 }, new byte[] { 255, 255, 0 })]
+    [InlineData(0, 16, new byte[] { 1, 2, 1, 3, 2, 2 }, new byte[] { 1, 3 }, new byte[] { 255, 0, 255 })]
+    [InlineData(2, 8, new byte[] { 1, 2, 3, 1, 2, 4, 1, 2, 3 }, new byte[] { 0, 1, 0, 2, 0, 3 }, new byte[] { 0, 255, 0 })]
+    public void Alpha_of_every_kind_is_read(int colourType, int depth, byte[] row, byte[] transparency, byte[] expected)
+    {
+        byte[][] before = colourType == 3 ? [PngFile.Chunk("PLTE", new byte[9])] : [];
+        byte[][] keys = transparency.Length > 0 ? [PngFile.Chunk("tRNS", transparency)] : [];
+        byte[] file = PngFile.Of([PngFile.Header(3, 1, depth, colourType), .. before, .. keys, PngFile.Data([row]), PngFile.End]);
+        AlphaChannel alpha = Assert.IsType<AlphaChannel>(PngDecoder.DecodeAlpha(file, ImageLimits.Default));
+        Assert.Equal((3, 1), (alpha.Width, alpha.Height));
+        Assert.Equal(expected, alpha.Values.ToArray());
+    }
+
+    [Theory]
+    [InlineData(0, new byte[] { 1, 2, 3 }, new byte[] { 1 })]
+    [InlineData(2, new byte[] { 1, 2, 3, 4, 5, 6, 7, 8, 9 }, new byte[] { 0, 1 })]
+    [InlineData(2, new byte[] { 1, 2, 3, 4, 5, 6, 7, 8, 9 }, new byte[0])]
+    public void Without_alpha_there_is_none(int colourType, byte[] row, byte[] transparency) => Assert.Null(PngDecoder.DecodeAlpha(
+        PngFile.Of(PngFile.Header(3, 1, 8, colourType), PngFile.Chunk("tRNS", transparency), PngFile.Data([row]), PngFile.End),
+        ImageLimits.Default));
+
+    [Fact]
+    public void Decoding_ends_when_it_is_cancelled()
+    {
+        byte[] file = PngEncoder.Encode(Pictures.Noise(9, 7));
+        Assert.Throws<OperationCanceledException>(() => PngDecoder.Decode(file, ImageLimits.Default, new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
+    public void The_walk_is_the_same_over_memory_and_over_a_stream()
+    {
+        byte[] file = PngFile.Of(PngFile.Header(1, 1, 8, 2), PngFile.Chunk("tEXt", 1, 2, 3), PngFile.Chunk("IDAT"), PngFile.End, [9, 9]);
+        for (int length = 0; length <= file.Length; length++)
+        {
+            byte[] cut = file[..length];
+            string walked = Walk(new PngMemory(cut));
+            Assert.Equal(walked, Walk(new PngStream(new MemoryStream(cut))));
+            Assert.Equal(walked, Walk(new PngStream(new TrickleStream(cut))));
+        }
+
+        Assert.Equal("IHDR@8+13 tEXt@33+3 IDAT@48+0 IEND@60+0 Whole@72", Walk(new PngMemory(file)));
+        Assert.Equal("IHDR@8+13 tEXt@33+3 InsideChunk@33", Walk(new PngMemory(file.AsSpan(0, 46))));
+        Assert.Equal("IHDR@8+13 tEXt@33+3 BetweenChunks@48", Walk(new PngMemory(file.AsSpan(0, 50))));
+        Assert.Equal("BetweenChunks@8", Walk(new PngMemory(file.AsSpan(1))));
+
+        static string Walk<TSource>(TSource source)
+            where TSource : IPngSource, allows ref struct
+        {
+            List<string> walked = [];
+            PngChunks<TSource> chunks = new(source);
+            while (chunks.MoveNext())
+            {
+                walked.Add($"{PngChunk.Name(chunks.Type)}@{chunks.Offset}+{chunks.Length}");
+            }
+
+            return string.Join(' ', [.. walked, $"{chunks.End}@{chunks.Offset}"]);
+        }
+    }
+
     private static List<string> ChunkTypes(byte[] file)
     {
         List<string> types = [];

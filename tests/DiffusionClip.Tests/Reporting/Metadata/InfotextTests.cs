@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using CsCheck;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 

@@ -1,4 +1,4 @@
-using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Reporting.Metadata;
 

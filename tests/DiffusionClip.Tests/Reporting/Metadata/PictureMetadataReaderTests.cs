@@ -3,6 +3,8 @@ using System.Text;
 using System.Text.Json;
 using CsCheck;
 using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
+using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 
@@ -30,16 +32,22 @@ public sealed class PictureMetadataReaderTests
         Assert.Equal(JsonValueKind.Null, json.RootElement.GetProperty("metadata").GetProperty("format").ValueKind);
     }
 
-    [Fact]
-    public void Other_files_are_read_through_their_sources()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Other_files_are_read_by_their_header_and_their_comment(bool bigEndian)
     {
-        byte[] comment = [.. "UNICODE\0"u8, .. Encoding.BigEndianUnicode.GetBytes("a fox 日本\nSteps: 1, Sampler: Euler, Seed: 7")];
-        var sources = new PictureFileSources { Header = _ => ("jpeg", 8, 9), UserComment = _ => (comment, true) };
-        PictureInspection inspection = PictureMetadataReader.Read(new MemoryStream([0xFF, 0xD8, 0xFF]), sources);
+        Encoding encoding = bigEndian ? Encoding.BigEndianUnicode : Encoding.Unicode;
+        byte[] comment = [.. "UNICODE\0"u8, .. encoding.GetBytes("a fox 日本\nSteps: 1, Sampler: Euler, Seed: 7")];
+        byte[] jpeg = ExifTests.Jpeg(ExifTests.Tiff(bigEndian, 1, comment));
+        byte[] file = [.. jpeg[..^2], 0xFF, 0xC0, 0, 11, 8, 0, 9, 0, 8, 1, 1, 0x11, 0, 0xFF, 0xD9];
+        PictureInspection inspection = PictureMetadataReader.Read(new MemoryStream(file));
         Assert.Equal((true, "jpeg", 8, 9), (inspection.Readable, inspection.FileType, inspection.Width, inspection.Height));
         Assert.Equal(("a1111", "a fox 日本", "7"), (inspection.Metadata.Format, inspection.Metadata.Prompt, inspection.Metadata.Seed));
+        Assert.Equal("a fox 日本", inspection.ScoredText);
         Assert.Equal("UserComment", Assert.Single(inspection.Texts).Keyword);
         Assert.Empty(inspection.Problems);
+        Assert.Equal(inspection.Texts, PictureMetadataReader.Read(file).Texts);
     }
 
     [Fact]

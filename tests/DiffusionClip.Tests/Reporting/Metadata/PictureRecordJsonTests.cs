@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsCheck;
-using DiffusionClip.Imaging;
+using DiffusionClip.Imaging.Png;
 
 namespace DiffusionClip.Reporting.Metadata;
 
@@ -30,7 +30,7 @@ public sealed class PictureRecordJsonTests
             Assert.Equal("diffusionclip", inspection.Metadata.Format);
             Assert.Equal(prompt, inspection.Metadata.Prompt);
             Assert.Equal(negative, inspection.Metadata.NegativePrompt);
-            Assert.Equal(record.Candidate.Seed!.Value.ToString(CultureInfo.InvariantCulture), inspection.Metadata.Seed);
+            Assert.Equal(record.Candidate.Seed.ToString(CultureInfo.InvariantCulture), inspection.Metadata.Seed);
             Assert.Empty(inspection.Notes);
             Assert.Empty(inspection.Problems);
         });

@@ -488,7 +488,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         Assert.Contains("outdir_samples", await made.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
         Assert.All(
             Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path)),
-            path => Assert.Matches(@"^(artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.(png|jpg|webp|json)(\.\d+-\d+\.tmp)?|snapshots/[0-9A-Z]{26}\.snapshot|embeddings/.*|ledger\.db.*|worker\.lock|\.ready-.*)$", path));
+            path => Assert.Matches(@"^(artifacts/[0-9a-f]{2}/\.?[0-9a-f]{64}\.(png|jpg|webp|json)(\.\d+-[0-9a-f]{8}\.tmp)?|snapshots/[0-9A-Z]{26}\.snapshot|embeddings/.*|ledger\.db.*|worker\.lock|\.ready-.*)$", path));
         Assert.Equal(beside, Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(folder)!).Where(path => path.Contains("row17", StringComparison.Ordinal)));
     }
 
