@@ -15,6 +15,10 @@ namespace DiffusionClip.Skia;
 public sealed class SkiaImageCodec : IImageCodec
 {
     private const int MostWebpSide = 16_383;
+    private const int Lossless = 100;
+
+    // Of a lossless WebP it is the effort, not the quality; 75 is libwebp's and Skia's choice.
+    private const float LosslessEffort = 75;
 
     /// <inheritdoc/>
     public RgbImage Decode(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default)
@@ -45,8 +49,9 @@ public sealed class SkiaImageCodec : IImageCodec
         image, quality, "JPEG", ushort.MaxValue, pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore)));
 
     /// <inheritdoc/>
-    public byte[] EncodeWebp(RgbImage image, int quality) => Encode(
-        image, quality, "WebP", MostWebpSide, pixmap => pixmap.Encode(new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
+    public byte[] EncodeWebp(RgbImage image, int quality) => Encode(image, quality, "WebP", MostWebpSide, pixmap => pixmap.Encode(quality == Lossless
+        ? new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, LosslessEffort)
+        : new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
 
     /// <inheritdoc/>
     public AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default)

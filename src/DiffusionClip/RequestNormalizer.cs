@@ -17,6 +17,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 {
     private const int MaxClipSkip = 64;
     private const int MaxCondition = 1 << 20;
+    private const int MaxWebpSide = 16_383;
 
     /// <summary>Fills what a request leaves open; normalizing twice changes nothing.</summary>
     /// <param name="request">The request.</param>
@@ -62,6 +63,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Candidates = candidates,
                 Keep = keep,
             },
+            Output = request.Output.Format == OutputFormat.Png ? request.Output : request.Output with { Quality = request.Output.Quality ?? OutputRequest.DefaultQuality },
         };
 
         // What was filled in has to keep the limits too.
@@ -102,9 +104,25 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         CheckKnown("syntax", request.Prompt.Syntax);
         CheckKnown("noise", sampling.Noise);
         CheckKnown("long_text", request.Search.LongText);
+        CheckOutput(request.Output, sampling);
         if (request.Search.Strategy is { } strategy && !strategies.Contains(strategy, StringComparer.OrdinalIgnoreCase))
         {
             throw new InvalidRequestException("strategy", strategy, $"known are {string.Join(", ", strategies)}");
+        }
+    }
+
+    private static void CheckOutput(OutputRequest output, SamplingRequest sampling)
+    {
+        CheckKnown("format", (OutputFormat?)output.Format);
+        if (output is { Format: OutputFormat.Png, Quality: { } quality })
+        {
+            throw new InvalidRequestException("quality", Text(quality), "png is lossless and has none; leave it out, or choose jpeg or webp");
+        }
+
+        CheckRange("quality", output.Quality ?? 1, 1, 100);
+        if (output.Format == OutputFormat.Webp && Math.Max(sampling.Width ?? 1, sampling.Height ?? 1) > MaxWebpSide)
+        {
+            throw new InvalidRequestException("format", "webp", $"a WebP has at most {Text(MaxWebpSide)} pixels a side; choose png or jpeg");
         }
     }
 

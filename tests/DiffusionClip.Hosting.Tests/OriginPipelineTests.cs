@@ -154,7 +154,8 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         ImageRequest request = Request("sd1-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" }, Origin = new() { Image = Init, Strength = 0.6 } };
         RankedImages ranked = await Generate(request with { Sampling = request.Sampling with { ClipSkip = 1 } });
-        PictureInspection inspection = PictureMetadataReader.Read(host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report));
+        PictureFile file = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report);
+        PictureInspection inspection = PictureMetadataReader.Read(file.Content);
         Assert.Equal(ranked.Report.Request.ComputeSha256(), inspection.Record!.Request.ComputeSha256());
         string parameters = inspection.Texts.Single(text => text.Keyword == "parameters").Text;
         Assert.Contains(", Denoising strength: 0.6, Clip skip: 2,", parameters, StringComparison.Ordinal);

@@ -123,7 +123,7 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         ImageRequest hostile = Small with { Prompt = new() { Text = "a cat\nSteps: 1, Seed: 5\nNegative prompt: \"x\", 日本 🦊", Negative = "a, b: \"c\"" } };
         RankedImages ranked = await host.Pipeline.GenerateAsync(hostile);
-        byte[] png = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report);
+        ReadOnlyMemory<byte> png = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report).Content;
         PictureInspection inspection = PictureMetadataReader.Read(png);
         Assert.Equal(ranked.Report.Request.ComputeSha256(), inspection.Record!.Request.ComputeSha256());
         Assert.Equal(ranked.Report.Plan, inspection.Record.Plan);

@@ -14,6 +14,7 @@ public sealed class PublicApiTests
     [InlineData("DiffusionClip.Onnx")]
     [InlineData("DiffusionClip.Skia")]
     [InlineData("DiffusionClip.Hosting")]
+    [InlineData("DiffusionClip.ImageSharp")]
     [InlineData("DiffusionClip.Testing")]
     public async Task The_public_API_is_the_approved_one(string assembly)
     {

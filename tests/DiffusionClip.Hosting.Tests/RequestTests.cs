@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace DiffusionClip.Hosting;
 
@@ -28,6 +29,10 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
         ("prompt", ImageRequest.For("half \ud83e a fox")),
         ("negative_prompt", new() { Prompt = new() { Negative = "\udd8a" } }),
         ("schema_version", new() { SchemaVersion = 99 }),
+        ("format", Output(new() { Format = (OutputFormat)7 })),
+        ("quality", Output(new() { Quality = 90 })),
+        ("quality", Output(new() { Format = OutputFormat.Jpeg, Quality = 0 })),
+        ("quality", Output(new() { Format = OutputFormat.Webp, Quality = 101 })),
     ];
 
     public static TheoryData<int, string> Unusable => [.. _unusable.Select((unusable, i) => (i, unusable.Field))];
@@ -53,6 +58,34 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
         Assert.Equal(20, once.Sampling.NumInferenceSteps);
     }
 
+    [Theory]
+    [InlineData("""{"format":"png"}""", OutputFormat.Png, null)]
+    [InlineData("""{"format":"jpeg"}""", OutputFormat.Jpeg, 95)]
+    [InlineData("""{"format":"webp","quality":100}""", OutputFormat.Webp, 100)]
+    [InlineData("""{}""", OutputFormat.Png, null)]
+    public void Format_and_quality_are_made_concrete(string json, OutputFormat format, int? quality)
+    {
+        OutputRequest output = JsonSerializer.Deserialize<OutputRequest>(json, DiffusionClipJson.Compact)!;
+        output = host.Pipeline.Prepare(Output(output)).Request.Output;
+        Assert.Equal(new OutputRequest { Format = format, Quality = quality }, output);
+        Assert.Equal(output, host.Pipeline.Prepare(Output(output)).Request.Output);
+    }
+
+    [Fact]
+    public void A_WebP_too_wide_to_be_written_is_refused_before_it_is_painted()
+    {
+        using ServiceProvider services = new ServiceCollection()
+            .AddDiffusionClip(contentRoot: Golden.Repository)
+            .AddSingleton(new PipelineOptions { Limits = new() { Side = 20_000 } })
+            .BuildServiceProvider();
+        ImagePipeline pipeline = services.GetRequiredService<ImagePipeline>();
+        ImageRequest wide = Sampling(s => s with { Width = 16_384 }) with { Output = new() { Format = OutputFormat.Webp } };
+        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() => pipeline.Prepare(wide));
+        Assert.Equal("format", exception.Field);
+        Assert.Contains("16383", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(16_384, pipeline.Prepare(wide with { Output = new() { Format = OutputFormat.Jpeg } }).Request.Sampling.Width);
+    }
+
     [Fact]
     public void A_request_survives_JSON()
     {
@@ -73,6 +106,8 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     }
 
     private static ImageRequest Sampling(Func<SamplingRequest, SamplingRequest> change) => ImageRequest.For("a cat") with { Sampling = change(new()) };
+
+    private static ImageRequest Output(OutputRequest output) => ImageRequest.For("a cat") with { Output = output };
 
     private static ImageRequest Search(Func<SearchRequest, SearchRequest> change) => ImageRequest.For("a cat") with { Search = change(new()) };
 }

@@ -72,6 +72,13 @@ public sealed class SkiaImageCodecTests
     }
 
     [Fact]
+    public void Webp_of_the_best_quality_is_lossless()
+    {
+        RgbImage image = TestFiles.Noise(33, 21);
+        Assert.Equal(image.Pixels.ToArray(), Decode(Codec.EncodeWebp(image, 100)).Pixels.ToArray());
+    }
+
+    [Fact]
     public void Alpha_is_read_where_there_is_one()
     {
         Assert.Null(Codec.DecodeAlpha(Codec.EncodePng(TestFiles.Noise(5, 4)), ImageLimits.Default));

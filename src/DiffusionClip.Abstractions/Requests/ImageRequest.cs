@@ -196,6 +196,15 @@ public enum NoiseKind
 /// <summary>What is written down.</summary>
 public sealed record OutputRequest
 {
+    /// <summary>Quality of JPEG and WebP where a request names none.</summary>
+    public const int DefaultQuality = 95;
+
     /// <summary>Whether pictures carry their metadata.</summary>
     public bool Metadata { get; init; } = true;
+
+    /// <summary>The file format of the pictures.</summary>
+    public OutputFormat Format { get; init; }
+
+    /// <summary>Quality of JPEG and WebP, 1 to 100; 100 is lossless for WebP. Null: <see cref="DefaultQuality"/>. PNG has none.</summary>
+    public int? Quality { get; init; }
 }

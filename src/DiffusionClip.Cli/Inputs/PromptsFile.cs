@@ -21,7 +21,7 @@ internal static class PromptsFile
         "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps",
         "guidance_scale", "guidance_rescale", "guidance_interval", "eta", "clip_skip", "strength",
         "seed", "noise", "width", "height", "strategy", "options", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text",
-        "syntax", "metadata",
+        "syntax", "metadata", "format", "quality",
     ];
 
     // The words of the flags, for those who write files as they write command lines.
@@ -119,11 +119,13 @@ internal static class PromptsFile
         [
             ["prompt", "prompt>text", "negative_prompt>negative", "prompt_2>text_2", "negative_prompt_2>negative_2", "syntax"],
             ["model", "model>id", "provider"],
-            ["sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "guidance_interval", "eta", "seed", "noise", "width", "height",
-                "clip_skip"],
+            [
+                "sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "guidance_interval",
+                "eta", "seed", "noise", "width", "height", "clip_skip",
+            ],
             ["origin", "strength"],
             ["search", "strategy", "options", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text"],
-            ["output", "metadata"],
+            ["output", "metadata", "format", "quality"],
         ];
         var nested = new Dictionary<string, Dictionary<string, JsonElement>>(StringComparer.Ordinal);
         foreach (string[] group in groups)

@@ -50,17 +50,19 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
 
         return inspection.Metadata is { Format: not null } metadata
             ? OfForeign(metadata, catalog, inspection.Notes)
-            : throw new InvalidRequestException("--from", path, $"it does not say how it was made{(inspection.Notes.Count > 0 ? $" ({inspection.Notes[0]})" : "")}; name a PNG that dclip wrote");
+            : throw new InvalidRequestException("--from", path, $"it does not say how it was made{(inspection.Notes.Count > 0 ? $" ({inspection.Notes[0]})" : "")}; name a picture that dclip wrote");
     }
 
-    /// <summary>Says whether the picture came out the same.</summary>
-    public void CompareWith(RgbImage picture, GeneratedRun generated, Terminal terminal, RunStyle style)
+    /// <summary>Says whether the picture came out the same as it was written: a JPEG is compared with the new JPEG.</summary>
+    public void CompareWith(RgbImage picture, GeneratedRun generated, IImageCodec codec, Terminal terminal, RunStyle style)
     {
-        RgbImage? repeated = Request.Search.Candidates == 1 ? generated.Ranked.Best?.Image : null;
-        if (repeated is null)
+        if (Request.Search.Candidates != 1 || generated.Report.Candidates[0].File is not { } file)
         {
             return;
         }
+
+        byte[] written = File.ReadAllBytes(Path.Combine(generated.Folder, file));
+        RgbImage repeated = codec.Decode(written, new ImageLimits(long.MaxValue, long.MaxValue));
 
         if (repeated.Width == picture.Width && repeated.Height == picture.Height && repeated.Pixels.Span.SequenceEqual(picture.Pixels.Span))
         {

@@ -69,21 +69,28 @@ internal sealed class RunFolder : IDisposable
         var files = new Dictionary<int, string>();
         foreach (RankedImage image in ranked.Images.Where(image => image.Candidate.Kept))
         {
-            files.Add(image.Candidate.Index, FileName(image, files.Count + 1));
+            files.Add(image.Candidate.Index, FileName(image, files.Count + 1, ranked.Report.Request.Output.Format));
         }
 
         RunReport report = ranked.Report with
         {
             Candidates = [.. ranked.Report.Candidates.Select(candidate => candidate with { File = files.GetValueOrDefault(candidate.Index) })],
         };
+        List<string> warnings = [.. report.Warnings];
         foreach (RankedImage image in ranked.Images)
         {
             if (files.TryGetValue(image.Candidate.Index, out string? file))
             {
-                RankedImage named = image with { Candidate = image.Candidate with { File = file } };
-                Write(file, encoder.Encode(named, report));
+                PictureFile picture = encoder.Encode(image with { Candidate = image.Candidate with { File = file } }, report);
+                Write(file, picture.Content.Span);
+                if (picture.Warning is { } warning && !warnings.Contains(warning))
+                {
+                    warnings.Add(warning);
+                }
             }
         }
+
+        report = report with { Warnings = warnings };
 
         Write(ContactSheetName, encoder.EncodePlain(contactSheet));
         Write(ReportName, JsonSerializer.SerializeToUtf8Bytes(report, DiffusionClipJson.Indented));
@@ -166,11 +173,12 @@ internal sealed class RunFolder : IDisposable
         return missing;
     }
 
-    private static string FileName(RankedImage image, int position)
+    private static string FileName(RankedImage image, int position, OutputFormat format)
     {
         string score = image.Score is { } value ? string.Create(CultureInfo.InvariantCulture, $"_score-{value:0.0000}") : "";
         string fork = image.Candidate.Lineage.Count > 0 ? string.Create(CultureInfo.InvariantCulture, $"_candidate-{image.Candidate.Index}") : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{position:00}_seed-{image.Seed}{fork}{score}.png");
+        string extension = PictureFile.ExtensionOf(format);
+        return string.Create(CultureInfo.InvariantCulture, $"{position:00}_seed-{image.Seed}{fork}{score}{extension}");
     }
 
     private void Write(string name, ReadOnlySpan<byte> content) => AtomicFile.Write(Path.Combine(_partial!, name), content);

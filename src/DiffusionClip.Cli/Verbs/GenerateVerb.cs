@@ -2,6 +2,7 @@ using System.CommandLine;
 using DiffusionClip.Cli.Inputs;
 using DiffusionClip.Cli.Output;
 using DiffusionClip.Hosting;
+using DiffusionClip.Imaging;
 using DiffusionClip.Scoring;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -20,7 +21,7 @@ internal sealed class GenerateVerb
         Description = "Paints every prompt of a file into a folder of its own and skips those that are finished. One prompt a line (blank lines and # comments are passed over), or JSON lines with prompt, negative_prompt, seed and so on, which win over flags.",
     };
 
-    private readonly Option<string?> _from = new("--from") { HelpName = "FILE", Description = "Repeats the picture of a PNG file, bit for bit where model, machine and plan are the same; other flags change it." };
+    private readonly Option<string?> _from = new("--from") { HelpName = "FILE", Description = "Repeats a picture that dclip wrote, bit for bit where model, machine and plan are the same; other flags change it." };
     private readonly Option<bool> _json = new("--json") { Description = "Print the report to standard output, and nothing else; with --prompts one line a prompt." };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only errors and warnings." };
 
@@ -47,6 +48,7 @@ internal sealed class GenerateVerb
             "dclip generate --from output/20261124-135501-two-cats/01_seed-9_score-0.3121.png --steps 25",
             "dclip generate \"a fox in the snow\" --init-image fox.png --strength 0.6 -n 8",
             "dclip generate \"a red hat\" --init-image fox.png --mask hat.png -n 8 --keep 2",
+            "dclip generate \"a red apple\" -n 8 --format webp --quality 90",
             "dclip generate --prompts prompts.txt -n 8 --json > reports.jsonl");
         return command;
     }
@@ -112,7 +114,7 @@ internal sealed class GenerateVerb
         GeneratedRun generated = await run.RunAsync(request, recorded?.Plan, output, name, request.Prompt.Text).ConfigureAwait(false);
         if (recorded?.Picture is { } picture && request == recorded.Request)
         {
-            recorded.CompareWith(picture, generated, terminal, style);
+            recorded.CompareWith(picture, generated, services.GetRequiredService<IImageCodec>(), terminal, style);
         }
 
         run.Show(generated);

@@ -61,6 +61,8 @@ internal sealed class RequestFlags
         LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
         Noise = Text("noise", "--noise", "cpu|philox", "Whose random numbers: torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
         Provider = Text("provider", "--provider", "auto|cpu|dml|cuda", "Execution provider; auto takes the fastest there is. Default: auto.");
+        Format = Text("format", "--format", "png|jpeg|webp", "File format of the pictures. All carry the same metadata. Default: png.");
+        Quality = Text("quality", "--quality", "N", "Quality of JPEG and WebP, 1 to 100; 100 is lossless for WebP. Default: 95.");
         NoMetadata = new("--no-metadata") { Description = "Write pictures without the text that says how they came about." };
     }
 
@@ -124,6 +126,10 @@ internal sealed class RequestFlags
 
     public Option<string?> Provider { get; }
 
+    public Option<string?> Format { get; }
+
+    public Option<string?> Quality { get; }
+
     public Option<bool> NoMetadata { get; }
 
     /// <summary>Adds all flags to a command, in the order in which its help lists them.</summary>
@@ -131,8 +137,9 @@ internal sealed class RequestFlags
     {
         foreach (Option option in new Option[]
         {
-            NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, GuidanceInterval, Seed, Sampler, SchedulerOption, Eta, Width, Height, ClipSkip, InitImage, Strength, Mask,
-            Candidates, Keep, Strategy, StrategyOption, Model, Scorer, Combine, ScoreText, LongText, Noise, Provider, NoMetadata,
+            NegativePrompt, Prompt2, NegativePrompt2, Syntax, Steps, CfgScale, CfgRescale, GuidanceInterval, Seed, Sampler, SchedulerOption,
+            Eta, Width, Height, ClipSkip, InitImage, Strength, Mask, Candidates, Keep, Strategy, StrategyOption, Model, Scorer, Combine,
+            ScoreText, LongText, Noise, Provider, Format, Quality, NoMetadata,
         })
         {
             command.Add(option);
@@ -183,7 +190,7 @@ internal sealed class RequestFlags
             Combination = ScoringFlags.ReadCombination(parse.GetValue(Combine)) ?? request.Search.Combination,
         },
         Origin = Real(parse, Strength) is { } strength ? (request.Origin ?? new()) with { Strength = strength } : request.Origin,
-        Output = request.Output with { Metadata = !parse.GetValue(NoMetadata) && request.Output.Metadata },
+        Output = Over(request.Output, parse),
     };
 
     private SearchRequest Over(SearchRequest search, ParseResult parse)
@@ -209,6 +216,25 @@ internal sealed class RequestFlags
         return flag is not null && parse.GetValue(flag) is { } typed
             ? new InvalidRequestException(Label(flag.Name, field), typed, exception.Remedy)
             : exception;
+    }
+
+    private OutputRequest Over(OutputRequest output, ParseResult parse)
+    {
+        OutputFormat? format = OneOf(parse, Format, ["png", "jpeg", "jpg", "webp"]) switch
+        {
+            null => null,
+            "png" => OutputFormat.Png,
+            "webp" => OutputFormat.Webp,
+            _ => OutputFormat.Jpeg,
+        };
+        return output with
+        {
+            Metadata = !parse.GetValue(NoMetadata) && output.Metadata,
+            Format = format ?? output.Format,
+
+            // A quality that was chosen for another format says nothing about this one.
+            Quality = Whole(parse, Quality) ?? (format is null || format == output.Format ? output.Quality : null),
+        };
     }
 
     private static string Label(string flag, string field) => flag[2..].Replace('-', '_') == field ? flag : $"{flag} ({field})";

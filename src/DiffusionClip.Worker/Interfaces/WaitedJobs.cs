@@ -53,5 +53,5 @@ internal sealed class WaitedJobs(IJobQueue queue, IArtifactStore artifacts)
 /// <summary>A picture of a job that is done.</summary>
 /// <param name="Image">Its entry in the result.</param>
 /// <param name="Candidate">Its entry in the report.</param>
-/// <param name="File">The PNG file.</param>
+/// <param name="File">The file, in the format that was asked for.</param>
 internal sealed record KeptPicture(ResultImage Image, CandidateReport? Candidate, ReadOnlyMemory<byte> File);

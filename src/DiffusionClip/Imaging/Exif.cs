@@ -12,6 +12,7 @@ public static class Exif
 {
     private const ushort OrientationTag = 0x0112;
     private const ushort ExifPointerTag = 0x8769;
+    private const ushort MakerNoteTag = 0x927C;
     private const ushort UserCommentTag = 0x9286;
 
     private static ReadOnlySpan<byte> JpegPrefix => "Exif\0\0"u8;
@@ -48,10 +49,16 @@ public static class Exif
     {
         Tiff tiff = Find(file);
         bigEndian = tiff.BigEndian;
-        return tiff.TryFind(tiff.FirstDirectory, ExifPointerTag, out Entry pointer)
-            && tiff.TryFind(tiff.Number(pointer) ?? 0, UserCommentTag, out Entry comment)
-            ? tiff.Bytes(comment)
-            : default;
+        return tiff.ExifBytes(UserCommentTag);
+    }
+
+    /// <summary>The record that DiffusionClip wrote into the EXIF field MakerNote: JSON in UTF-8.</summary>
+    /// <param name="file">The whole file.</param>
+    /// <returns>A part of the file, empty if there is none or a camera wrote the field.</returns>
+    internal static ReadOnlySpan<byte> ReadRecord(ReadOnlySpan<byte> file)
+    {
+        ReadOnlySpan<byte> note = Find(file).ExifBytes(MakerNoteTag);
+        return note.StartsWith(ExifWriter.MakerNotePrefix) ? note[ExifWriter.MakerNotePrefix.Length..] : default;
     }
 
     private static Tiff Find(ReadOnlySpan<byte> file) => new(ImageHeader.FormatOf(file) switch
@@ -183,6 +190,10 @@ public static class Exif
 
             return false;
         }
+
+        /// <summary>The bytes of a field of the Exif directory; empty if there is none.</summary>
+        public ReadOnlySpan<byte> ExifBytes(ushort tag) =>
+            TryFind(FirstDirectory, ExifPointerTag, out Entry pointer) && TryFind(Number(pointer) ?? 0, tag, out Entry entry) ? Bytes(entry) : default;
 
         public uint? Number(Entry entry) => (entry.Type, entry.Count) switch
         {

@@ -21,9 +21,9 @@ public interface IImageCodec
     /// <param name="quality">1 to 100.</param>
     byte[] EncodeJpeg(RgbImage image, int quality);
 
-    /// <summary>Encodes as WebP, lossy.</summary>
-    /// <param name="image">The picture.</param>
-    /// <param name="quality">1 to 100.</param>
+    /// <summary>Encodes as WebP.</summary>
+    /// <param name="image">The picture, at most 16,383 pixels a side.</param>
+    /// <param name="quality">1 to 99, lossy; 100 is lossless, as in Skia's own shorthand.</param>
     byte[] EncodeWebp(RgbImage image, int quality);
 
     /// <summary>

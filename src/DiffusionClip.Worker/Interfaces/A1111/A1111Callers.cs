@@ -223,6 +223,10 @@ internal sealed class WatchedJob : IDisposable
 internal sealed record A1111Options
 {
     private const int MostClipSkip = 12;
+    private const int MostQuality = 100;
+
+    // The webui's own.
+    private const int DefaultJpegQuality = 80;
 
     /// <summary>Id of the generator; null: the default.</summary>
     public string? Model { get; init; }
@@ -236,6 +240,23 @@ internal sealed record A1111Options
     /// <summary>Whether pictures carry their parameters.</summary>
     public bool Metadata { get; init; } = true;
 
+    /// <summary>File format of the pictures.</summary>
+    public OutputFormat Format { get; init; }
+
+    /// <summary>Quality of JPEG, and of WebP unless that is lossless.</summary>
+    public int JpegQuality { get; init; } = DefaultJpegQuality;
+
+    /// <summary>Whether WebP is lossless.</summary>
+    public bool WebpLossless { get; init; }
+
+    /// <summary>How pictures are written.</summary>
+    public OutputRequest Output => new()
+    {
+        Metadata = Metadata,
+        Format = Format,
+        Quality = Format == OutputFormat.Png ? null : Format == OutputFormat.Webp && WebpLossless ? MostQuality : JpegQuality,
+    };
+
     /// <summary>Colour behind what is transparent, <c>#rrggbb</c>.</summary>
     public string Background { get; init; } = "#ffffff";
 
@@ -243,7 +264,9 @@ internal sealed record A1111Options
     public JsonObject Write(string title, string? hash) => new()
     {
         ["samples_save"] = false,
-        ["samples_format"] = "png",
+        ["samples_format"] = Format switch { OutputFormat.Jpeg => "jpg", OutputFormat.Webp => "webp", _ => "png" },
+        ["jpeg_quality"] = JpegQuality,
+        ["webp_lossless"] = WebpLossless,
         ["grid_save"] = false,
         ["return_grid"] = false,
         ["enable_pnginfo"] = Metadata,
@@ -271,11 +294,6 @@ internal sealed record A1111Options
             {
                 fields.Add("sd_model_checkpoint", $"model {InvalidRequestException.Quote(name)} not found; there are {string.Join(", ", models.List().Select(entry => entry.Id))}", "value_error");
             }
-        }
-
-        if (fields.Text("samples_format") is { } format && !string.Equals(format, "png", StringComparison.OrdinalIgnoreCase))
-        {
-            fields.Add("samples_format", $"{InvalidRequestException.Quote(format)} cannot be used; this API sends png", "value_error");
         }
 
         if (fields.Text("sd_vae") is { } vae && !IsOwnVae(vae))
@@ -308,6 +326,9 @@ internal sealed record A1111Options
             ClipSkip = fields.Int("CLIP_stop_at_last_layers", 1, MostClipSkip) ?? options.ClipSkip,
             Noise = ReadNoise(fields, "randn_source", options.Noise),
             Metadata = fields.Bool("enable_pnginfo") ?? options.Metadata,
+            Format = ReadFormat(fields, "samples_format", options.Format),
+            JpegQuality = fields.Int("jpeg_quality", 1, MostQuality) ?? options.JpegQuality,
+            WebpLossless = fields.Bool("webp_lossless") ?? options.WebpLossless,
             Background = color ?? options.Background,
         };
     }
@@ -327,6 +348,24 @@ internal sealed record A1111Options
                 return NoiseKind.Philox;
             case var other:
                 fields.Add(field, $"{InvalidRequestException.Quote(other)} cannot be used; known are CPU and NV (the same as GPU)", "value_error");
+                return otherwise;
+        }
+    }
+
+    private static OutputFormat ReadFormat(BodyFields fields, string field, OutputFormat otherwise)
+    {
+        switch (fields.Text(field)?.ToLowerInvariant())
+        {
+            case null:
+                return otherwise;
+            case "png":
+                return OutputFormat.Png;
+            case "jpg" or "jpeg":
+                return OutputFormat.Jpeg;
+            case "webp":
+                return OutputFormat.Webp;
+            case var other:
+                fields.Add(field, $"{InvalidRequestException.Quote(other)} cannot be used; known are png, jpg and webp", "value_error");
                 return otherwise;
         }
     }

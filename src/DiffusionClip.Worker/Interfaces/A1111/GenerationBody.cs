@@ -140,7 +140,7 @@ internal sealed class GenerationBody
                     ClipSkip = clipSkip > 1 ? clipSkip - 1 : null,
                 },
                 Search = search,
-                Output = new() { Metadata = options.Metadata },
+                Output = options.Output,
             },
             Options = options,
             KeepsOverrides = keepsOverrides,

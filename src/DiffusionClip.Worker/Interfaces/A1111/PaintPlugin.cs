@@ -143,11 +143,16 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
             }
         }
 
+        // Its pictures are scaled and composed once more: whatever format the caller set, they come without loss.
+        var overrides = new JsonObject { ["samples_format"] = "png" };
+
         // Before anything is chosen the plugin names a file that no server has.
         if (fields.Text("sd_model") is { } model && models.Find(model) is { } entry)
         {
-            body["override_settings"] = new JsonObject { ["sd_model_checkpoint"] = entry.Id };
+            overrides["sd_model_checkpoint"] = entry.Id;
         }
+
+        body["override_settings"] = overrides;
 
         if (!fromImage)
         {

@@ -3,6 +3,7 @@ using System.Text.Json;
 using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Worker.Jobs;
+using DiffusionClip.Worker.Jobs.Artifacts;
 using DiffusionClip.Worker.Trust;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Net.Http.Headers;
@@ -14,6 +15,9 @@ internal static class NativeEndpoints
 {
     private const string Root = "/api/v1";
     private const int MostListed = 200;
+
+    // Of a SHA-256, in the name under which a browser saves a file.
+    private const int NameLength = 12;
     private static readonly string[] _states = [.. Enum.GetValues<JobState>().Select(state => JsonSerializer.SerializeToElement(state, DiffusionClipJson.Compact).GetString()!)];
     private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(15);
 
@@ -32,8 +36,8 @@ internal static class NativeEndpoints
             .WithSummary("Accepts a job").WithDescription("The reply is sent once the job is written down. Follow it with the events, or ask for the job until its state is an end.")
             .Produces<Job>(StatusCodes.Status202Accepted).Problems(400, 413, 415, 422, 429, 503, 507);
         api.MapPost("/generate", GenerateAsync).WithName("Generate")
-            .WithSummary("Paints and waits").WithDescription("The job with its result, or the best picture itself where Accept prefers image/png. Who leaves cancels the job.")
-            .Produces<Job>().Produces<byte[]>(StatusCodes.Status200OK, "image/png").Problems(400, 413, 415, 422, 429, 500, 503, 507);
+            .WithSummary("Paints and waits").WithDescription("The job with its result, or the best picture itself where Accept prefers a picture; its format is output.format. Who leaves cancels the job.")
+            .Produces<Job>().Produces<byte[]>(StatusCodes.Status200OK, "image/png", "image/jpeg", "image/webp").Problems(400, 413, 415, 422, 429, 500, 503, 507);
         api.MapGet("/jobs", List).WithName("ListJobs").WithSummary("Your jobs, newest first").Produces<JobPage>().Problems(422);
         api.MapGet("/jobs/{id}", (string id, HttpContext context, [FromServices] IJobQueue queue) => queue.Find(Caller.Of(context), id) is { } job ? Results.Ok(job) : NoJob())
             .WithName("GetJob").WithSummary("A job").Produces<Job>().Problems(404);
@@ -199,6 +203,7 @@ internal static class NativeEndpoints
         // Its name is its content: it never changes. Private: other callers of a shared cache must not get it.
         context.Response.Headers.CacheControl = "private, max-age=31536000, immutable";
         context.Response.Headers.XContentTypeOptions = "nosniff";
+        context.Response.Headers.ContentDisposition = $"inline; filename=\"{sha256[..NameLength]}{ArtifactStore.ExtensionOf(artifact.MediaType)}\"";
         return Results.Bytes(artifact.Content, artifact.MediaType, entityTag: new EntityTagHeaderValue($"\"{sha256}\""));
     }
 

@@ -195,9 +195,6 @@ internal sealed record ImageBody
     /// <summary>png, jpeg or webp.</summary>
     public required string Format { get; init; }
 
-    /// <summary>Quality of jpeg and webp.</summary>
-    public int Compression { get; init; }
-
     /// <summary>Whether the reply names the pictures' addresses in place of the pictures.</summary>
     public bool AsUrl { get; init; }
 
@@ -296,11 +293,10 @@ internal sealed record ImageBody
                     Combination = fields.Combination("combination"),
                     ScoreText = fields.Text("score_text"),
                 },
+                Output = OutputOf(format, compression),
             },
             Ignored = ignored,
             Format = format,
-            // Skia's least quality is 1.
-            Compression = Math.Max(1, compression ?? DefaultCompression),
             AsUrl = OneOf("response_format", "b64_json", "b64_json", "url") == "url",
             Streams = fields.Bool("stream") ?? false,
             PartialImages = fields.Int("partial_images", 0, MostPartialImages) ?? 0,
@@ -316,6 +312,14 @@ internal sealed record ImageBody
             { } text => throw OpenAiError.Invalid(field, $"{field}: {InvalidRequestException.Quote(text)} cannot be used; known are {string.Join(", ", known)}."),
         };
     }
+
+    // What OpenAI calls compression is quality; encoders' least is 1.
+    private static OutputRequest OutputOf(string format, int? compression) => format switch
+    {
+        "jpeg" => new() { Format = OutputFormat.Jpeg, Quality = Math.Max(1, compression ?? DefaultCompression) },
+        "webp" => new() { Format = OutputFormat.Webp, Quality = Math.Max(1, compression ?? DefaultCompression) },
+        _ => new(),
+    };
 
     private static string? Model(string? name, GeneratorModels models)
     {

@@ -13,7 +13,7 @@ namespace DiffusionClip.Worker.Interfaces.OpenAi;
 
 /// <summary><c>images/generations</c> and <c>images/edits</c>: a body becomes a job, somebody waits for it, and its result becomes a reply or a stream.</summary>
 internal sealed class OpenAiGeneration(
-    WaitedJobs jobs, IJobQueue queue, IArtifactStore artifacts, OpenAiPictures pictures, GeneratorModels models, IImageCodec codec, ImageLimits limits,
+    WaitedJobs jobs, IJobQueue queue, OpenAiPictures pictures, GeneratorModels models, IImageCodec codec, ImageLimits limits,
     PipelineOptions pipeline, WorkerOptions worker, TimeProvider time)
 {
     private const int MostFields = 64;
@@ -88,7 +88,7 @@ internal sealed class OpenAiGeneration(
         var data = new JsonArray();
         foreach (KeptPicture picture in await jobs.ReadAsync(job, context.RequestAborted).ConfigureAwait(false))
         {
-            data.Add(await PictureAsync(context, given, picture).ConfigureAwait(false));
+            data.Add(Picture(context, given, picture));
         }
 
         return Results.Text(
@@ -131,7 +131,7 @@ internal sealed class OpenAiGeneration(
                 await SendAsync(response, $"{events}.partial_image", new JsonObject
                 {
                     ["type"] = $"{events}.partial_image",
-                    ["b64_json"] = Convert.ToBase64String(Encode(given, pixels, glimpse)),
+                    ["b64_json"] = Convert.ToBase64String(Encode(given.Request.Output, pixels, glimpse)),
                     ["partial_image_index"] = sent++,
                     ["created_at"] = time.GetUtcNow().ToUnixTimeSeconds(),
                     ["size"] = $"{pixels.Width}x{pixels.Height}",
@@ -148,7 +148,7 @@ internal sealed class OpenAiGeneration(
             CheckDone(job);
             foreach (KeptPicture picture in await jobs.ReadAsync(job, gone).ConfigureAwait(false))
             {
-                JsonObject done = await PictureAsync(context, given with { AsUrl = false }, picture).ConfigureAwait(false);
+                JsonObject done = Picture(context, given with { AsUrl = false }, picture);
                 done.Insert(0, "type", $"{events}.completed");
                 done["created_at"] = time.GetUtcNow().ToUnixTimeSeconds();
                 done["size"] = SizeOf(job);
@@ -176,24 +176,16 @@ internal sealed class OpenAiGeneration(
         await response.Body.FlushAsync(gone).ConfigureAwait(false);
     }
 
-    private async Task<JsonObject> PictureAsync(HttpContext context, ImageBody given, KeptPicture picture)
+    private static JsonObject Picture(HttpContext context, ImageBody given, KeptPicture picture)
     {
-        ReadOnlyMemory<byte> file = given.Format == "png" ? picture.File : Encode(given, codec.Decode(picture.File, limits, context.RequestAborted), picture.File);
         var entry = new JsonObject();
         if (given.AsUrl)
         {
-            string sha256 = picture.Image.Sha256;
-            if (given.Format != "png")
-            {
-                sha256 = await artifacts.PutAsync(file, $"image/{given.Format}", context.RequestAborted).ConfigureAwait(false);
-                await artifacts.OwnAsync(Caller.Of(context), sha256).ConfigureAwait(false);
-            }
-
-            entry["url"] = $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}/api/v1/artifacts/{sha256}";
+            entry["url"] = $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}/api/v1/artifacts/{picture.Image.Sha256}";
         }
         else
         {
-            entry["b64_json"] = Convert.ToBase64String(file.Span);
+            entry["b64_json"] = Convert.ToBase64String(picture.File.Span);
         }
 
         entry["seed"] = picture.Image.Seed;
@@ -208,17 +200,11 @@ internal sealed class OpenAiGeneration(
         return entry;
     }
 
-    private ReadOnlySpan<byte> Encode(ImageBody given, RgbImage pixels, ReadOnlySpan<byte> png) => given.Format switch
+    // A preview is in the pictures' format too.
+    private ReadOnlySpan<byte> Encode(OutputRequest output, RgbImage pixels, ReadOnlySpan<byte> png) => output.Format switch
     {
-        "jpeg" => codec.EncodeJpeg(pixels, given.Compression),
-        "webp" => codec.EncodeWebp(pixels, given.Compression),
-        _ => png,
-    };
-
-    private ReadOnlyMemory<byte> Encode(ImageBody given, RgbImage pixels, ReadOnlyMemory<byte> png) => given.Format switch
-    {
-        "jpeg" => codec.EncodeJpeg(pixels, given.Compression),
-        "webp" => codec.EncodeWebp(pixels, given.Compression),
+        OutputFormat.Jpeg => codec.EncodeJpeg(pixels, output.Quality ?? OutputRequest.DefaultQuality),
+        OutputFormat.Webp => codec.EncodeWebp(pixels, output.Quality ?? OutputRequest.DefaultQuality),
         _ => png,
     };
 

@@ -95,6 +95,9 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
         return null;
     }
 
+    /// <summary>The end of a file's name by its media type, e.g. <c>.jpg</c>.</summary>
+    public static string ExtensionOf(string mediaType) => Array.Find(Types, type => type.MediaType == mediaType).Extension ?? "";
+
     /// <summary>Whether a file is there.</summary>
     public bool Exists(string sha256) => IsSha256(sha256) && Array.Exists(Types, type => IsRegular(PathOf(sha256, type.Extension), out _));
 

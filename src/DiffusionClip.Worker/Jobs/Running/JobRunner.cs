@@ -72,16 +72,19 @@ internal sealed class JobRunner(
         }
 
         // Side by side: the disk takes its time, and the sheet takes longest to be drawn.
-        Task<string>? sheet = ranked.Report.Candidates.Count > 1 ? PutAsync(() => encoder.EncodePlain(ContactSheet.Compose(ranked, text))) : null;
-        List<Task<string>> files = [.. ranked.Images.Select(image => PutAsync(() => encoder.Encode(image, ranked.Report)))];
-        string[] sha256 = await Task.WhenAll(sheet is null ? files : [.. files, sheet]).ConfigureAwait(false);
+        Task<(string Sha256, string? Warning)>? sheet = ranked.Report.Candidates.Count > 1
+            ? PutAsync(() => new PictureFile { Content = encoder.EncodePlain(ContactSheet.Compose(ranked, text)), Format = OutputFormat.Png })
+            : null;
+        List<Task<(string Sha256, string? Warning)>> files = [.. ranked.Images.Select(image => PutAsync(() => encoder.Encode(image, ranked.Report)))];
+        (string Sha256, string? Warning)[] put = await Task.WhenAll(sheet is null ? files : [.. files, sheet]).ConfigureAwait(false);
+        RunReport report = ranked.Report with { Warnings = [.. ranked.Report.Warnings, .. put.Select(file => file.Warning).OfType<string>().Distinct()] };
         return new JobResult
         {
             Images =
             [
-                .. ranked.Images.Zip(sha256, (image, file) => new ResultImage
+                .. ranked.Images.Zip(put, (image, file) => new ResultImage
                 {
-                    Sha256 = file,
+                    Sha256 = file.Sha256,
                     Index = image.Candidate.Index,
                     Rank = image.Candidate.Rank,
                     Seed = image.Candidate.Seed,
@@ -92,12 +95,18 @@ internal sealed class JobRunner(
                     Failure = image.Candidate.ScoringFailure,
                 }),
             ],
-            Report = ranked.Report,
-            ContactSheet = sheet is null ? null : sha256[^1],
-            Warnings = ranked.Report.Warnings,
+            Report = report,
+            ContactSheet = sheet is null ? null : put[^1].Sha256,
+            Warnings = report.Warnings,
         };
 
-        Task<string> PutAsync(Func<byte[]> encode) => Task.Run(() => artifacts.PutAsync(encode(), "image/png", run.Abort), run.Abort);
+        Task<(string Sha256, string? Warning)> PutAsync(Func<PictureFile> encode) => Task.Run(
+            async () =>
+            {
+                PictureFile file = encode();
+                return (await artifacts.PutAsync(file.Content, file.MediaType, run.Abort).ConfigureAwait(false), file.Warning);
+            },
+            run.Abort);
     }
 
     private async Task<JobResult> RankAsync(RankBody body, RunningJob run, JobFeed feed)

@@ -30,10 +30,15 @@ const FIELDS = {
   score_text: { path: ["search", "score_text"], kind: TEXT },
   long_text: { path: ["search", "long_text"], kind: TEXT },
   strength: { path: ["origin", "strength"], kind: NUMBER },
+  format: { path: ["output", "format"], kind: TEXT },
+  quality: { path: ["output", "quality"], kind: WHOLE },
 };
 
 /** Names that problems use for a field, beside its own. */
 const ALSO = { text: "prompt", negative: "negative_prompt", id: "model", image: "init_image", origin: "init_image", file: "init_image" };
+
+/** What an empty choice stands for. */
+const IMPLIED = { syntax: "a1111", long_text: "truncate", format: "png" };
 
 const EMPTY = { prompt: {}, model: {}, sampling: {}, search: {} };
 const form = byId("generate-form");
@@ -65,6 +70,9 @@ function write(request, path, value) {
 
 function valueOf(name, kind) {
   const field = control(name);
+  if (field.disabled) {
+    return undefined;
+  }
   const given = kind === TEXT ? field.value : field.value.trim();
   if (field.validity.badInput) {
     throw new FieldError(name, "This is not a number.");
@@ -155,7 +163,7 @@ export function take(request, from) {
     const value = read(base, path);
     const field = control(name);
     if (field instanceof HTMLSelectElement) {
-      choose(field, name === "syntax" && value === "a1111" ? "" : name === "long_text" && value === "truncate" ? "" : value);
+      choose(field, value === IMPLIED[name] ? "" : value);
     } else {
       field.value = value ?? "";
     }
@@ -185,6 +193,8 @@ function showDefaults() {
   for (const name of ["width", "height"]) {
     control(name).step = model.size_multiple ?? 8;
   }
+  // PNG has no quality.
+  control("quality").disabled = control("format").value === "";
   const takes = model.takes_images !== false;
   byId("origin-panel").hidden = !takes && !chosen.init_image;
 }
@@ -232,6 +242,7 @@ export function start(onJob) {
     }
   });
   control("model").addEventListener("change", showDefaults);
+  control("format").addEventListener("change", showDefaults);
   byId("clear-seed").addEventListener("click", () => {
     control("seed").value = "";
     announce("A new seed will be drawn.");

@@ -32,7 +32,7 @@ export function open(items, index) {
           h("button", { type: "button", "data-key": "next", onclick: () => show(index + 1) }, "Next")),
         h("div", { class: "actions" },
           actions.map((action) => h("button", { type: "button", onclick: () => { dialog.close(); action.act(); } }, action.label)),
-          h("a", { class: "button", href: api.artifact(candidate.sha256), download: `${text.short(candidate.sha256)}.png` }, "Save")),
+          h("a", { class: "button", href: api.artifact(candidate.sha256), download: "" }, "Save")),
         h("button", { type: "button", class: "primary", "data-key": "close", onclick: () => dialog.close() }, "Close"))));
     (dialog.querySelector(`[data-key="${hadFocus}"]`) ?? dialog.querySelector("h2")).focus();
   };

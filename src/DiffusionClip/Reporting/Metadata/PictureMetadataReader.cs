@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using DiffusionClip.Imaging;
 using DiffusionClip.Imaging.Png;
 
@@ -94,10 +95,16 @@ public static class PictureMetadataReader
         }
 
         List<PictureText> texts = [];
-        ReadOnlySpan<byte> comment = Exif.ReadUserComment(file, out bool bigEndian);
-        if (!comment.IsEmpty)
+        List<PngTextProblem> problems = [];
+        ReadOnlySpan<byte> comment = Exif.ReadUserComment(file, out bool bigEndian), record = Exif.ReadRecord(file);
+        if (!comment.IsEmpty && Fits(comment, "UserComment"))
         {
             texts.Add(new(UserCommentKeyword, ExifUserComment.Decode(comment, bigEndian)));
+        }
+
+        if (!record.IsEmpty && Fits(record, "MakerNote"))
+        {
+            texts.Add(new(PictureRecordJson.Keyword, Encoding.UTF8.GetString(record)));
         }
 
         return Inspect(texts, []) with
@@ -106,7 +113,20 @@ public static class PictureMetadataReader
             FileType = header.Format.ToString().ToLowerInvariant(),
             Width = header.Width,
             Height = header.Height,
+            Problems = problems,
         };
+
+        // A WebP's EXIF may be as large as the file.
+        bool Fits(ReadOnlySpan<byte> text, string field)
+        {
+            bool fits = text.Length <= PngTextLimits.Default.MaxTextBytes;
+            if (!fits)
+            {
+                problems.Add(new(PngTextProblemKind.TooLarge, field, 0));
+            }
+
+            return fits;
+        }
     }
 
     private static PictureInspection Inspect(List<PictureText> texts, List<string> notes)
