@@ -5,8 +5,7 @@ using DiffusionClip.Families;
 using DiffusionClip.Models;
 using DiffusionClip.Origins;
 using DiffusionClip.Runtime;
-using DiffusionClip.Selection;
-using DiffusionClip.Tokenization;
+using DiffusionClip.Noise;
 using Microsoft.Extensions.DependencyInjection;
 using static DiffusionClip.Benchmarks.Table;
 
@@ -67,7 +66,7 @@ internal static class AllocationBenchmark
     {
         SamplingRequest sampling = request.Sampling;
         IModelFamily family = services.GetServices<IModelFamily>().Of(lease.Folder);
-        var guidance = new GuidanceSettings(sampling.GuidanceScale!.Value, 0.5f);
+        var guidance = new ConstantGuidance(new GuidanceSettings(sampling.GuidanceScale!.Value, 0.5f));
         IScheduler scheduler = SchedulerCatalog.Configure(lease.Folder.Scheduler, sampling.Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = steps });
         PromptPlan prompt = family.Tokenize(
             lease.Folder, lease.Tokenizers, request.Prompt, PromptSteps.Of(scheduler, steps));
@@ -75,7 +74,7 @@ internal static class AllocationBenchmark
         LatentShape shape = family.Shape(lease.Folder, sampling.Width!.Value, sampling.Height!.Value);
         using var loop = new DenoisingLoop(
             lease.Denoiser, shape, scheduler, conditioning, guidance, plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), CancellationToken.None);
-        Candidate[] group = [Candidate.Root(new CandidateId(0), 1, NoiseKind.Cpu, shape, scheduler, TextOrigin.Instance)];
+        Trajectory[] group = [Trajectory.Start(new CandidateId(0), NoiseSource.Create(NoiseKind.Cpu, 1), shape.Length, scheduler, TextOrigin.Instance, [])];
         Func<bool> never = static () => false;
         long before = GC.GetAllocatedBytesForCurrentThread();
         loop.Run(group, 0, scheduler.Evaluations, never);

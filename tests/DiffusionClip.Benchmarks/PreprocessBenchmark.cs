@@ -1,5 +1,4 @@
 using DiffusionClip.Models;
-using DiffusionClip.Scoring;
 using static DiffusionClip.Benchmarks.Table;
 
 namespace DiffusionClip.Benchmarks;
