@@ -66,8 +66,9 @@ public sealed class ImagePipeline
         var warnings = new List<string>();
         GeneratorFolder folder = _catalog.ResolveGenerator(request.Model.Id ?? _options.DefaultModel);
         IModelFamily family = _families.Of(folder);
-        IReadOnlyList<ScorerChoice> scorers = _scorers.Choose(request.Search, folder, warnings);
-        ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorers, images);
+        var missing = new List<ScorerRequest>();
+        IReadOnlyList<ScorerChoice> scorers = _scorers.Choose(request.Search, folder, warnings, missing);
+        ImageRequest normalized = _normalizer.Normalize(request, folder, family, scorers, missing, images);
         SamplingRequest sampling = normalized.Sampling;
 
         SchedulerConfig schedulerConfig = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);

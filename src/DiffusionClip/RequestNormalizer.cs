@@ -23,10 +23,12 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     /// <param name="request">The request.</param>
     /// <param name="folder">The generator's folder.</param>
     /// <param name="family">Its family.</param>
-    /// <param name="scorers">The scorers that were chosen.</param>
+    /// <param name="scorers">The scorers that were found.</param>
+    /// <param name="missing">Optional scorers that were not.</param>
     /// <param name="images">The pictures that the request names; asked for their size only.</param>
     public ImageRequest Normalize(
         ImageRequest request, GeneratorFolder folder, IModelFamily family, IReadOnlyList<ScorerChoice> scorers,
+        IReadOnlyList<ScorerRequest> missing,
         IReadOnlyDictionary<string, RgbImage>? images)
     {
         SamplingRequest sampling = request.Sampling;
@@ -40,6 +42,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int width = Size("width", ownWidth, folder);
         int height = Size("height", ownHeight, folder);
         SchedulerConfig scheduler = SchedulerCatalog.Configure(folder.Scheduler, sampling.Scheduler, sampling.SchedulerOptions);
+        string scoreText = syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text);
         ImageRequest normalized = request with
         {
             SchemaVersion = ImageRequest.CurrentSchemaVersion,
@@ -57,7 +60,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Width = width,
                 Height = height,
             },
-            Search = ScorerCatalog.Normalize(request.Search, scorers, syntax == PromptSyntax.Plain ? request.Prompt.Text : PlainText.Of(request.Prompt.Text)) with
+            Search = ScorerCatalog.Normalize(request.Search, scorers, scoreText, missing) with
             {
                 Strategy = request.Search.Strategy ?? BestOfN.StrategyName,
                 Candidates = candidates,

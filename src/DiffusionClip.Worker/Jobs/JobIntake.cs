@@ -84,7 +84,7 @@ internal sealed class JobIntake(
         IReadOnlyDictionary<string, RgbImage>? images = inputs.Length > 0 ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false) : null;
         PreparedRun prepared = pipeline.Prepare(request, images);
         string model = prepared.Request.Model.Id!;
-        long bytes = Bytes(model, catalog.ResolveGenerator) + prepared.Request.Search.Scorers!.Sum(BytesOf);
+        long bytes = Bytes(model, catalog.ResolveGenerator) + prepared.Scorers.Sum(scorer => BytesOf(scorer.Request));
         return (body with { Generate = prepared.Request }, model, bytes, inputs);
     }
 

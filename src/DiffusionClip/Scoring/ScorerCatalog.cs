@@ -55,12 +55,14 @@ public sealed class ScorerCatalog
     /// <param name="search">What is asked for.</param>
     /// <param name="generator">The generator; null: none.</param>
     /// <param name="warnings">Takes what the reader should know.</param>
+    /// <param name="missing">Takes the optional scorers that were not found.</param>
     /// <returns>The scorers in the request's order; empty: no scores.</returns>
     /// <exception cref="InvalidRequestException">
     /// A scorer is unknown, named twice, or asked for what it cannot do; or the scores cannot be combined.
     /// </exception>
     /// <exception cref="ModelFolderException">A scorer's folder is damaged.</exception>
-    public IReadOnlyList<ScorerChoice> Choose(SearchRequest search, GeneratorFolder? generator, List<string> warnings)
+    public IReadOnlyList<ScorerChoice> Choose(
+        SearchRequest search, GeneratorFolder? generator, List<string> warnings, List<ScorerRequest>? missing = null)
     {
         ArgumentNullException.ThrowIfNull(search);
         ArgumentNullException.ThrowIfNull(warnings);
@@ -76,6 +78,7 @@ public sealed class ScorerCatalog
             catch (DiffusionClipException exception) when (scorer.Optional)
             {
                 warnings.Add(NotLoaded(scorer, asked.Count, exception));
+                missing?.Add(scorer);
             }
         }
 
@@ -136,16 +139,20 @@ public sealed class ScorerCatalog
     /// <param name="text">
     /// What is scored against where neither scorer nor request has a text; null: texts stay open, each picture has its own.
     /// </param>
-    public static SearchRequest Normalize(SearchRequest search, IReadOnlyList<ScorerChoice> choices, string? text)
+    /// <param name="missing">
+    /// Optional scorers that were not found; null: none. They stay in the request, so that whoever runs it tries them again, and says so.
+    /// </param>
+    public static SearchRequest Normalize(
+        SearchRequest search, IReadOnlyList<ScorerChoice> choices, string? text, IReadOnlyList<ScorerRequest>? missing = null)
     {
         ArgumentNullException.ThrowIfNull(search);
         ArgumentNullException.ThrowIfNull(choices);
         string? scored = search.ScoreText ?? text;
         LongTextPolicy longText = search.LongText ?? LongTextPolicy.Truncate;
-        ScorerRequest[] scorers = [.. choices.Select(choice => choice.Request with
+        ScorerRequest[] scorers = [.. choices.Select(choice => choice.Request).Concat(missing ?? []).Select(scorer => scorer with
         {
-            Text = choice.Request.Text ?? scored,
-            LongText = choice.Request.LongText ?? longText,
+            Text = scorer.Text ?? scored,
+            LongText = scorer.LongText ?? longText,
         })];
         return search with
         {
@@ -160,7 +167,7 @@ public sealed class ScorerCatalog
 
         // Records compare lists by reference.
         static bool AreEqual(ScorerRequest one, ScorerRequest other) =>
-            one with { Phases = null } == other with { Phases = null } && one.Phases is { } phases && phases.SequenceEqual(other.Phases!);
+            one with { Phases = null } == other with { Phases = null } && (one.Phases ?? []).SequenceEqual(other.Phases ?? []);
     }
 
     /// <summary>Gives a search another text and policy. Scorers that had the search's follow; those with their own keep them.</summary>

@@ -14,6 +14,7 @@ public sealed class RequestJsonTests
             NumInferenceSteps = 12,
             GuidanceScale = 7.5f,
             GuidanceRescale = 0.7f,
+            GuidanceInterval = new(0.1, 0.8),
             Eta = 0.1f,
             Seed = ulong.MaxValue,
             Noise = NoiseKind.Philox,
@@ -120,7 +121,7 @@ public sealed class RequestJsonTests
     public void The_hash_is_the_SHA_256_of_the_sorted_compact_JSON()
     {
         const string Canonical = """
-            {"model":{},"output":{"metadata":true},"prompt":{"negative":"","text":"é"},"sampling":{"seed":3},"schema_version":VERSION,"search":{}}
+            {"model":{},"output":{"format":"png","metadata":true},"prompt":{"negative":"","text":"é"},"sampling":{"seed":3},"schema_version":VERSION,"search":{}}
             """;
         ImageRequest request = ImageRequest.For("é") with { Sampling = new() { Seed = 3 } };
         byte[] bytes = System.Text.Encoding.UTF8.GetBytes(Canonical.Replace("VERSION", $"{ImageRequest.CurrentSchemaVersion}", StringComparison.Ordinal));

@@ -273,7 +273,7 @@ public partial class PageTests(BrowserFixture browser)
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
-        await visit.FillAsync(Apple, candidates: 60, steps: 40);
+        await visit.FillAsync(Apple, candidates: 60, steps: 10);
         await visit.GenerateAsync();
         await Expect(page.Locator(".candidate .score").Filter(new() { HasTextRegex = new Regex("\\d") }).First).ToBeVisibleAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Finish now" }).ClickAsync();

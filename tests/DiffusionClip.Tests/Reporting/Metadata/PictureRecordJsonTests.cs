@@ -45,8 +45,8 @@ public sealed class PictureRecordJsonTests
     }
 
     [Theory]
-    [InlineData("schema_version", "2", "schema_version 2, this build reads up to 1")]
-    [InlineData("request.schema_version", "7", "schema_version 7, this build reads up to 1")]
+    [InlineData("schema_version", "3", "schema_version 3, this build reads up to 2")]
+    [InlineData("request.schema_version", "7", "schema_version 7, this build reads up to 2")]
     [InlineData("schema_version", "0", "damaged")]
     [InlineData("schema_version", "\"1\"", "damaged")]
     [InlineData("request", "null", "damaged")]
