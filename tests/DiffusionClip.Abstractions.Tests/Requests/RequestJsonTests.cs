@@ -26,7 +26,7 @@ public sealed class RequestJsonTests
         },
         Search = new() { Strategy = "best-of-n", Candidates = 8, Keep = 2, ScoreText = "apple", LongText = LongTextPolicy.WindowsMean },
         Origin = new() { Image = new string('a', 64), Mask = new string('b', 64), Strength = 0.6 },
-        Output = new() { Metadata = false },
+        Output = new() { Metadata = false, Format = OutputFormat.Jpeg, Quality = 90 },
     };
 
     [Fact]
