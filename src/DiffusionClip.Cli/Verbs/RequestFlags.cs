@@ -212,6 +212,12 @@ internal sealed class RequestFlags
     /// <summary>The error in the words of the command line: the flag's name, and the value as it was typed.</summary>
     public InvalidRequestException InFlags(InvalidRequestException exception, ParseResult parse)
     {
+        const string StrategyOptions = "search.options";
+        if (exception.Field.StartsWith(StrategyOptions, StringComparison.Ordinal) && parse.GetValue(StrategyOption) is { Length: > 0 })
+        {
+            return new InvalidRequestException($"{StrategyOption.Name}{exception.Field[StrategyOptions.Length..]}", exception.Value, exception.Remedy);
+        }
+
         (Option<string?> flag, string field) = _fields.Find(entry => entry.Field == exception.Field);
         return flag is not null && parse.GetValue(flag) is { } typed
             ? new InvalidRequestException(Label(flag.Name, field), typed, exception.Remedy)
