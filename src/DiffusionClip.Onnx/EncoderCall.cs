@@ -46,7 +46,7 @@ internal sealed class EncoderCall : IDisposable
                     real[i] = numbers[i];
                 }
 
-                Elements.Write(real, tensor.Bytes, port.Type);
+                TensorElements.Write(real, tensor.Bytes, port.Type);
                 break;
         }
 
@@ -63,7 +63,7 @@ internal sealed class EncoderCall : IDisposable
         }
 
         HostTensor tensor = Own(new HostTensor(port.Type, shape));
-        Elements.Write(new ReadOnlySpan<float>(numbers, length), tensor.Bytes, port.Type);
+        TensorElements.Write(new ReadOnlySpan<float>(numbers, length), tensor.Bytes, port.Type);
         Add(port, tensor.View(0, shape), shape);
     }
 

@@ -23,7 +23,7 @@ internal sealed unsafe class HostTensor : IDisposable
 
         Type = type;
         Length = checked((int)length);
-        ByteLength = checked(Length * Elements.SizeOf(type));
+        ByteLength = checked(Length * TensorElements.SizeOf(type));
         _memory = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(ByteLength, 1), Alignment);
         Bytes.Clear();
     }
@@ -54,7 +54,7 @@ internal sealed unsafe class HostTensor : IDisposable
     {
         long length = shape.Aggregate(1L, (product, size) => product * size);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length);
-        int size = Elements.SizeOf(Type);
+        int size = TensorElements.SizeOf(Type);
         return OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, Type, shape, (IntPtr)(_memory + ((long)offset * size)), length * size);
     }
 

@@ -36,7 +36,7 @@ internal sealed class OnnxClipTextEncoder : IClipTextEncoder
         _ports.Text!.Add(call, ids, _session);
         _ports.AddEmptyPicture(call);
         using IDisposableReadOnlyCollection<OrtValue> results = call.Run(_session, _outputs, cancellationToken);
-        float[] embeds = Elements.ToFloats(results[0]);
+        float[] embeds = TensorElements.ToFloats(results[0]);
         return embeds.AsMemory(0, embeds.Length / (_ports.Text.FixedRows ?? 1));
     }
 
@@ -131,7 +131,7 @@ internal sealed class OnnxClipImageEncoder : IClipImageEncoder
             call.AddPinned(_pixels, pinned, pixelValues.Length, rows, 3, height, width);
             _ports.AddEmptyText(call, _session);
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(_session, _outputs, cancellationToken);
-            return Elements.ToFloats(results[0]);
+            return TensorElements.ToFloats(results[0]);
         }
     }
 }

@@ -124,7 +124,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
             string[] outputs = [.. session.Outputs.Where(port => port.IsReal).Select(port => port.Name)];
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(session, outputs, cancellationToken);
             return new(
-                [.. results.Select(Elements.ToFloats)],
+                [.. results.Select(TensorElements.ToFloats)],
                 [.. results.Select(result => string.Join('x', result.GetTensorTypeAndShape().Shape))]);
         }
         finally

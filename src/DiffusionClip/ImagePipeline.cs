@@ -206,7 +206,7 @@ public sealed class ImagePipeline
                     Software = Software,
                     Request = request,
                     Plan = plan,
-                    Sampler = SchedulerCatalog.Label(prepared.SchedulerConfig),
+                    Scheduler = SchedulerCatalog.Label(prepared.SchedulerConfig),
                     Models = await ModelsOfAsync(generator, scorers).ConfigureAwait(false),
                     Texts = prompt.Texts,
                     Stages = clock.Report(),

@@ -21,7 +21,8 @@ public sealed record RunReport
     public required ExecutionPlan Plan { get; init; }
 
     /// <summary>The scheduler that ran.</summary>
-    public required SamplerReport Sampler { get; init; }
+    [JsonPropertyName("sampler")]
+    public required SchedulerReport Scheduler { get; init; }
 
     /// <summary>The models that took part, with the hash of every file that was read.</summary>
     public required IReadOnlyList<ModelReport> Models { get; init; }
@@ -105,10 +106,11 @@ public sealed record ExecutionPlan
 }
 
 /// <summary>A scheduler, in diffusers' words and in A1111's.</summary>
-/// <param name="Scheduler">The class in diffusers, e.g. <c>DPMSolverMultistepScheduler</c>.</param>
+/// <param name="ClassName">The class in diffusers, e.g. <c>DPMSolverMultistepScheduler</c>.</param>
 /// <param name="Label">A1111's sampler, e.g. <c>DPM++ 2M</c>.</param>
 /// <param name="ScheduleType">A1111's schedule type, e.g. <c>Karras</c>; null where its automatic choice is the same.</param>
-public sealed record SamplerReport(string Scheduler, string Label, string? ScheduleType);
+public sealed record SchedulerReport(
+    [property: JsonPropertyName("scheduler")] string ClassName, string Label, string? ScheduleType);
 
 /// <summary>A model that took part.</summary>
 public sealed record ModelReport

@@ -25,7 +25,7 @@ public enum JobEventKind
     [JsonStringEnumMemberName("step")]
     Step,
 
-    /// <summary>A glimpse of a candidate in the making.</summary>
+    /// <summary>A preview of an unfinished candidate.</summary>
     [JsonStringEnumMemberName("preview")]
     Preview,
 

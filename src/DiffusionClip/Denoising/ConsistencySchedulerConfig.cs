@@ -73,6 +73,6 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
                 FormattableString.Invariant($"1 to {distilled.Length} are possible: the model was distilled on {original} steps (original_inference_steps)"));
         }
 
-        return [.. Torch.Linspace(0.0, distilled.Length, steps, endpoint: false).Select(position => distilled[(int)Math.Floor(position)])];
+        return [.. TorchRounding.Linspace(0.0, distilled.Length, steps, endpoint: false).Select(position => distilled[(int)Math.Floor(position)])];
     }
 }

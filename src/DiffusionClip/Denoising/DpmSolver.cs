@@ -168,7 +168,7 @@ internal readonly record struct DpmUpdate(float Sample, float D0, float D1 = 0, 
 internal static class DpmSolver
 {
     /// <summary>The log of signal to noise.</summary>
-    public static float Lambda(SignalNoise level) => Torch.Log(level.Alpha) - Torch.Log(level.Sigma);
+    public static float Lambda(SignalNoise level) => TorchRounding.Log(level.Alpha) - TorchRounding.Log(level.Sigma);
 
     /// <summary>First order: DPM-Solver-1, equal to DDIM.</summary>
     public static DpmUpdate First(DpmAlgorithm algorithm, SignalNoise t, SignalNoise s)
@@ -176,11 +176,11 @@ internal static class DpmSolver
         float h = Lambda(t) - Lambda(s);
         return algorithm switch
         {
-            DpmAlgorithm.DpmSolverPlusPlus => new(t.Sigma / s.Sigma, -(t.Alpha * (Torch.Exp(-h) - 1))),
-            DpmAlgorithm.DpmSolver => new(t.Alpha / s.Alpha, -(t.Sigma * (Torch.Exp(h) - 1))),
+            DpmAlgorithm.DpmSolverPlusPlus => new(t.Sigma / s.Sigma, -(t.Alpha * (TorchRounding.Exp(-h) - 1))),
+            DpmAlgorithm.DpmSolver => new(t.Alpha / s.Alpha, -(t.Sigma * (TorchRounding.Exp(h) - 1))),
             DpmAlgorithm.SdeDpmSolverPlusPlus => new(
-                t.Sigma / s.Sigma * Torch.Exp(-h), t.Alpha * (1 - Torch.Exp(-2 * h)), Noise: t.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * h))),
-            _ => new(t.Alpha / s.Alpha, -2 * (t.Sigma * (Torch.Exp(h) - 1)), Noise: t.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1)),
+                t.Sigma / s.Sigma * TorchRounding.Exp(-h), t.Alpha * (1 - TorchRounding.Exp(-2 * h)), Noise: t.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * h))),
+            _ => new(t.Alpha / s.Alpha, -2 * (t.Sigma * (TorchRounding.Exp(h) - 1)), Noise: t.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1)),
         };
     }
 
@@ -206,32 +206,32 @@ internal static class DpmSolver
         {
             case DpmAlgorithm.DpmSolverPlusPlus:
             {
-                float e = t.Alpha * (Torch.Exp(-h) - 1);
-                return (t.Sigma / s.Sigma, -e, midpoint ? -0.5f * e : t.Alpha * (((Torch.Exp(-h) - 1) / h) + 1), 0);
+                float e = t.Alpha * (TorchRounding.Exp(-h) - 1);
+                return (t.Sigma / s.Sigma, -e, midpoint ? -0.5f * e : t.Alpha * (((TorchRounding.Exp(-h) - 1) / h) + 1), 0);
             }
 
             case DpmAlgorithm.DpmSolver:
             {
-                float e = t.Sigma * (Torch.Exp(h) - 1);
-                return (t.Alpha / s.Alpha, -e, midpoint ? -0.5f * e : -(t.Sigma * (((Torch.Exp(h) - 1) / h) - 1)), 0);
+                float e = t.Sigma * (TorchRounding.Exp(h) - 1);
+                return (t.Alpha / s.Alpha, -e, midpoint ? -0.5f * e : -(t.Sigma * (((TorchRounding.Exp(h) - 1) / h) - 1)), 0);
             }
 
             case DpmAlgorithm.SdeDpmSolverPlusPlus:
             {
-                float e = t.Alpha * (1 - Torch.Exp(-2 * h));
+                float e = t.Alpha * (1 - TorchRounding.Exp(-2 * h));
                 return (
-                    t.Sigma / s.Sigma * Torch.Exp(-h), e,
-                    midpoint ? 0.5f * e : t.Alpha * (((1 - Torch.Exp(-2 * h)) / (-2 * h)) + 1),
-                    t.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * h)));
+                    t.Sigma / s.Sigma * TorchRounding.Exp(-h), e,
+                    midpoint ? 0.5f * e : t.Alpha * (((1 - TorchRounding.Exp(-2 * h)) / (-2 * h)) + 1),
+                    t.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * h)));
             }
 
             default:
             {
-                float e = t.Sigma * (Torch.Exp(h) - 1);
+                float e = t.Sigma * (TorchRounding.Exp(h) - 1);
                 return (
                     t.Alpha / s.Alpha, -2 * e,
-                    midpoint ? -e : -2 * (t.Sigma * (((Torch.Exp(h) - 1) / h) - 1)),
-                    t.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1));
+                    midpoint ? -e : -2 * (t.Sigma * (((TorchRounding.Exp(h) - 1) / h) - 1)),
+                    t.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1));
             }
         }
     }
@@ -253,21 +253,21 @@ internal static class DpmSolver
         {
             case DpmAlgorithm.DpmSolverPlusPlus:
             {
-                float e = Torch.Exp(-h) - 1;
+                float e = TorchRounding.Exp(-h) - 1;
                 return (t.Sigma / s.Sigma, -(t.Alpha * e), t.Alpha * ((e / h) + 1), -(t.Alpha * (((e + h) / (h * h)) - 0.5f)), 0);
             }
 
             case DpmAlgorithm.DpmSolver:
             {
-                float e = Torch.Exp(h) - 1;
+                float e = TorchRounding.Exp(h) - 1;
                 return (t.Alpha / s.Alpha, -(t.Sigma * e), -(t.Sigma * ((e / h) - 1)), -(t.Sigma * (((e - h) / (h * h)) - 0.5f)), 0);
             }
 
             case DpmAlgorithm.SdeDpmSolverPlusPlus:
             {
-                float e = 1 - Torch.Exp(-2 * h);
+                float e = 1 - TorchRounding.Exp(-2 * h);
                 return (
-                    t.Sigma / s.Sigma * Torch.Exp(-h), t.Alpha * e, t.Alpha * ((e / (-2 * h)) + 1),
+                    t.Sigma / s.Sigma * TorchRounding.Exp(-h), t.Alpha * e, t.Alpha * ((e / (-2 * h)) + 1),
                     t.Alpha * (((e - (2 * h)) / (2 * h * (2 * h))) - 0.5f), t.Sigma * MathF.Sqrt(e));
             }
 

@@ -15,7 +15,7 @@ internal abstract record FlowMatchConfig : SchedulerConfig
         float low = End(1);
         float high = End(NumTrainTimesteps);
         double n = NumTrainTimesteps;
-        return Array.ConvertAll(Torch.Linspace(high * n, low * n, steps), t => t / n);
+        return Array.ConvertAll(TorchRounding.Linspace(high * n, low * n, steps), t => t / n);
 
         float End(int timestep)
         {

@@ -67,7 +67,7 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         double[] timesteps = request.Timesteps is { } custom
             ? [.. custom.Select(Math.Truncate)]
             : SpacedTimesteps.WithoutLast(TimestepSpacing, NumTrainTimesteps, last, steps, StepsOffset);
-        return (timesteps, Array.ConvertAll(timesteps, t => Torch.Interpolate(t, schedule.Sigmas)));
+        return (timesteps, Array.ConvertAll(timesteps, t => TorchRounding.Interpolate(t, schedule.Sigmas)));
     }
 
     /// <summary>Sigmas with the final level of the solvers that cannot reach zero: the schedule's lowest, or the last once more where sigmas are not the training steps'.</summary>
@@ -80,7 +80,7 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
     /// <summary>Sigmas of a flow, evenly spread and shifted.</summary>
     private double[] FlowSigmas(int steps, double shift)
     {
-        double[] alphas = Torch.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1);
+        double[] alphas = TorchRounding.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1);
         return [.. alphas.Skip(1).Reverse().Select(a => SigmaSchedule.Shift(1 - a, shift))];
     }
 
@@ -91,7 +91,7 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         for (int t = schedule.Length - 1; t >= 0; t--)
         {
             float a = schedule.AlphasCumprod[t];
-            if (!(Torch.Log(MathF.Sqrt(a)) - Torch.Log(MathF.Sqrt(1 - a)) < lambdaMinClipped))
+            if (!(TorchRounding.Log(MathF.Sqrt(a)) - TorchRounding.Log(MathF.Sqrt(1 - a)) < lambdaMinClipped))
             {
                 break;
             }

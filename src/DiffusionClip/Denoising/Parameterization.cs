@@ -34,7 +34,7 @@ internal readonly struct Parameterization : IBinaryKernel
         Sum,
 
         /// <summary>a·out + x/b.</summary>
-        Exploding,
+        VarianceExploding,
     }
 
     /// <summary>The clean sample. With s² = alpha² + sigma²:
@@ -46,8 +46,8 @@ internal readonly struct Parameterization : IBinaryKernel
         return type switch
         {
             PredictionType.Epsilon => alpha == 1 ? new(Form.Difference, sigma) : new(Form.Quotient, sigma, alpha),
-            PredictionType.VPrediction => IsExploding(level)
-                ? new(Form.Exploding, -sigma / MathF.Sqrt((sigma * sigma) + 1), (sigma * sigma) + 1)
+            PredictionType.VPrediction => IsVarianceExploding(level)
+                ? new(Form.VarianceExploding, -sigma / MathF.Sqrt((sigma * sigma) + 1), (sigma * sigma) + 1)
                 : new(Form.Sum, alpha, -sigma),
             PredictionType.Sample => new(Form.Output),
             PredictionType.Flow => new(Form.Difference, sigma),
@@ -62,7 +62,7 @@ internal readonly struct Parameterization : IBinaryKernel
         return type switch
         {
             PredictionType.Epsilon => new(Form.Output),
-            PredictionType.VPrediction => IsExploding(level)
+            PredictionType.VPrediction => IsVarianceExploding(level)
                 ? new(Form.Sum, sigma / ((sigma * sigma) + 1), 1 / MathF.Sqrt((sigma * sigma) + 1))
                 : new(Form.Sum, sigma, alpha),
             PredictionType.Sample => new(Form.Quotient, alpha, sigma),
@@ -100,5 +100,5 @@ internal readonly struct Parameterization : IBinaryKernel
         }
     }
 
-    private static bool IsExploding(SignalNoise level) => level.Alpha == 1 && level.Sigma > 0;
+    private static bool IsVarianceExploding(SignalNoise level) => level.Alpha == 1 && level.Sigma > 0;
 }

@@ -176,7 +176,7 @@ internal sealed class WatchedJob : IDisposable
 
     public double Progress => Volatile.Read(ref _progress);
 
-    /// <summary>The last glimpse, base64 PNG; null before the first.</summary>
+    /// <summary>The last preview, base64 PNG; null before the first.</summary>
     public string? Preview => _preview;
 
     /// <summary>Ends with the job, or when nobody looks any more.</summary>

@@ -201,7 +201,7 @@ internal sealed record ImageBody
     /// <summary>Whether the reply is a stream of events.</summary>
     public bool Streams { get; init; }
 
-    /// <summary>Glimpses wanted in the stream.</summary>
+    /// <summary>Previews wanted in the stream.</summary>
     public int PartialImages { get; init; }
 
     /// <summary>The size as asked for.</summary>

@@ -126,12 +126,12 @@ internal sealed class OpenAiGeneration(
             // Spread over the way: the k-th of n is due after k parts of n + 1.
             if (happened is { Kind: JobEventKind.Preview, Data.Image: { } image } && sent < given.PartialImages && progress * (given.PartialImages + 1) >= sent + (sent == 0 ? 0 : 1))
             {
-                byte[] glimpse = Base64Picture.Read("preview", image);
-                RgbImage pixels = codec.Decode(glimpse, limits, gone);
+                byte[] file = Base64Picture.Read("preview", image);
+                RgbImage pixels = codec.Decode(file, limits, gone);
                 await SendAsync(response, $"{events}.partial_image", new JsonObject
                 {
                     ["type"] = $"{events}.partial_image",
-                    ["b64_json"] = Convert.ToBase64String(Encode(given.Request.Output, pixels, glimpse)),
+                    ["b64_json"] = Convert.ToBase64String(Encode(given.Request.Output, pixels, file)),
                     ["partial_image_index"] = sent++,
                     ["created_at"] = time.GetUtcNow().ToUnixTimeSeconds(),
                     ["size"] = $"{pixels.Width}x{pixels.Height}",

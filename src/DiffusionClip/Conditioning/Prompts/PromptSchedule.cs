@@ -4,7 +4,7 @@ using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Conditioning.Prompts;
 
-/// <summary>A prompt for a stretch of steps.</summary>
+/// <summary>A prompt for a range of steps.</summary>
 /// <param name="Until">The last step it holds for, counted from 1.</param>
 /// <param name="Text">The prompt, its weights still in it.</param>
 public readonly record struct ScheduledPrompt(int Until, string Text);

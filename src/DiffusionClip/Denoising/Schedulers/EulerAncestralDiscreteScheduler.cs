@@ -26,12 +26,12 @@ internal sealed record EulerAncestralDiscreteConfig : BetaSchedulerConfig
         int steps = Check(request);
         NoiseSchedule schedule = NoiseSchedule.Create(this, RescaleBetasZeroSnr, finiteTerminal: true);
         double[] timesteps = SpacedTimesteps.Continuous(TimestepSpacing, NumTrainTimesteps, steps, StepsOffset);
-        float[] sigmas = [.. timesteps.Select(t => (float)Torch.Interpolate(t, schedule.Sigmas)), 0];
+        float[] sigmas = [.. timesteps.Select(t => (float)TorchRounding.Interpolate(t, schedule.Sigmas)), 0];
         float highest = sigmas.Max();
         return new EulerAncestralDiscreteScheduler(new PlanLayout
         {
             Timesteps = Array.ConvertAll(timesteps, t => (float)t),
-            Levels = SigmaPlan.Exploding(sigmas),
+            Levels = SigmaPlan.VarianceExploding(sigmas),
             Sigmas = sigmas,
             FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
             PredictionType = PredictionType,

@@ -47,7 +47,7 @@ internal sealed record EulerDiscreteConfig : SigmaSchedulerConfig
             if (InterpolationType == InterpolationType.LogLinear)
             {
                 // One sigma more than steps: the last step ends on the lowest sigma, not on zero. So the reference.
-                float[] even = Array.ConvertAll(Torch.Linspace(schedule.LogSigmas[^1], schedule.LogSigmas[0], steps + 1), Torch.Exp);
+                float[] even = Array.ConvertAll(TorchRounding.Linspace(schedule.LogSigmas[^1], schedule.LogSigmas[0], steps + 1), TorchRounding.Exp);
                 levels = ConvertedSigmas(even[^1], even[0], steps) ?? Array.ConvertAll(even, s => (double)s);
                 if (UsesConvertedSigmas)
                 {
@@ -62,8 +62,8 @@ internal sealed record EulerDiscreteConfig : SigmaSchedulerConfig
         return new EulerDiscreteScheduler(
             new PlanLayout
             {
-                Timesteps = continuous ? Array.ConvertAll(sigmas[..evaluations], s => 0.25f * Torch.Log(s)) : Array.ConvertAll(timesteps, t => (float)t),
-                Levels = SigmaPlan.Exploding(sigmas.AsSpan(0, evaluations + 1)),
+                Timesteps = continuous ? Array.ConvertAll(sigmas[..evaluations], s => 0.25f * TorchRounding.Log(s)) : Array.ConvertAll(timesteps, t => (float)t),
+                Levels = SigmaPlan.VarianceExploding(sigmas.AsSpan(0, evaluations + 1)),
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, evaluations),
                 PredictionType = PredictionType,

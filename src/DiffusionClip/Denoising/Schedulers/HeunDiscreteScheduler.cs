@@ -31,7 +31,7 @@ internal sealed record HeunDiscreteConfig : SigmaSchedulerConfig
         return new HeunDiscreteScheduler(new PlanLayout
         {
             Timesteps = Array.ConvertAll(TwoStagePlan.Twice<double>(timesteps), t => (float)t),
-            Levels = SigmaPlan.Exploding(sigmas),
+            Levels = SigmaPlan.VarianceExploding(sigmas),
             Sigmas = sigmas,
             FirstEvaluation = 2 * OptionCheck.BeginIndex(request, timesteps.Length),
             PredictionType = PredictionType,

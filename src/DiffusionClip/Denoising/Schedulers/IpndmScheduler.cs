@@ -30,7 +30,7 @@ internal sealed record IpndmConfig : SchedulerConfig
         }
         else
         {
-            sigmas = Array.ConvertAll(Torch.Linspace(1f, 0f, steps + 1), t =>
+            sigmas = Array.ConvertAll(TorchRounding.Linspace(1f, 0f, steps + 1), t =>
             {
                 float sine = MathF.Sin(t * MathF.PI / 2);
                 return sine * sine;

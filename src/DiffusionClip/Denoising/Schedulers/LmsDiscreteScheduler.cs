@@ -22,7 +22,7 @@ internal sealed record LmsDiscreteConfig : SigmaSchedulerConfig
             new PlanLayout
             {
                 Timesteps = Array.ConvertAll(timesteps, t => (float)t),
-                Levels = SigmaPlan.Exploding(sigmas),
+                Levels = SigmaPlan.VarianceExploding(sigmas),
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
                 PredictionType = PredictionType,

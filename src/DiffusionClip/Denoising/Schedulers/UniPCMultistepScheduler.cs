@@ -92,7 +92,7 @@ internal sealed record UniPCMultistepConfig : LambdaSchedulerConfig
             return (Array.ConvertAll(converted, s => s * NumTrainTimesteps), converted);
         }
 
-        double[] sigmas = request.Sigmas is { } custom ? [.. custom] : Torch.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1)[..^1];
+        double[] sigmas = request.Sigmas is { } custom ? [.. custom] : TorchRounding.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1)[..^1];
         if (UseDynamicShifting)
         {
             double mu = request.Mu ?? throw OptionCheck.Invalid("mu", null, "use_dynamic_shifting needs it");

@@ -1,7 +1,7 @@
 namespace DiffusionClip.Denoising;
 
 /// <summary>The few array functions of torch and numpy that schedules are made of, with their rounding.</summary>
-internal static class Torch
+internal static class TorchRounding
 {
     /// <summary><c>torch.linspace</c> in float32, which counts from both ends.</summary>
     public static float[] Linspace(float start, float end, int count)
