@@ -55,7 +55,7 @@ internal static class CliApplication
         }
         catch (IOException exception) when (IsBrokenPipe(exception))
         {
-            // Whoever read the results has seen enough.
+            // The reader of the output has closed it.
             return ExitCodes.Failure;
         }
         catch (Exception exception)
@@ -117,7 +117,7 @@ internal static class CliApplication
             }
         }
 
-        // A prompt may begin with @ or -, and nobody bundles flags here.
+        // A prompt may begin with @ or -, and flags are not bundled.
         return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
     }
 
@@ -162,7 +162,7 @@ internal static class CliApplication
         }
         catch (IOException)
         {
-            // Nobody listens any more.
+            // The output is closed.
         }
     }
 

@@ -19,7 +19,7 @@ internal sealed class Interruption : IDisposable
     /// <summary>Whether anybody asked to stop.</summary>
     public bool WasAsked => Volatile.Read(ref _asked) > 0;
 
-    /// <summary>Told that the run finishes; set by a verb that can finish early. Null: the first request aborts.</summary>
+    /// <summary>Called when the run is to finish early; set by a verb that can. Null: the first request aborts.</summary>
     public Action? Finishing { get; set; }
 
     /// <summary>Listens to the signals of this process.</summary>

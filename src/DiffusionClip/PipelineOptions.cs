@@ -12,7 +12,7 @@ public class PipelineOptions
     /// <summary>Candidates of a request that does not say, 1 to 1024.</summary>
     public int Candidates { get; set; } = 4;
 
-    /// <summary>Whose random numbers a request gets that does not say.</summary>
+    /// <summary>The random number generator where a request names none.</summary>
     public NoiseKind Noise { get; set; } = NoiseKind.Cpu;
 
     /// <summary>Execution provider of a request that does not say: <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>.</summary>

@@ -46,7 +46,7 @@ public sealed record CandidateUpdate
     /// <summary>Where it stands.</summary>
     public required int Evaluation { get; init; }
 
-    /// <summary>Whose child it is, if it is one.</summary>
+    /// <summary>The candidate that it is a fork of; null for a root.</summary>
     public CandidateId? Parent { get; init; }
 
     /// <summary>Its total, if it was scored.</summary>

@@ -11,7 +11,7 @@ public interface IRunSnapshots
     /// <summary>What <see cref="Save"/> was given last, to go on from; null: begin anew. Called once, when the models are loaded.</summary>
     byte[]? Load();
 
-    /// <summary>Told once after a snapshot was loaded: that the run goes on from it, or why it begins anew.</summary>
+    /// <summary>Called once after a snapshot was loaded: the run continues from it, or why it starts over.</summary>
     /// <param name="report">What the run's report will say.</param>
     void OnResumed(ResumeReport report)
     {

@@ -146,7 +146,7 @@ public sealed record SamplingRequest
     [JsonConverter(typeof(SeedJsonConverter))]
     public ulong? Seed { get; init; }
 
-    /// <summary>Whose random numbers: torch's CPU generator or CUDA's Philox.</summary>
+    /// <summary>The random number generator: torch's on the CPU, or CUDA's Philox.</summary>
     public NoiseKind? Noise { get; init; }
 
     /// <summary>Width in pixels, a multiple of the latent's scale.</summary>
@@ -180,7 +180,7 @@ public sealed record SamplingRequest
     public RowsColumns? NegativeTargetSize { get; init; }
 }
 
-/// <summary>Whose random numbers a run draws.</summary>
+/// <summary>The random number generator of a run.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<NoiseKind>))]
 public enum NoiseKind
 {

@@ -25,7 +25,7 @@ public sealed record SearchRequest
     /// </summary>
     public string? Scorer { get; init; }
 
-    /// <summary>Who scores, and how much each score weighs; empty: no scores. Null: see <see cref="Scorer"/>.</summary>
+    /// <summary>The scorers and their weights; empty: no scores. Null: see <see cref="Scorer"/>.</summary>
     public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
 
     /// <summary>How the scores of several scorers become one total; null: <see cref="ScoreCombination.WeightedSum"/>.</summary>

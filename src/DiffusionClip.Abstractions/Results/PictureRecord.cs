@@ -52,7 +52,7 @@ public sealed record PictureRecord
     }
 }
 
-/// <summary>A score that was written into a picture afterwards, whoever made the picture.</summary>
+/// <summary>A score that was written into a picture afterwards, whichever program made the picture.</summary>
 public sealed record PictureScore
 {
     /// <summary>The version of this record that this build writes, and the newest that it reads.</summary>

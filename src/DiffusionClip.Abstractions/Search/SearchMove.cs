@@ -8,7 +8,7 @@ public abstract record SearchMove
     }
 
     /// <summary>
-    /// Runs candidates on. The next population is what the branches give and what is held; who is in neither is out, and cannot come
+    /// Runs candidates on. The next population is what the branches give and what is held; a candidate in neither is out, and cannot come
     /// back: an unfinished candidate is cut, a finished one keeps its score but not its picture.
     /// </summary>
     public sealed record Advance : SearchMove

@@ -31,7 +31,7 @@ internal sealed record CopyTop(int Count, string Folder)
 
     /// <summary>Copies the first pictures of a ranking.</summary>
     /// <param name="ranked">Their paths, best first.</param>
-    /// <param name="failures">Told of those that could not be copied.</param>
+    /// <param name="failures">Receives those that could not be copied.</param>
     /// <returns>The paths of the copies, best first.</returns>
     public IReadOnlyList<string> Copy(IEnumerable<string> ranked, List<(string File, string Message)> failures)
     {

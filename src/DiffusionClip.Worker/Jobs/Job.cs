@@ -8,14 +8,14 @@ public sealed record Job
     /// <summary>Its id: 26 characters that sort by time of acceptance (ULID).</summary>
     public required string Id { get; init; }
 
-    /// <summary>Whose job it is: the name of the caller's key; <c>local</c> without keys.</summary>
+    /// <summary>The caller: the name of the caller's key; <c>local</c> without keys.</summary>
     [JsonIgnore]
     public string Caller { get; init; } = "";
 
     /// <summary>What it does.</summary>
     public required JobKind Kind { get; init; }
 
-    /// <summary>Whether somebody waits for it.</summary>
+    /// <summary>Whether a caller waits for it.</summary>
     public required JobPriority Priority { get; init; }
 
     /// <summary>Where it stands.</summary>
@@ -96,15 +96,15 @@ public enum JobState
     SetAside,
 }
 
-/// <summary>Whether somebody waits for a job.</summary>
+/// <summary>Whether a caller waits for a job.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<JobPriority>))]
 public enum JobPriority
 {
-    /// <summary>Somebody waits: before all batch jobs.</summary>
+    /// <summary>A caller waits: before all batch jobs.</summary>
     [JsonStringEnumMemberName("interactive")]
     Interactive,
 
-    /// <summary>Nobody waits.</summary>
+    /// <summary>No caller waits.</summary>
     [JsonStringEnumMemberName("batch")]
     Batch,
 }
@@ -153,7 +153,7 @@ public sealed record RankBody
     /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
     public string? Scorer { get; init; }
 
-    /// <summary>Who scores, and how much each score weighs.</summary>
+    /// <summary>The scorers and their weights.</summary>
     public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
 
     /// <summary>How the scores of several scorers become one; null: <c>weighted-sum</c>.</summary>
@@ -172,7 +172,7 @@ public sealed record ScoreBody
     /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
     public string? Scorer { get; init; }
 
-    /// <summary>Who scores; weights mean nothing here.</summary>
+    /// <summary>The scorers; weights are ignored here.</summary>
     public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
 
     /// <summary>What scorers do with text beyond their limit; null: <c>truncate</c>.</summary>

@@ -65,7 +65,7 @@ public sealed record JobEventData
     /// <summary>What happened to the candidate (candidate).</summary>
     public CandidateEvent? Event { get; init; }
 
-    /// <summary>Whose fork it is (candidate).</summary>
+    /// <summary>The candidate that it was forked from (candidate).</summary>
     public int? Parent { get; init; }
 
     /// <summary>Seed of its root (candidate).</summary>

@@ -46,7 +46,7 @@ internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalo
                 _problem = exception.Message;
             }
 
-            // Somebody may be putting the folder right.
+            // The folder may be repaired meanwhile.
             await Task.Delay(_patience, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

@@ -23,7 +23,7 @@ internal sealed class Trajectory
         _hooks = hooks;
     }
 
-    /// <summary>Whose it is.</summary>
+    /// <summary>The candidate.</summary>
     public CandidateId Id { get; }
 
     /// <summary>The sample [channels, height, width]; empty once released.</summary>
@@ -53,7 +53,7 @@ internal sealed class Trajectory
     public bool IsReleased => _state is null;
 
     /// <summary>Starts one.</summary>
-    /// <param name="id">Whose it is.</param>
+    /// <param name="id">The candidate.</param>
     /// <param name="noise">Its stream.</param>
     /// <param name="length">Values of a sample.</param>
     /// <param name="scheduler">The plan.</param>
@@ -69,7 +69,7 @@ internal sealed class Trajectory
     }
 
     /// <summary>A copy that goes its own way: its noise comes from a stream of its own, keyed by the lineage.</summary>
-    /// <param name="id">Whose it is.</param>
+    /// <param name="id">The candidate.</param>
     /// <param name="key">The fork's key, unique among its siblings.</param>
     /// <param name="scheduler">The plan.</param>
     public Trajectory Fork(CandidateId id, int key, IScheduler scheduler)
@@ -132,7 +132,7 @@ internal sealed class Trajectory
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     /// <param name="reader">The bytes.</param>
-    /// <param name="id">Whose it is.</param>
+    /// <param name="id">The candidate.</param>
     /// <param name="length">Values of a sample.</param>
     /// <param name="scheduler">The plan.</param>
     /// <param name="origin">Its origin's state.</param>
@@ -160,7 +160,7 @@ internal sealed class Trajectory
     }
 
     /// <summary>One that was released.</summary>
-    /// <param name="id">Whose it was.</param>
+    /// <param name="id">The candidate.</param>
     /// <param name="evaluation">Where it stood.</param>
     public static Trajectory OfReleased(CandidateId id, int evaluation) => new(id, [], null, null, null, []) { Evaluation = evaluation };
 

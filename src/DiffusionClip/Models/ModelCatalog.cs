@@ -98,7 +98,7 @@ public sealed class ModelCatalog
     {
         if (!Path.IsPathRooted(name) && HubCache.IsName(name) && !Directory.Exists(name))
         {
-            // A mistyped path looks the same; whoever has its first folder here means a path.
+            // A mistyped path looks the same; where its first folder exists here, a path is meant.
             return Hub.Find(name) ?? (Directory.Exists(name[..name.IndexOf('/', StringComparison.Ordinal)])
                 ? name
                 : throw new ModelFolderException(name, $"neither a folder here nor a model in the Hugging Face cache (searched {Hub.Root}); get it with: {HubCache.Download(name)}"));

@@ -23,7 +23,7 @@ public sealed class PictureScoring : IDisposable
     /// <param name="codec">Decodes pictures.</param>
     /// <param name="limits">What pictures may be read.</param>
     /// <param name="search">
-    /// Who scores, how scores are combined, and against which text: without <see cref="SearchRequest.ScoreText"/> each picture has its own.
+    /// The scorers, the combination of their scores, and the text: without <see cref="SearchRequest.ScoreText"/> each picture has its own.
     /// </param>
     /// <param name="provider">Execution provider; null: the configured one.</param>
     /// <param name="cacheFolder">Where embeddings are kept between runs; null: nowhere.</param>

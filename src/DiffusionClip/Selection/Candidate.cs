@@ -66,7 +66,7 @@ internal sealed class Candidate
     /// <summary>Starts a root.</summary>
     /// <param name="id">Its number.</param>
     /// <param name="seed">Its seed.</param>
-    /// <param name="noiseKind">Whose random numbers.</param>
+    /// <param name="noiseKind">The random number generator.</param>
     /// <param name="length">Values of a sample.</param>
     /// <param name="scheduler">The plan.</param>
     /// <param name="origin">Where it starts from.</param>

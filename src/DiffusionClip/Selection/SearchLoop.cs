@@ -67,7 +67,7 @@ internal sealed partial class SearchLoop(SearchSetup setup)
     private long _decodes;
     private long _scores;
 
-    // The move being made: who takes part, from where, to where (null: held), in which steps, and how far it has come.
+    // The move in progress: its members, from which evaluation, to which (null: held), in which steps, and how far it has come.
     private SearchMove.Advance? _move;
     private List<Candidate> _population = [];
     private List<int> _from = [];
@@ -146,7 +146,7 @@ internal sealed partial class SearchLoop(SearchSetup setup)
         Seed = _strategySeed,
     };
 
-    /// <summary>Makes the population of a move: branches first, then who is held; everybody else is out.</summary>
+    /// <summary>Makes the population of a move: branches first, then held members; all others are out.</summary>
     private void Begin(SearchMove.Advance move)
     {
         Require(move.Branches.Count > 0, "advances no candidate");

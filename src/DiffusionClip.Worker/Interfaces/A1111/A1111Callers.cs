@@ -6,8 +6,8 @@ using DiffusionClip.Worker.Jobs;
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
 /// <summary>
-/// What the webui keeps once for everybody, kept once for each caller: the settings, and what runs now. One caller's progress, interrupt
-/// and settings are nobody else's. Settings live as long as the process.
+/// What the webui keeps once is kept here for each caller: the settings, and what runs now. One caller's progress, interrupt
+/// and settings do not affect another's. Settings live as long as the process.
 /// </summary>
 internal sealed class A1111Callers(IJobQueue queue, GeneratorModels models, TimeProvider time)
 {
@@ -17,7 +17,7 @@ internal sealed class A1111Callers(IJobQueue queue, GeneratorModels models, Time
     public A1111Caller Of(string caller) => _callers.GetOrAdd(caller, name => new A1111Caller(name, queue, time));
 
     /// <summary>Ends what of a caller's runs, or, where nothing runs yet, what waits.</summary>
-    /// <param name="caller">Whose.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="skip">Whether it was asked for as a skip.</param>
     public Task EndAsync(string caller, bool skip) => Of(caller).EndAsync(skip);
 
@@ -179,7 +179,7 @@ internal sealed class WatchedJob : IDisposable
     /// <summary>The last preview, base64 PNG; null before the first.</summary>
     public string? Preview => _preview;
 
-    /// <summary>Ends with the job, or when nobody looks any more.</summary>
+    /// <summary>Ends with the job, or when the caller has stopped following it.</summary>
     public Task Following { get; }
 
     public void Dispose() => _end.Cancel();
@@ -214,7 +214,7 @@ internal sealed class WatchedJob : IDisposable
         }
         catch (Exception exception) when (exception is OperationCanceledException or KeyNotFoundException)
         {
-            // Nobody looks any more.
+            // The caller has stopped following it.
         }
     }
 }
@@ -234,7 +234,7 @@ internal sealed record A1111Options
     /// <summary>A1111's clip skip: 1 is the last layer.</summary>
     public int ClipSkip { get; init; } = 1;
 
-    /// <summary>Whose random numbers; null: the configured.</summary>
+    /// <summary>The random number generator; null: the configured one.</summary>
     public NoiseKind? Noise { get; init; }
 
     /// <summary>Whether pictures carry their parameters.</summary>

@@ -57,7 +57,7 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
         }
         finally
         {
-            // The enumerator may be disposed only when nobody waits for it.
+            // The enumerator may be disposed only after its pending move has ended.
             await next.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
         }
     }

@@ -428,7 +428,7 @@ class JobView {
     this.tableBox = h("div", null);
     this.scoreTitle = h("h2", null);
     this.scoreBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, this.scoreTitle, this.scoreNote), this.scoreBox);
-    this.populationBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, h("h2", null, "Population"), h("p", null, "Who went on, who was cut, who forked from whom.")), this.populationBox, legend());
+    this.populationBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, h("h2", null, "Population"), h("p", null, "Which candidates continued, were cut, or were forked.")), this.populationBox, legend());
     return h("div", { class: "job" }, this.scoreBlock, this.populationBlock, this.tableBox);
   }
 

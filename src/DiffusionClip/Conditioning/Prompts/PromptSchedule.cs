@@ -34,7 +34,7 @@ public sealed class PromptSchedule
     /// <param name="steps">Number of steps, from 1.</param>
     public static IReadOnlyList<ScheduledPrompt> Parse(string prompt, int steps) => [.. Enumerate(prompt, steps)];
 
-    /// <summary>The same one by one, for those who may have enough before the end.</summary>
+    /// <summary>The same, lazily: a caller may stop before the end.</summary>
     internal static IEnumerable<ScheduledPrompt> Enumerate(string prompt, int steps)
     {
         ArgumentNullException.ThrowIfNull(prompt);

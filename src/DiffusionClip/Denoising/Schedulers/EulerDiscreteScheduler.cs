@@ -46,7 +46,7 @@ internal sealed record EulerDiscreteConfig : SigmaSchedulerConfig
             (timesteps, double[] levels) = LayOut(schedule, request, steps);
             if (InterpolationType == InterpolationType.LogLinear)
             {
-                // One sigma more than steps: the last step ends on the lowest sigma, not on zero. So the reference.
+                // One sigma more than steps: the last step ends on the lowest sigma, not on zero, as in the reference implementation.
                 float[] even = Array.ConvertAll(TorchRounding.Linspace(schedule.LogSigmas[^1], schedule.LogSigmas[0], steps + 1), TorchRounding.Exp);
                 levels = ConvertedSigmas(even[^1], even[0], steps) ?? Array.ConvertAll(even, s => (double)s);
                 if (UsesConvertedSigmas)
@@ -102,7 +102,7 @@ internal sealed class EulerDiscreteScheduler(PlanLayout layout, Churn churn) : S
     {
         float sigma = Layout.Levels[evaluation].Sigma;
         float raised = churn.Apply(sample, sigma, memory, noise);
-        // v is read at the level before churn, epsilon at the level after it: so the reference.
+        // v is read at the level before churn, epsilon at the level after it, as in the reference implementation.
         Parameterization original = Parameterization.Original(Layout.PredictionType, new(1, Layout.PredictionType == PredictionType.Epsilon ? raised : sigma));
         Elementwise.Apply(sample, sample, modelOutput, new EulerStep(original, raised, Layout.Levels[evaluation + 1].Sigma - raised));
     }

@@ -70,7 +70,7 @@ internal sealed record UniPCMultistepConfig : LambdaSchedulerConfig
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
                 PredictionType = PredictionType,
-                // Noise-predicting UniPC does not threshold: so the reference.
+                // Noise-predicting UniPC does not threshold, as in the reference implementation.
                 Limit = PredictX0 ? Limit : OriginalSampleLimit.None,
                 History = SolverOrder + 1,
                 Kept = 1,

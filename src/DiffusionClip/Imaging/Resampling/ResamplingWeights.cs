@@ -72,7 +72,7 @@ internal sealed class ResamplingWeights
         {
             if (Cache.Count >= CachedTables)
             {
-                // Sizes repeat or they do not; starting over is simpler than remembering who was used last.
+                // Sizes either repeat or do not; starting over is simpler than tracking the least recently used.
                 Cache.Clear();
             }
 

@@ -2,7 +2,7 @@ namespace DiffusionClip.Models.Graphs;
 
 /// <summary>
 /// Walks an ONNX file without a runtime (field numbers of onnx.proto): its graph, inner graphs and functions. Reads kilobytes: weights are
-/// skipped, and where they lie is remembered. Who derives from it picks what it needs.
+/// skipped, and where they lie is remembered. Derived classes pick what they need.
 /// </summary>
 internal abstract class OnnxGraphWalker
 {
