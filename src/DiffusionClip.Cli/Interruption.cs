@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace DiffusionClip.Cli;
 
-/// <summary>The user's wish to stop: asked once, a verb that can finishes with what it has; asked again, or by SIGTERM, it aborts.</summary>
+/// <summary>
+/// The user's wish to stop: asked once, a verb that can finishes with what it has; asked again, or by SIGTERM, it aborts.
+/// </summary>
 internal sealed class Interruption : IDisposable
 {
     private readonly CancellationTokenSource _finish = new();

@@ -53,7 +53,9 @@ internal sealed class EncoderCall : IDisposable
         Add(port, tensor.View(0, shape), shape);
     }
 
-    /// <summary>Real numbers in the type the graph takes; float32 is read where it lies, which must not move until the call is disposed.</summary>
+    /// <summary>
+    /// Real numbers in the type the graph takes; float32 is read where it lies, which must not move until the call is disposed.
+    /// </summary>
     public unsafe void AddPinned(Port port, float* numbers, int length, params long[] shape)
     {
         if (port.Type == TensorElementType.Float)

@@ -57,7 +57,9 @@ public static class ExecutionProviders
 
     /// <summary>Chooses a provider by trying to set sessions up for it.</summary>
     /// <param name="provider">Name of a provider, or <c>auto</c>.</param>
-    /// <param name="trySetUp">Sets session options up for a provider; throws <see cref="OnnxRuntimeException"/> if its device is missing.</param>
+    /// <param name="trySetUp">
+    /// Sets session options up for a provider; throws <see cref="OnnxRuntimeException"/> if its device is missing.
+    /// </param>
     /// <param name="available">What the build has.</param>
     /// <exception cref="ExecutionProviderException">The provider was asked for by name and is not there.</exception>
     internal static ProviderInUse Choose(string provider, Action<string> trySetUp, IReadOnlyList<string> available)

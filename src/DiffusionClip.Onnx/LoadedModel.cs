@@ -29,8 +29,8 @@ internal abstract class LoadedModel(ProviderInUse provider, string precision, Ta
     });
 
     /// <summary>
-    /// Loads what is no session, then the parts, on another thread, one after the other, beside the hashing; waits for the hashes where the folder declares any, and
-    /// frees what was loaded if something fails.
+    /// Loads what is no session, then the parts, on another thread, one after the other, beside the hashing; waits for the hashes where the
+    /// folder declares any, and frees what was loaded if something fails.
     /// </summary>
     /// <remarks>
     /// Parts loaded at once would be ready no sooner, the denoiser being most of the work, but would take half as much memory again: the

@@ -4,7 +4,9 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Onnx;
 
-/// <summary>The text tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty picture. Owns its session; re-entrant.</summary>
+/// <summary>
+/// The text tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty picture. Owns its session; re-entrant.
+/// </summary>
 internal sealed class OnnxClipTextEncoder : IClipTextEncoder
 {
     private readonly OnnxSession _session;
@@ -45,7 +47,9 @@ internal sealed class OnnxClipTextEncoder : IClipTextEncoder
     public void Dispose() => _session.Dispose();
 }
 
-/// <summary>The image tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty text. Owns its session; re-entrant.</summary>
+/// <summary>
+/// The image tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty text. Owns its session; re-entrant.
+/// </summary>
 internal sealed class OnnxClipImageEncoder : IClipImageEncoder
 {
     private readonly OnnxSession _session;

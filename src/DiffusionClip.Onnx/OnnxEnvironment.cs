@@ -45,7 +45,9 @@ internal sealed partial class OnnxEnvironment
         }
     }
 
-    /// <summary>The environment; made by the first call, whose options count. One that the host made before is used with a warning.</summary>
+    /// <summary>
+    /// The environment; made by the first call, whose options count. One that the host made before is used with a warning.
+    /// </summary>
     public static OnnxEnvironment Get(OnnxOptions options, ILogger logger)
     {
         lock (Gate)

@@ -139,7 +139,9 @@ internal sealed class OnnxSession : IDisposable
         }
     }
 
-    /// <summary>The session that runs inputs of these shapes: this one, or on DirectML one of its own for them. Acquired for the caller.</summary>
+    /// <summary>
+    /// The session that runs inputs of these shapes: this one, or on DirectML one of its own for them. Acquired for the caller.
+    /// </summary>
     /// <param name="inputs">Inputs and their shapes.</param>
     /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
     public OnnxSession ForShapes(IEnumerable<(Port Port, long[] Shape)> inputs)

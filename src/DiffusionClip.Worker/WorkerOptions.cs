@@ -90,7 +90,9 @@ public sealed class TrustOptions
     /// <summary>Largest body in bytes.</summary>
     public long BodyBytes { get; set; } = 64L << 20;
 
-    /// <summary>Whether pictures in requests may be URLs. Then https only, the resolved address pinned and public, no redirects, bounded.</summary>
+    /// <summary>
+    /// Whether pictures in requests may be URLs. Then https only, the resolved address pinned and public, no redirects, bounded.
+    /// </summary>
     public bool FetchUrls { get; set; }
 }
 

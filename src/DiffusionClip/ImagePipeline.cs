@@ -232,7 +232,9 @@ public sealed class ImagePipeline
         return scheduler.Build(family.Schedule(request, folder, scheduler, shape));
     }
 
-    /// <summary>Steps are guided from the first whose share of the way is not below the interval to the last that begins inside it.</summary>
+    /// <summary>
+    /// Steps are guided from the first whose share of the way is not below the interval to the last that begins inside it.
+    /// </summary>
     private static IGuidancePlan GuidanceOf(SamplingRequest sampling, IScheduler scheduler, bool isGuided)
     {
         if (!isGuided)

@@ -16,8 +16,8 @@ public sealed record RunControl
     public ExecutionPlan? Plan { get; init; }
 
     /// <summary>
-    /// Where the run writes itself down, and what it goes on from; null: nowhere. A run that continues another first repeats to its observer
-    /// the moves and candidates of the one before, in the same order; not stages and steps.
+    /// Where the run writes itself down, and what it goes on from; null: nowhere. A run that continues another first repeats to its
+    /// observer the moves and candidates of the one before, in the same order; not stages and steps.
     /// </summary>
     public IRunSnapshots? Snapshots { get; init; }
 }

@@ -170,13 +170,17 @@ public sealed record SamplingRequest
     /// <summary>Size that the picture is conditioned on as its target (SDXL); null: its own.</summary>
     public RowsColumns? TargetSize { get; init; }
 
-    /// <summary>As <see cref="OriginalSize"/>, for guidance's other side; counts only together with <see cref="NegativeTargetSize"/>.</summary>
+    /// <summary>
+    /// As <see cref="OriginalSize"/>, for guidance's other side; counts only together with <see cref="NegativeTargetSize"/>.
+    /// </summary>
     public RowsColumns? NegativeOriginalSize { get; init; }
 
     /// <summary>As <see cref="CropsCoordsTopLeft"/>, for guidance's other side; counts only together with the two negative sizes.</summary>
     public RowsColumns? NegativeCropsCoordsTopLeft { get; init; }
 
-    /// <summary>As <see cref="TargetSize"/>, for guidance's other side; counts only together with <see cref="NegativeOriginalSize"/>.</summary>
+    /// <summary>
+    /// As <see cref="TargetSize"/>, for guidance's other side; counts only together with <see cref="NegativeOriginalSize"/>.
+    /// </summary>
     public RowsColumns? NegativeTargetSize { get; init; }
 }
 

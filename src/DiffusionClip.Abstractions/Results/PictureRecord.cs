@@ -1,6 +1,8 @@
 namespace DiffusionClip;
 
-/// <summary>What a picture says about itself: enough to paint it again, and how it was scored. Authoritative over every other text in the file.</summary>
+/// <summary>
+/// What a picture says about itself: enough to paint it again, and how it was scored. Authoritative over every other text in the file.
+/// </summary>
 public sealed record PictureRecord
 {
     /// <summary>The version of this record that this build writes, and the newest that it reads.</summary>

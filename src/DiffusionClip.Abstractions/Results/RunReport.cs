@@ -39,7 +39,9 @@ public sealed record RunReport
     /// <summary>What the search spent; null in reports of version 1.</summary>
     public SearchSpent? Spent { get; init; }
 
-    /// <summary>How <see cref="CandidateReport.Score"/> came about, where one scorer made it; null without a scorer and with several.</summary>
+    /// <summary>
+    /// How <see cref="CandidateReport.Score"/> came about, where one scorer made it; null without a scorer and with several.
+    /// </summary>
     public ScoreRecord? Scoring { get; init; }
 
     /// <summary>The scorers, in the request's order.</summary>
@@ -57,7 +59,10 @@ public sealed record RunReport
     /// <summary>Whether the run was finished early by its caller.</summary>
     public bool FinishedEarly { get; init; }
 
-    /// <summary>How the run went on after an interruption; null without one. A run alone knows of it by its snapshot. Stages and times are those of this run alone.</summary>
+    /// <summary>
+    /// How the run went on after an interruption; null without one. A run alone knows of it by its snapshot. Stages and times are those of
+    /// this run alone.
+    /// </summary>
     public ResumeReport? Resumed { get; init; }
 
     /// <summary>When the run began.</summary>
@@ -89,7 +94,9 @@ public sealed record ExecutionPlan
     /// <summary>Execution provider: <c>cpu</c>, <c>dml</c> or <c>cuda</c>.</summary>
     public required string Provider { get; init; }
 
-    /// <summary>Rows of one UNet run: 1 with split guidance, 2 with batched guidance of one candidate, more with several candidates.</summary>
+    /// <summary>
+    /// Rows of one UNet run: 1 with split guidance, 2 with batched guidance of one candidate, more with several candidates.
+    /// </summary>
     public required int RowsPerRun { get; init; }
 
     /// <summary>Whether the two halves of guidance share a run.</summary>

@@ -48,7 +48,9 @@ public abstract record SearchMove
 /// </summary>
 public sealed record Branch
 {
-    /// <summary>The member of the population whose state it takes; null: the next root, which starts from noise with the next seed.</summary>
+    /// <summary>
+    /// The member of the population whose state it takes; null: the next root, which starts from noise with the next seed.
+    /// </summary>
     public CandidateId? Parent { get; init; }
 
     /// <summary>The evaluation at which it stops to be decoded and scored: a boundary; the number of evaluations for the end.</summary>

@@ -38,8 +38,8 @@ public sealed record SearchBudget
     public bool HigherIsBetter { get; init; } = true;
 
     /// <summary>
-    /// Whether a total depends on the population that it is set in (standard scores, ranks), so that it is only final when the last picture is
-    /// scored.
+    /// Whether a total depends on the population that it is set in (standard scores, ranks), so that it is only final when the last picture
+    /// is scored.
     /// </summary>
     public bool TotalsAreRelative { get; init; }
 

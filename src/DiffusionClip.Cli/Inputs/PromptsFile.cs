@@ -35,7 +35,9 @@ internal static class PromptsFile
     /// <summary>Reads all lines.</summary>
     /// <param name="path">The file, UTF-8.</param>
     /// <param name="defaults">What a line does not say.</param>
-    /// <exception cref="InvalidRequestException">The file cannot be read, holds no prompt, or a line cannot be used; names file and line.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// The file cannot be read, holds no prompt, or a line cannot be used; names file and line.
+    /// </exception>
     public static IReadOnlyList<PromptLine> Read(string path, ImageRequest defaults)
     {
         string[] lines;

@@ -332,7 +332,9 @@ internal sealed class RequestFlags
         return options;
     }
 
-    /// <summary>A value as JSON if it is that, else as text: <c>true</c>, <c>0.5</c>, <c>[1, 2]</c>, <c>trailing</c>; Python's True and False too.</summary>
+    /// <summary>
+    /// A value as JSON if it is that, else as text: <c>true</c>, <c>0.5</c>, <c>[1, 2]</c>, <c>trailing</c>; Python's True and False too.
+    /// </summary>
     private static JsonElement Value(string text)
     {
         try

@@ -17,7 +17,9 @@ internal sealed record Fault(int Status, string Detail)
     public TimeSpan? RetryAfter { get; init; }
 }
 
-/// <summary>How an interface writes faults below its path; added to the services by those whose clients expect another shape than RFC 9457.</summary>
+/// <summary>
+/// How an interface writes faults below its path; added to the services by those whose clients expect another shape than RFC 9457.
+/// </summary>
 /// <param name="Path">The path that its routes begin with, e.g. <c>/v1</c>.</param>
 /// <param name="WriteAsync">Writes body and content type; status and <c>Retry-After</c> are already set.</param>
 internal sealed record FaultShape(PathString Path, Func<HttpContext, Fault, Task> WriteAsync);

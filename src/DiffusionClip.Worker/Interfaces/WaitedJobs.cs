@@ -16,7 +16,9 @@ internal sealed class WaitedJobs(IJobQueue queue, IArtifactStore artifacts)
             new JobSubmission(caller, JobKind.Generate, new JobBody { Generate = request, Cache = cache }) { Priority = JobPriority.Interactive, IdempotencyKey = idempotencyKey },
             CancellationToken.None);
 
-    /// <summary>Waits for a job's end. A client that disconnects ends it at once, unless it has an idempotency key to ask for it again.</summary>
+    /// <summary>
+    /// Waits for a job's end. A client that disconnects ends it at once, unless it has an idempotency key to ask for it again.
+    /// </summary>
     /// <param name="job">The job.</param>
     /// <param name="gone">The connection is closed.</param>
     public async Task<Job> WaitAsync(Job job, CancellationToken gone)

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>
-/// Whether the data folder takes writes now. However many requests, the disk is probed once a second at most, by one thread; one that does not
-/// answer for two seconds (a network file system that stalls) is out of order, and blocks only that thread.
+/// Whether the data folder takes writes now. However many requests, the disk is probed once a second at most, by one thread; one that does
+/// not answer for two seconds (a network file system that stalls) is out of order, and blocks only that thread.
 /// </summary>
 internal sealed class DataDisk(DataFolder folder, DiskProbe ask, WorkerOptions options, TimeProvider time) : IDisposable
 {

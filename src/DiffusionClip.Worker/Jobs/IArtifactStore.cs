@@ -1,6 +1,8 @@
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>Files by the SHA-256 of their bytes. Written to a temporary name, synced and renamed: what is there is whole. Thread-safe.</summary>
+/// <summary>
+/// Files by the SHA-256 of their bytes. Written to a temporary name, synced and renamed: what is there is whole. Thread-safe.
+/// </summary>
 public interface IArtifactStore
 {
     /// <summary>Keeps a file.</summary>

@@ -36,7 +36,9 @@ public interface IJobQueue
     /// <exception cref="KeyNotFoundException">The caller has no such job.</exception>
     Task<Job> WaitAsync(string caller, string id, CancellationToken cancellationToken);
 
-    /// <summary>What happens to a job: what was after <paramref name="after"/> and is still known, then as it happens, until the job is over.</summary>
+    /// <summary>
+    /// What happens to a job: what was after <paramref name="after"/> and is still known, then as it happens, until the job is over.
+    /// </summary>
     /// <param name="caller">The caller.</param>
     /// <param name="id">The job.</param>
     /// <param name="after">Number of the last event seen; 0: from the beginning.</param>

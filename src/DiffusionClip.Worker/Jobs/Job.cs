@@ -150,7 +150,10 @@ public sealed record RankBody
     /// <summary>Text to score against in place of the prompt without its syntax.</summary>
     public string? ScoreText { get; init; }
 
-    /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
+    /// <summary>
+    /// Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the
+    /// list.
+    /// </summary>
     public string? Scorer { get; init; }
 
     /// <summary>The scorers and their weights.</summary>
@@ -169,7 +172,10 @@ public sealed record RankBody
 /// <summary>Pictures and the texts that each is scored against.</summary>
 public sealed record ScoreBody
 {
-    /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
+    /// <summary>
+    /// Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the
+    /// list.
+    /// </summary>
     public string? Scorer { get; init; }
 
     /// <summary>The scorers; weights are ignored here.</summary>
@@ -190,7 +196,10 @@ public sealed record ScorePair(string Image, IReadOnlyList<string> Texts);
 /// <summary>What came of a job: the manifest that ties artefacts to it.</summary>
 public sealed record JobResult
 {
-    /// <summary>Pictures, the ranked ones best first. Of a generation, every candidate with a picture; <see cref="ResultImage.Kept"/> says which are kept.</summary>
+    /// <summary>
+    /// Pictures, the ranked ones best first. Of a generation, every candidate with a picture; <see cref="ResultImage.Kept"/> says which are
+    /// kept.
+    /// </summary>
     public IReadOnlyList<ResultImage> Images { get; init; } = [];
 
     /// <summary>The run's report; null for ranking and scoring.</summary>

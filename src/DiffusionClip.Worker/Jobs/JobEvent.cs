@@ -2,7 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>Something that happened to a job. Numbers count up from 1 within a job and a process; after a restart they go on above all that were sent.</summary>
+/// <summary>
+/// Something that happened to a job. Numbers count up from 1 within a job and a process; after a restart they go on above all that were
+/// sent.
+/// </summary>
 /// <param name="Number">The number: the SSE's <c>id</c>.</param>
 /// <param name="At">When.</param>
 /// <param name="Kind">What: the SSE's <c>event</c>.</param>

@@ -4,8 +4,8 @@ namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>
 /// A job's recent events, for its watchers. Writing never waits: of each candidate only the latest step and preview are kept and
-/// of each stage the latest beginning and end, so a slow watcher sees fewer of them, and steps alone wake watchers ten times a second at most;
-/// of the rest the oldest go beyond a bound. Thread-safe.
+/// of each stage the latest beginning and end, so a slow watcher sees fewer of them, and steps alone wake watchers ten times a second at
+/// most; of the rest the oldest go beyond a bound. Thread-safe.
 /// </summary>
 /// <param name="firstNumber">Number of the first event.</param>
 /// <param name="time">The clock.</param>

@@ -13,8 +13,9 @@ internal sealed record QueuedJob(string Id, string Caller, JobPriority Priority,
 }
 
 /// <summary>
-/// Decides which job runs next: interactive before batch; between callers the one served least (start-time fair queueing, Goyal et al. 1996,
-/// with one unit a job); of one caller the oldest, but jobs of the model that ran last are taken together up to a bound. Pure, not thread-safe.
+/// Decides which job runs next: interactive before batch; between callers the one served least (start-time fair queueing, Goyal et al.
+/// 1996, with one unit a job); of one caller the oldest, but jobs of the model that ran last are taken together up to a bound. Pure, not
+/// thread-safe.
 /// </summary>
 /// <param name="sameModelRun">Most jobs of one model in a row while others wait that need another.</param>
 /// <param name="memoryBudget">Largest estimated memory of the models in use; a job that alone is above it runs alone.</param>

@@ -15,7 +15,9 @@ internal sealed class KeyRing
     public bool IsEmpty => _keys.Length == 0;
 
     /// <summary>Collects the keys of configuration and key file.</summary>
-    /// <exception cref="InvalidRequestException">A name or key cannot be used, or the key file cannot be read. Keys are never shown.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// A name or key cannot be used, or the key file cannot be read. Keys are never shown.
+    /// </exception>
     public static KeyRing Read(TrustOptions options)
     {
         List<(string Name, byte[] Hash)> keys = [];

@@ -3,7 +3,9 @@ using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Worker.Watch;
 
-/// <summary>Loads the default generator and its scorer once at start, so that the first job finds them and readiness knows that they work.</summary>
+/// <summary>
+/// Loads the default generator and its scorer once at start, so that the first job finds them and readiness knows that they work.
+/// </summary>
 internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalog, PipelineOptions options, TimeProvider time, ILogger<ModelWarmUp> logger)
     : BackgroundService
 {

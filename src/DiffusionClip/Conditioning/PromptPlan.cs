@@ -71,7 +71,10 @@ public sealed class PromptPlan
 
     /// <summary>Encodes every text and joins the two sides: whichever has fewer windows gets empty ones.</summary>
     /// <param name="guided">Whether guidance needs the negative side.</param>
-    /// <param name="encode">What the family makes of a text's tokens, one entry per text encoder, padded to one number of windows; and whether they are the negative side's.</param>
+    /// <param name="encode">
+    /// What the family makes of a text's tokens, one entry per text encoder, padded to one number of windows; and whether they are the
+    /// negative side's.
+    /// </param>
     public ConditioningSchedule Schedule(bool guided, Func<IReadOnlyList<EncoderTokens>, bool, TextConditioning> encode)
     {
         ArgumentNullException.ThrowIfNull(encode);

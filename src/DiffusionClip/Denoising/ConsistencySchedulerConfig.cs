@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>Options of the schedulers of distilled consistency models, whose steps are a choice among those that they were distilled on.</summary>
+/// <summary>
+/// Options of the schedulers of distilled consistency models, whose steps are a choice among those that they were distilled on.
+/// </summary>
 internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
 {
     /// <summary>Sets the defaults that these models were trained with.</summary>

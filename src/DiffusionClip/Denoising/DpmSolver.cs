@@ -37,7 +37,9 @@ internal enum DpmSolverType
     Heun,
 }
 
-/// <summary>One update of a DPM solver: x' = Sample·x + D0·d0 + D1·d1 + D2·d2 + Noise·z, the differences d formed from remembered outputs.</summary>
+/// <summary>
+/// One update of a DPM solver: x' = Sample·x + D0·d0 + D1·d1 + D2·d2 + Noise·z, the differences d formed from remembered outputs.
+/// </summary>
 /// <param name="Sample">Factor of the sample.</param>
 /// <param name="D0">Factor of the output that the update starts from.</param>
 /// <param name="D1">Factor of the first difference.</param>
@@ -61,7 +63,9 @@ internal readonly record struct DpmUpdate(float Sample, float D0, float D1 = 0, 
         AddNoise(destination, memory);
     }
 
-    /// <summary>Third order of a multistep solver: d1 = a + r0/(r0 + r1)·(a - b), d2 = (a - b)/(r0 + r1), a = (m0 - m1)/r0, b = (m1 - m2)/r1.</summary>
+    /// <summary>
+    /// Third order of a multistep solver: d1 = a + r0/(r0 + r1)·(a - b), d2 = (a - b)/(r0 + r1), a = (m0 - m1)/r0, b = (m1 - m2)/r1.
+    /// </summary>
     public void ApplyThird(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory)
     {
         Elementwise.Apply(destination, sample, memory.History(0), memory.History(1), memory.History(2), new MultistepThird(this));
@@ -76,8 +80,8 @@ internal readonly record struct DpmUpdate(float Sample, float D0, float D1 = 0, 
     }
 
     /// <summary>
-    /// Third order of a singlestep solver, from the block's beginning: d0 = m2; with a = (m1 - m2)/r1 and b = (m0 - m2)/r0, the midpoint has
-    /// d1 = b, Heun d1 = (r0·a - r1·b)/(r0 - r1) and d2 = 2(b - a)/(r0 - r1).
+    /// Third order of a singlestep solver, from the block's beginning: d0 = m2; with a = (m1 - m2)/r1 and b = (m0 - m2)/r0, the midpoint
+    /// has d1 = b, Heun d1 = (r0·a - r1·b)/(r0 - r1) and d2 = 2(b - a)/(r0 - r1).
     /// </summary>
     public void ApplySinglestepThird(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory, DpmSolverType type)
     {

@@ -20,9 +20,13 @@ public interface ILatentOrigin
     IOriginState Read(BinaryReader reader, IScheduler scheduler, int length);
 }
 
-/// <summary>What an origin remembers of one candidate, and its hook, which runs after all others: what a mask keeps is put back last.</summary>
+/// <summary>
+/// What an origin remembers of one candidate, and its hook, which runs after all others: what a mask keeps is put back last.
+/// </summary>
 public interface IOriginState : IStepHookState
 {
-    /// <summary>Channels the model takes beside the sample, e.g. the mask and the masked picture of inpainting models; empty if none.</summary>
+    /// <summary>
+    /// Channels the model takes beside the sample, e.g. the mask and the masked picture of inpainting models; empty if none.
+    /// </summary>
     ReadOnlySpan<float> ExtraChannels { get; }
 }

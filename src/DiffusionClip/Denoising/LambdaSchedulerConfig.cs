@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>Options of the solvers in lambda: the DPM family, DEIS, UniPC and SA-Solver. Their samples preserve variance, or are flows.</summary>
+/// <summary>
+/// Options of the solvers in lambda: the DPM family, DEIS, UniPC and SA-Solver. Their samples preserve variance, or are flows.
+/// </summary>
 internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
 {
     /// <summary>Dynamic thresholding of x0.</summary>
@@ -70,7 +72,10 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         return (timesteps, Array.ConvertAll(timesteps, t => TorchRounding.Interpolate(t, schedule.Sigmas)));
     }
 
-    /// <summary>Sigmas with the final level of the solvers that cannot reach zero: the schedule's lowest, or the last once more where sigmas are not the training steps'.</summary>
+    /// <summary>
+    /// Sigmas with the final level of the solvers that cannot reach zero: the schedule's lowest, or the last once more where sigmas are not
+    /// the training steps'.
+    /// </summary>
     protected float[] WithLastRepeated(NoiseSchedule schedule, double[] sigmas) =>
         [.. sigmas.Select(s => (float)s), UsesConvertedSigmas || UseFlowSigmas ? (float)sigmas[^1] : schedule.Sigmas[0]];
 

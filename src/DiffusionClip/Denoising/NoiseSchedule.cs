@@ -22,7 +22,9 @@ internal enum BetaSchedule
     Laplace,
 }
 
-/// <summary>Betas and their cumulated alphas, in float32 where torch has float32: later code amplifies differences in the last bits.</summary>
+/// <summary>
+/// Betas and their cumulated alphas, in float32 where torch has float32: later code amplifies differences in the last bits.
+/// </summary>
 internal sealed class NoiseSchedule
 {
     private NoiseSchedule(float[] betas, bool finiteTerminal)

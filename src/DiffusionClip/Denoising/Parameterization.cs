@@ -3,8 +3,8 @@ using System.Numerics;
 namespace DiffusionClip.Denoising;
 
 /// <summary>
-/// How a model's output says what x0 and the noise are, once for all schedulers: an equation in sample and output that belongs to one level.
-/// Levels are of unit variance (alpha² + sigma² = 1), of exploding variance (alpha = 1) or of a flow (alpha + sigma = 1).
+/// How a model's output says what x0 and the noise are, once for all schedulers: an equation in sample and output that belongs to one
+/// level. Levels are of unit variance (alpha² + sigma² = 1), of exploding variance (alpha = 1) or of a flow (alpha + sigma = 1).
 /// </summary>
 internal readonly struct Parameterization : IBinaryKernel
 {
@@ -55,7 +55,9 @@ internal readonly struct Parameterization : IBinaryKernel
         };
     }
 
-    /// <summary>The noise. Epsilon: out; v: alpha·out + sigma·x on unit variance; sample: (x - alpha·out)/sigma; flow: x + alpha·out.</summary>
+    /// <summary>
+    /// The noise. Epsilon: out; v: alpha·out + sigma·x on unit variance; sample: (x - alpha·out)/sigma; flow: x + alpha·out.
+    /// </summary>
     public static Parameterization Noise(PredictionType type, SignalNoise level)
     {
         (float alpha, float sigma) = (level.Alpha, level.Sigma);

@@ -2,7 +2,9 @@ using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>The memory that all schedulers share in form: the last model outputs, vectors kept between the halves of a step, and two counters.</summary>
+/// <summary>
+/// The memory that all schedulers share in form: the last model outputs, vectors kept between the halves of a step, and two counters.
+/// </summary>
 internal sealed class SchedulerMemory : SchedulerState
 {
     private readonly float[][] _history;

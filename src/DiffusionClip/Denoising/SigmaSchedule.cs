@@ -1,6 +1,8 @@
 namespace DiffusionClip.Denoising;
 
-/// <summary>Ways to lay out noise levels between two ends, in float64 as numpy does; and the timestep that belongs to a noise level.</summary>
+/// <summary>
+/// Ways to lay out noise levels between two ends, in float64 as numpy does; and the timestep that belongs to a noise level.
+/// </summary>
 internal static class SigmaSchedule
 {
     /// <summary>Evenly in sigma^(1/rho) (Karras et al. 2022, equation 5).</summary>

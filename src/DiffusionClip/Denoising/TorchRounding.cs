@@ -41,7 +41,9 @@ internal static class TorchRounding
         return values;
     }
 
-    /// <summary>The natural logarithm to the nearest float32: the C library's own is a little off, and differences of logarithms show it.</summary>
+    /// <summary>
+    /// The natural logarithm to the nearest float32: the C library's own is a little off, and differences of logarithms show it.
+    /// </summary>
     public static float Log(float x) => (float)Math.Log(x);
 
     /// <summary>The exponential to the nearest float32.</summary>

@@ -115,7 +115,9 @@ internal sealed class Trajectory
         (_origin, _state, _noise) = (null, null, null);
     }
 
-    /// <summary>Writes the vectors and streams of one that is not released; the origin's state, which forks share, is written elsewhere.</summary>
+    /// <summary>
+    /// Writes the vectors and streams of one that is not released; the origin's state, which forks share, is written elsewhere.
+    /// </summary>
     public void Write(BinaryWriter writer)
     {
         writer.WriteSingles(Sample);

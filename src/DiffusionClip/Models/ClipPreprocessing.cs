@@ -32,8 +32,8 @@ public enum CropRounding
 
 /// <summary>
 /// What happens to a picture before a CLIP image tower: resize, centre crop, scale, minus mean, over standard deviation, channels first.
-/// Read from a model's folder (<see cref="ReadFolder"/>); the pixels are those of Pillow under transformers' CLIPImageProcessor or open_clip's
-/// image transform.
+/// Read from a model's folder (<see cref="ReadFolder"/>); the pixels are those of Pillow under transformers' CLIPImageProcessor or
+/// open_clip's image transform.
 /// </summary>
 public sealed partial class ClipPreprocessing
 {
@@ -66,7 +66,9 @@ public sealed partial class ClipPreprocessing
     /// <summary>Where a centre crop cuts when the margin is odd.</summary>
     public CropRounding Rounding { get; init; }
 
-    /// <summary>Whether the centre is cut out (and a picture that is too small padded); without it the resize must give the size of the result.</summary>
+    /// <summary>
+    /// Whether the centre is cut out (and a picture that is too small padded); without it the resize must give the size of the result.
+    /// </summary>
     public bool CenterCrop { get; init; } = true;
 
     /// <summary>The 8-bit value of what is padded.</summary>
@@ -87,7 +89,9 @@ public sealed partial class ClipPreprocessing
     /// <summary>Floats that <see cref="Apply"/> writes: 3 × Height × Width.</summary>
     public int Length => checked(3 * Height * Width);
 
-    /// <summary>The settings of OpenAI's CLIP for a tower of the given size: shorter side, bicubic, centre crop, their mean and deviation.</summary>
+    /// <summary>
+    /// The settings of OpenAI's CLIP for a tower of the given size: shorter side, bicubic, centre crop, their mean and deviation.
+    /// </summary>
     /// <param name="imageSize">Side of the square that the tower takes, in pixels.</param>
     public static ClipPreprocessing Default(int imageSize)
     {
@@ -95,7 +99,9 @@ public sealed partial class ClipPreprocessing
         return new ClipPreprocessing { ResizeHeight = imageSize, ResizeWidth = imageSize, Height = imageSize, Width = imageSize };
     }
 
-    /// <summary>One line for the record of a score, e.g. <c>shortest 224 bicubic, centre crop 224x224, mean 0.5 0.5 0.5, std 0.5 0.5 0.5</c>.</summary>
+    /// <summary>
+    /// One line for the record of a score, e.g. <c>shortest 224 bicubic, centre crop 224x224, mean 0.5 0.5 0.5, std 0.5 0.5 0.5</c>.
+    /// </summary>
     public string Description
     {
         get
@@ -151,7 +157,9 @@ public sealed partial class ClipPreprocessing
 
     /// <summary>Prepares a picture.</summary>
     /// <param name="image">Upright RGB.</param>
-    /// <param name="destination">[3, Height, Width]: planes of red, green and blue, in the tower's units. Allocates nothing beyond pooled buffers.</param>
+    /// <param name="destination">
+    /// [3, Height, Width]: planes of red, green and blue, in the tower's units. Allocates nothing beyond pooled buffers.
+    /// </param>
     /// <exception cref="ArgumentException">The destination is not <see cref="Length"/> long.</exception>
     public void Apply(RgbImage image, Span<float> destination)
     {

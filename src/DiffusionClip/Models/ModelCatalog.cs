@@ -5,8 +5,8 @@ public sealed class ModelCatalog
 {
     /// <summary>Creates a catalogue.</summary>
     /// <param name="roots">
-    /// Folders whose subfolders are models, as are graphs in them that one of the formats takes for a model by itself; the first that has an
-    /// id wins. Folders that do not exist are passed over.
+    /// Folders whose subfolders are models, as are graphs in them that one of the formats takes for a model by itself; the first that has
+    /// an id wins. Folders that do not exist are passed over.
     /// </param>
     /// <param name="formats">The formats that this build reads.</param>
     /// <param name="hub">The cache that <c>org/name</c> is looked for in; null: that of the environment.</param>

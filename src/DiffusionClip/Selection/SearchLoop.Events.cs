@@ -52,7 +52,8 @@ internal sealed partial class SearchLoop
     };
 
     /// <summary>
-    /// Tells the observer what happened before the snapshot, as the log and the candidates say it. Pictures of candidates that are out are gone.
+    /// Tells the observer what happened before the snapshot, as the log and the candidates say it. Pictures of candidates that are out are
+    /// gone.
     /// </summary>
     private void ReplayEvents()
     {

@@ -407,8 +407,8 @@ internal sealed partial class SearchLoop(SearchSetup setup)
     }
 
     /// <summary>
-    /// Totals that depend on a population are set among all finished pictures of the run, and at checkpoints among the candidates that stand
-    /// at the same evaluation.
+    /// Totals that depend on a population are set among all finished pictures of the run, and at checkpoints among the candidates that
+    /// stand at the same evaluation.
     /// </summary>
     private void SetTotals()
     {

@@ -2,7 +2,9 @@ using DiffusionClip.Selection;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>A search whose population shrinks and branches: looks at every fifth of the way, drops the worse half, and forks the best.</summary>
+/// <summary>
+/// A search whose population shrinks and branches: looks at every fifth of the way, drops the worse half, and forks the best.
+/// </summary>
 /// <param name="before">Called before each move with the number of rounds so far.</param>
 internal sealed class HalvingStrategy(Action<int>? before = null) : ISearchStrategy
 {

@@ -280,7 +280,10 @@ internal sealed record A1111Options
         ["live_previews_enable"] = true,
     };
 
-    /// <summary>The settings with those of an object laid over them. Settings of the webui that mean nothing here are left out, as it leaves out those it does not know.</summary>
+    /// <summary>
+    /// The settings with those of an object laid over them. Settings of the webui that mean nothing here are left out, as it leaves out
+    /// those it does not know.
+    /// </summary>
     public A1111Options With(BodyFields fields, GeneratorModels models)
     {
         A1111Options options = this;

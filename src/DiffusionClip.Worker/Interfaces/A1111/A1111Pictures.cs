@@ -5,7 +5,9 @@ using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary>Makes of the webui's pictures and masks what the pipeline takes: opaque pictures, and masks that are white where it paints.</summary>
+/// <summary>
+/// Makes of the webui's pictures and masks what the pipeline takes: opaque pictures, and masks that are white where it paints.
+/// </summary>
 internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts, IImageCodec codec, ImageLimits limits)
 {
     private const int Half = 128;

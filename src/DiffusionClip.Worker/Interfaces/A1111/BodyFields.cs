@@ -6,7 +6,9 @@ using System.Text.Unicode;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary>Reads a body field by field. Null counts as absent; what cannot be used is collected, so that a caller sees all of it at once.</summary>
+/// <summary>
+/// Reads a body field by field. Null counts as absent; what cannot be used is collected, so that a caller sees all of it at once.
+/// </summary>
 internal sealed class BodyFields
 {
     private const int MaxDepth = 32;

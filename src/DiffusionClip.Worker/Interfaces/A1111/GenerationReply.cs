@@ -8,7 +8,9 @@ using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary>The reply to <c>txt2img</c> and <c>img2img</c>: pictures best first, never a grid, and <c>info</c> as a text that holds JSON.</summary>
+/// <summary>
+/// The reply to <c>txt2img</c> and <c>img2img</c>: pictures best first, never a grid, and <c>info</c> as a text that holds JSON.
+/// </summary>
 internal static class GenerationReply
 {
     private static readonly JsonSerializerOptions _info = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -11,7 +11,10 @@ using DiffusionClip.Worker.Trust;
 
 namespace DiffusionClip.Worker.Interfaces.OpenAi;
 
-/// <summary><c>images/generations</c> and <c>images/edits</c>: a body becomes a job, the request waits for it, and its result becomes a reply or a stream.</summary>
+/// <summary>
+/// <c>images/generations</c> and <c>images/edits</c>: a body becomes a job, the request waits for it, and its result becomes a reply or a
+/// stream.
+/// </summary>
 internal sealed class OpenAiGeneration(
     WaitedJobs jobs, IJobQueue queue, OpenAiPictures pictures, GeneratorModels models, IImageCodec codec, ImageLimits limits,
     PipelineOptions pipeline, WorkerOptions worker, TimeProvider time)

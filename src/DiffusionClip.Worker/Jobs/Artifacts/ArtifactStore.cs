@@ -145,7 +145,9 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
         }
     }
 
-    /// <summary>Removes what processes left that ended while they wrote: temporary files, and files that the ledger does not know.</summary>
+    /// <summary>
+    /// Removes what processes left that ended while they wrote: temporary files, and files that the ledger does not know.
+    /// </summary>
     /// <param name="isKnown">Whether the ledger knows an artefact.</param>
     /// <param name="cancellationToken">Stops between files.</param>
     /// <returns>How many files were removed.</returns>

@@ -106,7 +106,10 @@ internal sealed record DpmSolverSinglestepConfig : LambdaSchedulerConfig
     }
 }
 
-/// <summary>DPM-Solver and DPM-Solver++ as singlestep methods (Lu et al. 2022, DPM-Solver, algorithms 1 and 2; DPM-Solver++, algorithm 1), ODE and SDE.</summary>
+/// <summary>
+/// DPM-Solver and DPM-Solver++ as singlestep methods (Lu et al. 2022, DPM-Solver, algorithms 1 and 2; DPM-Solver++, algorithm 1), ODE and
+/// SDE.
+/// </summary>
 internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorithm algorithm, DpmSolverType type, int[] orders) : LambdaPlan(layout)
 {
     /// <inheritdoc/>

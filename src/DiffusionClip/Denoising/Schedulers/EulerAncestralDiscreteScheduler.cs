@@ -41,7 +41,10 @@ internal sealed record EulerAncestralDiscreteConfig : BetaSchedulerConfig
     }
 }
 
-/// <summary>Euler's method with ancestral noise: each step goes below the next level and comes back up by fresh noise (k-diffusion, after Song et al. 2020, eta = 1).</summary>
+/// <summary>
+/// Euler's method with ancestral noise: each step goes below the next level and comes back up by fresh noise (k-diffusion, after Song et
+/// al. 2020, eta = 1).
+/// </summary>
 internal sealed class EulerAncestralDiscreteScheduler(PlanLayout layout) : SigmaPlan(layout)
 {
     /// <inheritdoc/>

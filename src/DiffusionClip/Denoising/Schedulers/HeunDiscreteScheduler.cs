@@ -43,7 +43,9 @@ internal sealed record HeunDiscreteConfig : SigmaSchedulerConfig
     }
 }
 
-/// <summary>Heun's method on the probability flow: a step of Euler's, corrected by the slope at its end (Karras et al. 2022, algorithm 2).</summary>
+/// <summary>
+/// Heun's method on the probability flow: a step of Euler's, corrected by the slope at its end (Karras et al. 2022, algorithm 2).
+/// </summary>
 internal sealed class HeunDiscreteScheduler(PlanLayout layout) : TwoStagePlan(layout)
 {
     private const int KeptSample = 0;

@@ -75,8 +75,8 @@ internal enum SASolverAlgorithm
 }
 
 /// <summary>
-/// Stochastic Adams solver (Xue et al. 2023, SA-Solver, algorithm 1, equations 13 to 18): a stochastic Adams-Bashforth predictor, corrected by
-/// Adams-Moulton with the next evaluation. tau is 1 in the middle of the schedule (timesteps 200 to 800) and 0 at its ends.
+/// Stochastic Adams solver (Xue et al. 2023, SA-Solver, algorithm 1, equations 13 to 18): a stochastic Adams-Bashforth predictor, corrected
+/// by Adams-Moulton with the next evaluation. tau is 1 in the middle of the schedule (timesteps 200 to 800) and 0 at its ends.
 /// </summary>
 internal sealed class SASolverScheduler : LambdaPlan
 {

@@ -132,7 +132,10 @@ internal enum UniPCSolverType
     Bh1,
 }
 
-/// <summary>UniPC: a predictor of any order, whose result the next evaluation corrects without an evaluation of its own (Zhao et al. 2023, algorithms 1 to 3, equations 8 to 10).</summary>
+/// <summary>
+/// UniPC: a predictor of any order, whose result the next evaluation corrects without an evaluation of its own (Zhao et al. 2023,
+/// algorithms 1 to 3, equations 8 to 10).
+/// </summary>
 internal sealed class UniPCMultistepScheduler : LambdaPlan
 {
     private readonly UniPCMultistepConfig _config;

@@ -76,7 +76,9 @@ internal sealed class OnnxGraphFile : OnnxGraphWalker
     /// <summary>Reads a graph's structure and checks what it refers to.</summary>
     /// <param name="path">The graph.</param>
     /// <param name="folder">The model's folder, which external data must not leave.</param>
-    /// <exception cref="ModelFolderException">Not a graph, cut off, with foreign operators, or with external data that is missing or leads out of the folder.</exception>
+    /// <exception cref="ModelFolderException">
+    /// Not a graph, cut off, with foreign operators, or with external data that is missing or leads out of the folder.
+    /// </exception>
     public static OnnxGraphFile Read(string path, string folder)
     {
         ModelFile.CheckGraph(path);

@@ -11,7 +11,9 @@ internal abstract class OnnxGraphWalker
 
     private int _depth;
 
-    /// <summary>Whether the node, tensor or input at hand belongs to the main graph itself, not to a graph in it or to a function.</summary>
+    /// <summary>
+    /// Whether the node, tensor or input at hand belongs to the main graph itself, not to a graph in it or to a function.
+    /// </summary>
     protected bool IsMain => _depth == 1;
 
     /// <summary>Walks a model.</summary>

@@ -18,7 +18,9 @@ internal sealed class RunIdentity
     /// <summary>The identity of a run.</summary>
     /// <param name="request">The normalized request.</param>
     /// <param name="plan">The plan.</param>
-    /// <param name="models">Models by their role and id, with their SHA-256, and scorers that are no models, with what they say of themselves.</param>
+    /// <param name="models">
+    /// Models by their role and id, with their SHA-256, and scorers that are no models, with what they say of themselves.
+    /// </param>
     public RunIdentity(ImageRequest request, ExecutionPlan plan, IEnumerable<(string Name, string Value)> models)
         : this([
             ("request", request.ComputeSha256()),
