@@ -74,7 +74,7 @@ internal static class CliApplication
         }
     }
 
-    /// <summary>What an error says to the user: our own errors speak for themselves.</summary>
+    /// <summary>What an error says to the user: messages of our own exceptions are shown as they are.</summary>
     public static string Describe(Exception exception) => exception switch
     {
         DiffusionClipException => exception.Message,

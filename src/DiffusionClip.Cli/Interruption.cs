@@ -18,7 +18,7 @@ internal sealed class Interruption : IDisposable
     /// <summary>Stop at once; keep nothing.</summary>
     public CancellationToken Abort => _abort.Token;
 
-    /// <summary>Whether anybody asked to stop.</summary>
+    /// <summary>Whether a stop was requested.</summary>
     public bool WasAsked => Volatile.Read(ref _asked) > 0;
 
     /// <summary>Called when the run is to finish early; set by a verb that can. Null: the first request aborts.</summary>

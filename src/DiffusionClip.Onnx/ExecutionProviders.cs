@@ -28,7 +28,7 @@ public static class ExecutionProviders
     /// <summary>The providers that this build of ONNX Runtime has, fastest first; a device for them may still be missing.</summary>
     public static IReadOnlyList<string> Available()
     {
-        // Asking makes an environment where there is none, and that one would lack the pool of threads.
+        // The call creates an environment where there is none, and that one would lack the pool of threads.
         _ = OrtEnv.IsCreated ? null : OnnxEnvironment.Current;
         string[] built = OrtEnv.Instance().GetAvailableProviders();
         return [.. Known.Where(provider => built.Contains(provider.Runtime, StringComparer.Ordinal)).Select(provider => provider.Name)];

@@ -4,7 +4,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace DiffusionClip.Onnx;
 
-/// <summary>A tensor in native host memory of its own, in a graph's element type. Its memory does not move and dies with it.</summary>
+/// <summary>A tensor in native host memory of its own, in a graph's element type. Its memory does not move and is freed with it.</summary>
 internal sealed unsafe class HostTensor : IDisposable
 {
     // A cache line, and enough for any vector load.

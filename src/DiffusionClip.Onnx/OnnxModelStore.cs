@@ -91,7 +91,7 @@ public sealed partial class OnnxModelStore : IModelStore
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
 
-            // What a model's files are is asked of the disk, for each of them: not on the caller's thread.
+            // The state of each file is read from the disk: not on the caller's thread.
             admission = Task.Run(() => Admit(loader, spec), CancellationToken.None);
             Track(admission);
         }

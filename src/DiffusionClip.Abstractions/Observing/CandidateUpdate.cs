@@ -14,7 +14,7 @@ public enum CandidateEvent
     [JsonStringEnumMemberName("scored")]
     Scored,
 
-    /// <summary>The strategy let it go no further.</summary>
+    /// <summary>The strategy cut it.</summary>
     [JsonStringEnumMemberName("stopped")]
     Stopped,
 
@@ -26,7 +26,7 @@ public enum CandidateEvent
     [JsonStringEnumMemberName("finished")]
     Finished,
 
-    /// <summary>It came to nothing.</summary>
+    /// <summary>It failed.</summary>
     [JsonStringEnumMemberName("failed")]
     Failed,
 }

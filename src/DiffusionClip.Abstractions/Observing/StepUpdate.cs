@@ -37,7 +37,7 @@ public readonly ref struct StepUpdate
     public RgbImage? DecodePreview() => _previews?.DecodePreview(Candidate);
 }
 
-/// <summary>Decodes a candidate in the making.</summary>
+/// <summary>Decodes an unfinished candidate.</summary>
 public interface IPreviewSource
 {
     /// <summary>The predicted x0 as a picture, or null where there is none.</summary>

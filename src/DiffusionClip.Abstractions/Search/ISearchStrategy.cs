@@ -1,8 +1,8 @@
 namespace DiffusionClip;
 
 /// <summary>
-/// Decides which candidates go on. Pure: the same state gives the same move, so the log of moves replays a run. What it draws, it draws
-/// from <see cref="SearchState.Seed"/>; what it measures, it reads from <see cref="SearchState.Spent"/>.
+/// Decides which candidates continue. Pure: the same state gives the same move, so the log of moves replays a run. Random numbers come
+/// from <see cref="SearchState.Seed"/>, measurements from <see cref="SearchState.Spent"/>.
 /// </summary>
 public interface ISearchStrategy
 {
@@ -12,7 +12,7 @@ public interface ISearchStrategy
     /// <summary>
     /// The next move. The first is a <see cref="SearchMove.Advance"/> of roots, the last a <see cref="SearchMove.Finish"/>.
     /// </summary>
-    /// <param name="state">The budget and everything that happened.</param>
+    /// <param name="state">The budget and the rounds so far.</param>
     SearchMove Next(SearchState state);
 }
 

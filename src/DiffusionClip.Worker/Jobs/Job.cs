@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>A job as the ledger holds it. Immutable: a later look at the same job is another record.</summary>
+/// <summary>A job as the ledger holds it. Immutable: a later read of the same job is another record.</summary>
 public sealed record Job
 {
     /// <summary>Its id: 26 characters that sort by time of acceptance (ULID).</summary>

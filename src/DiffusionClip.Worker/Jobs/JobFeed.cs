@@ -28,7 +28,7 @@ internal sealed class JobFeed(long firstNumber, TimeProvider time)
     private double _progress;
     private long _woken;
 
-    /// <summary>Whether anybody watches.</summary>
+    /// <summary>Whether there are watchers.</summary>
     public bool IsWatched => Volatile.Read(ref _watchers) > 0;
 
     /// <summary>Where the job stands, 0 to 1.</summary>

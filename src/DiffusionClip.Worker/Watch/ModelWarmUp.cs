@@ -9,7 +9,7 @@ namespace DiffusionClip.Worker.Watch;
 internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalog, PipelineOptions options, TimeProvider time, ILogger<ModelWarmUp> logger)
     : BackgroundService
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan _retryDelay = TimeSpan.FromSeconds(15);
     private volatile string? _problem = "the default model is being loaded";
 
     /// <summary>Why the default model cannot be used, in one line; null if it can.</summary>
@@ -49,7 +49,7 @@ internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalo
             }
 
             // The folder may be repaired meanwhile.
-            await Task.Delay(_patience, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(_retryDelay, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

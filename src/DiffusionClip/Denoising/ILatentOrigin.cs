@@ -9,7 +9,7 @@ public interface ILatentOrigin
     /// <param name="noise">The candidate's stream.</param>
     /// <param name="scheduler">The plan; tells the level of noise to start at.</param>
     /// <param name="sample">The sample to fill.</param>
-    /// <returns>What has to be remembered on the way.</returns>
+    /// <returns>The origin's state for the run.</returns>
     IOriginState Start(NoiseSource noise, IScheduler scheduler, Span<float> sample);
 
     /// <summary>Reads what the state of one of its candidates wrote (<see cref="IStepHookState.Write"/>).</summary>
@@ -21,7 +21,7 @@ public interface ILatentOrigin
 }
 
 /// <summary>
-/// What an origin remembers of one candidate, and its hook, which runs after all others: what a mask keeps is put back last.
+/// An origin's state for one candidate, and its hook, which runs after all others: what a mask keeps is put back last.
 /// </summary>
 public interface IOriginState : IStepHookState
 {

@@ -18,7 +18,7 @@ internal sealed class SchedulerMemory : SchedulerState
     /// <param name="history">Model outputs to remember.</param>
     /// <param name="kept">Further vectors to remember.</param>
     /// <param name="draws">Whether steps draw noise.</param>
-    /// <param name="scratch">Vectors that a step uses and forgets.</param>
+    /// <param name="scratch">Scratch vectors of a step.</param>
     public SchedulerMemory(int length, int history, int kept, bool draws, int scratch)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);

@@ -3,8 +3,8 @@ using DiffusionClip.Noise;
 namespace DiffusionClip.Denoising;
 
 /// <summary>
-/// A sample on its way from noise: with its scheduler's memory, its noise stream, and what its origin and hooks remember. Nothing else
-/// remembers anything of it, so copying these forks it and writing them down saves it.
+/// A sample on its way from noise: with its scheduler's memory, its noise stream, and the state of its origin and hooks. It has no
+/// other state, so copying these forks it and writing them saves it.
 /// </summary>
 internal sealed class Trajectory
 {
@@ -68,7 +68,7 @@ internal sealed class Trajectory
         return new(id, sample, scheduler.CreateState(length), noise, originState, hookStates) { Evaluation = scheduler.FirstEvaluation };
     }
 
-    /// <summary>A copy that goes its own way: its noise comes from a stream of its own, keyed by the lineage.</summary>
+    /// <summary>An independent copy: its noise comes from a stream of its own, keyed by the lineage.</summary>
     /// <param name="id">The candidate.</param>
     /// <param name="key">The fork's key, unique among its siblings.</param>
     /// <param name="scheduler">The plan.</param>
@@ -141,7 +141,7 @@ internal sealed class Trajectory
     /// <param name="hooks">What works on it after each step.</param>
     /// <param name="evaluation">Where it stands.</param>
     /// <exception cref="InvalidDataException">The bytes are no trajectory.</exception>
-    /// <exception cref="DiffusionClipException">The scheduler's memory is another's.</exception>
+    /// <exception cref="DiffusionClipException">The state is that of another scheduler.</exception>
     /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
     public static Trajectory Read(
         BinaryReader reader, CandidateId id, int length, IScheduler scheduler, IOriginState origin, IReadOnlyList<IStepHook> hooks, int evaluation)

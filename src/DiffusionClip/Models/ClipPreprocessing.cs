@@ -40,7 +40,7 @@ public sealed partial class ClipPreprocessing
     /// <summary>Mean and standard deviation that OpenAI's CLIP was trained with, red, green, blue.</summary>
     private static readonly double[] OpenAiMean = [0.48145466, 0.4578275, 0.40821073], OpenAiStd = [0.26862954, 0.26130258, 0.27577711];
 
-    // The filter's weights take memory in proportion to the longer side; a strip of a megapixel by one is no picture to score.
+    // The filter's weights take memory in proportion to the longer side; a strip of a megapixel by one is not worth scoring.
     private const int LongestSide = 1 << 17;
 
     private float[]? _table;
@@ -194,7 +194,7 @@ public sealed partial class ClipPreprocessing
         ToPlanes(pixels.Span, 3 * region.Width, region, table, destination, offset);
     }
 
-    /// <summary>The picture as the tower sees it, before scaling: for tests and for looking at.</summary>
+    /// <summary>The picture as the tower sees it, before scaling: for tests and inspection.</summary>
     /// <param name="image">Upright RGB.</param>
     /// <returns>Height × Width pixels, resized, cropped and padded.</returns>
     public RgbImage Preview(RgbImage image)

@@ -52,7 +52,7 @@ internal sealed partial class SearchLoop
     };
 
     /// <summary>
-    /// Tells the observer what happened before the snapshot, as the log and the candidates say it. Pictures of candidates that are out are
+    /// Replays the events before the snapshot to the observer, from the log and the candidates. Pictures of candidates that are out are
     /// gone.
     /// </summary>
     private void ReplayEvents()

@@ -81,8 +81,8 @@ internal sealed partial class SearchLoop
     /// </summary>
     /// <param name="reader">The bytes.</param>
     /// <returns>Why the search does not go on from there, in which case it is as fresh as before; null if it does.</returns>
-    /// <exception cref="InvalidDataException">The bytes are no search.</exception>
-    /// <exception cref="DiffusionClipException">A scheduler's memory is another's.</exception>
+    /// <exception cref="InvalidDataException">The bytes are not a search.</exception>
+    /// <exception cref="DiffusionClipException">The state is that of another scheduler.</exception>
     /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
     public string? Read(SnapshotReader reader)
     {

@@ -459,7 +459,7 @@ internal sealed partial class SearchLoop(SearchSetup setup)
         return alive.Count > 0 ? _all[Ranking.Order(scores, _budget.HigherIsBetter).First()] : null;
     }
 
-    // What a caller finishes early depends on when he does it: that part is not written down.
+    // The result of an early finish depends on its time: that part is not in snapshots.
     private void AtBoundary()
     {
         if (_journal is not null && !FinishedEarly && _journal.IsDue())

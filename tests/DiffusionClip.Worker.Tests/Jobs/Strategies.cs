@@ -55,18 +55,18 @@ internal sealed class TrapStrategy(string name, Action trap) : ISearchStrategy
 /// <summary>Where a run is held until the test lets it go on.</summary>
 internal sealed class Gate : IDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(2);
     private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ManualResetEventSlim _open = new();
 
     /// <summary>Ends when the run stands here.</summary>
-    public Task Reached => _reached.Task.WaitAsync(_patience);
+    public Task Reached => _reached.Task.WaitAsync(_timeout);
 
     /// <summary>Stops the run here, unless the gate is open.</summary>
     public void Pass()
     {
         _reached.TrySetResult();
-        Assert.True(_open.Wait(_patience, CancellationToken.None), "the gate was not opened");
+        Assert.True(_open.Wait(_timeout, CancellationToken.None), "the gate was not opened");
     }
 
     /// <summary>Lets the run go on, now and for ever.</summary>

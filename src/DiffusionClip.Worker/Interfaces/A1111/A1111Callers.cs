@@ -88,7 +88,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
         }
     }
 
-    /// <summary>What of the caller's runs or waits; at rest exactly what the webui says at rest, which programs wait for.</summary>
+    /// <summary>What of the caller's runs or waits; when idle exactly what the webui answers when idle, which programs wait for.</summary>
     public JsonObject Progress(bool skipImage)
     {
         WatchedJob[] jobs = Jobs();
@@ -98,7 +98,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
             return Reply(0.0m, 0.0m, State(false, false, "", 0, "0", 0, 0, 0), null);
         }
 
-        // As in the webui what is at work is never at 0, which is rest.
+        // As in the webui, progress is above 0 while a job runs: 0 means idle.
         double progress = Math.Clamp(current.Progress, 0.01, 1);
         double elapsed = current.IsRunning ? (time.GetUtcNow() - current.Began).TotalSeconds : 0;
         return Reply(
@@ -260,7 +260,7 @@ internal sealed record A1111Options
     /// <summary>Colour behind what is transparent, <c>#rrggbb</c>.</summary>
     public string Background { get; init; } = "#ffffff";
 
-    /// <summary>The object as programs read it. What a worker does not have stands at the value that says so.</summary>
+    /// <summary>The object as programs read it. What a worker does not have is off or zero.</summary>
     public JsonObject Write(string title, string? hash) => new()
     {
         ["samples_save"] = false,

@@ -26,7 +26,7 @@ internal sealed class GenerationBody
     /// <summary>Whether those stay after the request.</summary>
     public bool KeepsOverrides { get; init; }
 
-    /// <summary>What the reply repeats of the body: fields of the API only, never what else a program put in.</summary>
+    /// <summary>What the reply repeats of the body: fields of the API only.</summary>
     public required JsonObject Echo { get; init; }
 
     /// <summary>What was asked for and is not done, one line each.</summary>

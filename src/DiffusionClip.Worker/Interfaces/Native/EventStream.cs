@@ -24,7 +24,7 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
             bool isOverAlready = await HasComeAsync(next, _hesitation, time, aborted).ConfigureAwait(false) && !await next.ConfigureAwait(false);
             if (isOverAlready)
             {
-                // Tells an EventSource that there is no use in coming back.
+                // Stops an EventSource from reconnecting.
                 response.StatusCode = StatusCodes.Status204NoContent;
                 return;
             }
@@ -62,9 +62,9 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
         }
     }
 
-    private static async Task<bool> HasComeAsync(Task task, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task<bool> HasComeAsync(Task task, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
     {
-        await task.WaitAsync(patience, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await task.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
         return task.IsCompleted;
     }

@@ -154,7 +154,7 @@ internal static class NativeEndpoints
     {
         string caller = Caller.Of(context);
         long seen = after ?? 0;
-        // An EventSource that comes back says what it saw; that is newer than the address.
+        // A reconnecting EventSource sends the last event it received; that is newer than the address.
         if (!string.IsNullOrEmpty(lastEventId) && !long.TryParse(lastEventId, NumberStyles.None, CultureInfo.InvariantCulture, out seen))
         {
             throw new InvalidRequestException("Last-Event-ID", lastEventId, "the number of an event");

@@ -246,7 +246,7 @@ internal sealed record ImageBody
             ignored.Add("output_compression: png is lossless");
         }
 
-        // Whom a request is for and how it is judged means nothing here, and changes nothing.
+        // The user and the moderation level of a request are accepted and ignored.
         _ = fields.Text("user");
         _ = fields.Text("moderation");
         _ = fields.Text("input_fidelity");

@@ -126,7 +126,7 @@ internal sealed class OpenAiGeneration(
         {
             progress = happened.Data.Progress ?? progress;
 
-            // Spread over the way: the k-th of n is due after k parts of n + 1.
+            // Spread evenly: the k-th of n is due after k parts of n + 1.
             if (happened is { Kind: JobEventKind.Preview, Data.Image: { } image } && sent < given.PartialImages && progress * (given.PartialImages + 1) >= sent + (sent == 0 ? 0 : 1))
             {
                 byte[] file = Base64Picture.Read("preview", image);

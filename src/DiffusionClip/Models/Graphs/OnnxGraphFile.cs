@@ -7,7 +7,7 @@ namespace DiffusionClip.Models.Graphs;
 /// </summary>
 internal sealed class OnnxGraphFile : OnnxGraphWalker
 {
-    // Domains whose operators ONNX Runtime brings along; any other needs a library that the model names, which is never loaded.
+    // Domains whose operators are part of ONNX Runtime; any other needs a library that the model names, which is never loaded.
     private static readonly HashSet<string> KnownDomains = new(StringComparer.Ordinal)
     {
         "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc",

@@ -274,6 +274,6 @@ internal sealed record OnnxTensor(
     // The numbers of onnx.proto's data types.
     public const int Single = 1, Half = 10, Double = 11, Brain = 16;
 
-    /// <summary>Number of its values; <see cref="long.MaxValue"/> where that is beyond all reason.</summary>
+    /// <summary>Number of its values; <see cref="long.MaxValue"/> where that overflows.</summary>
     public long Length => Axes.Aggregate(1L, (length, size) => size <= 1 << 30 && length <= 1 << 30 ? length * (long)size : long.MaxValue);
 }

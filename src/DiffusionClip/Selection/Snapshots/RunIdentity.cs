@@ -36,7 +36,7 @@ internal sealed class RunIdentity
     private static string Machine { get; } = FormattableString.Invariant(
         $"{RuntimeInformation.ProcessArchitecture}, vectors of {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, {RuntimeInformation.FrameworkDescription}");
 
-    /// <summary>The identity of a run on models on loan; completes when they are hashed.</summary>
+    /// <summary>The identity of a run on leased models; completes when they are hashed.</summary>
     public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerSet scorers, IReadOnlyList<IStepHook> hooks)
     {
         ModelHashes hashes = await generator.Hashes.ConfigureAwait(false);
