@@ -18,14 +18,19 @@ internal static partial class Golden
     /// <summary>The folder of everything, beside the repository; only there on the machines that develop it.</summary>
     public static string Shared { get; } = Path.Combine(Repository, "..", "shared");
 
-    /// <summary>A path in the reference data: of the overriding folder where it has it, else of tests/Golden, else of the repository (the embedded models).</summary>
+    /// <summary>
+    /// A path in the reference data: of the overriding folder where it has it, else of tests/Golden, else of the repository (the embedded
+    /// models).
+    /// </summary>
     public static string PathOf(params string[] parts)
     {
         string[] places = [Path.Combine([Root, .. parts]), Path.Combine([Repository, "tests", "Golden", .. parts]), Path.Combine([Repository, .. parts])];
         return Array.Find(places, Path.Exists) ?? places[1];
     }
 
-    /// <summary>A path in the reference data, or in the folder of everything where the repository does not hold it; null if neither does.</summary>
+    /// <summary>
+    /// A path in the reference data, or in the folder of everything where the repository does not hold it; null if neither does.
+    /// </summary>
     public static string? PathOrShared(params string[] parts)
     {
         string[] places = [PathOf(parts), Path.Combine([Shared, .. parts])];

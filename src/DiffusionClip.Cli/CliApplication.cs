@@ -55,7 +55,7 @@ internal static class CliApplication
         }
         catch (IOException exception) when (IsBrokenPipe(exception))
         {
-            // Whoever read the results has seen enough.
+            // The reader of the output has closed it.
             return ExitCodes.Failure;
         }
         catch (Exception exception)
@@ -74,7 +74,7 @@ internal static class CliApplication
         }
     }
 
-    /// <summary>What an error says to the user: our own errors speak for themselves.</summary>
+    /// <summary>What an error says to the user: messages of our own exceptions are shown as they are.</summary>
     public static string Describe(Exception exception) => exception switch
     {
         DiffusionClipException => exception.Message,
@@ -117,7 +117,7 @@ internal static class CliApplication
             }
         }
 
-        // A prompt may begin with @ or -, and nobody bundles flags here.
+        // A prompt may begin with @ or -, and flags are not bundled.
         return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
     }
 
@@ -162,7 +162,7 @@ internal static class CliApplication
         }
         catch (IOException)
         {
-            // Nobody listens any more.
+            // The output is closed.
         }
     }
 

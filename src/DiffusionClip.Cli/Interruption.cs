@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace DiffusionClip.Cli;
 
-/// <summary>The user's wish to stop: asked once, a verb that can finishes with what it has; asked again, or by SIGTERM, it aborts.</summary>
+/// <summary>
+/// The user's wish to stop: asked once, a verb that can finishes with what it has; asked again, or by SIGTERM, it aborts.
+/// </summary>
 internal sealed class Interruption : IDisposable
 {
     private readonly CancellationTokenSource _finish = new();
@@ -16,10 +18,10 @@ internal sealed class Interruption : IDisposable
     /// <summary>Stop at once; keep nothing.</summary>
     public CancellationToken Abort => _abort.Token;
 
-    /// <summary>Whether anybody asked to stop.</summary>
+    /// <summary>Whether a stop was requested.</summary>
     public bool WasAsked => Volatile.Read(ref _asked) > 0;
 
-    /// <summary>Told that the run finishes; set by a verb that can finish early. Null: the first request aborts.</summary>
+    /// <summary>Called when the run is to finish early; set by a verb that can. Null: the first request aborts.</summary>
     public Action? Finishing { get; set; }
 
     /// <summary>Listens to the signals of this process.</summary>

@@ -33,7 +33,7 @@ public static class ContentRoot
         return null;
     }
 
-    // Somebody else's appsettings.json does not count.
+    // Another program's appsettings.json does not count.
     private static bool IsRoot(string folder)
     {
         string settings = Path.Combine(folder, "appsettings.json");

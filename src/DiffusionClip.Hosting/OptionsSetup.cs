@@ -12,7 +12,7 @@ internal sealed class DiffusionClipOptionsSetup(IConfiguration configuration) : 
     public void Configure(DiffusionClipOptions options) => OptionsReader.Bind(configuration, DiffusionClipOptions.Section, options);
 }
 
-/// <summary>Refuses values out of range, whoever set them.</summary>
+/// <summary>Refuses values out of range, from configuration and code alike.</summary>
 internal sealed class DiffusionClipOptionsValidation : IValidateOptions<DiffusionClipOptions>
 {
     /// <inheritdoc/>

@@ -46,14 +46,16 @@ internal sealed class EncoderCall : IDisposable
                     real[i] = numbers[i];
                 }
 
-                Elements.Write(real, tensor.Bytes, port.Type);
+                TensorElements.Write(real, tensor.Bytes, port.Type);
                 break;
         }
 
         Add(port, tensor.View(0, shape), shape);
     }
 
-    /// <summary>Real numbers in the type the graph takes; float32 is read where it lies, which must not move until the call is disposed.</summary>
+    /// <summary>
+    /// Real numbers in the type the graph takes; float32 is read where it lies, which must not move until the call is disposed.
+    /// </summary>
     public unsafe void AddPinned(Port port, float* numbers, int length, params long[] shape)
     {
         if (port.Type == TensorElementType.Float)
@@ -63,7 +65,7 @@ internal sealed class EncoderCall : IDisposable
         }
 
         HostTensor tensor = Own(new HostTensor(port.Type, shape));
-        Elements.Write(new ReadOnlySpan<float>(numbers, length), tensor.Bytes, port.Type);
+        TensorElements.Write(new ReadOnlySpan<float>(numbers, length), tensor.Bytes, port.Type);
         Add(port, tensor.View(0, shape), shape);
     }
 

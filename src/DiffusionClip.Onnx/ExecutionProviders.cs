@@ -28,7 +28,7 @@ public static class ExecutionProviders
     /// <summary>The providers that this build of ONNX Runtime has, fastest first; a device for them may still be missing.</summary>
     public static IReadOnlyList<string> Available()
     {
-        // Asking makes an environment where there is none, and that one would lack the pool of threads.
+        // The call creates an environment where there is none, and that one would lack the pool of threads.
         _ = OrtEnv.IsCreated ? null : OnnxEnvironment.Current;
         string[] built = OrtEnv.Instance().GetAvailableProviders();
         return [.. Known.Where(provider => built.Contains(provider.Runtime, StringComparer.Ordinal)).Select(provider => provider.Name)];
@@ -57,7 +57,9 @@ public static class ExecutionProviders
 
     /// <summary>Chooses a provider by trying to set sessions up for it.</summary>
     /// <param name="provider">Name of a provider, or <c>auto</c>.</param>
-    /// <param name="trySetUp">Sets session options up for a provider; throws <see cref="OnnxRuntimeException"/> if its device is missing.</param>
+    /// <param name="trySetUp">
+    /// Sets session options up for a provider; throws <see cref="OnnxRuntimeException"/> if its device is missing.
+    /// </param>
     /// <param name="available">What the build has.</param>
     /// <exception cref="ExecutionProviderException">The provider was asked for by name and is not there.</exception>
     internal static ProviderInUse Choose(string provider, Action<string> trySetUp, IReadOnlyList<string> available)

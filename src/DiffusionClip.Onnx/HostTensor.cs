@@ -4,7 +4,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace DiffusionClip.Onnx;
 
-/// <summary>A tensor in native host memory of its own, in a graph's element type. Its memory does not move and dies with it.</summary>
+/// <summary>A tensor in native host memory of its own, in a graph's element type. Its memory does not move and is freed with it.</summary>
 internal sealed unsafe class HostTensor : IDisposable
 {
     // A cache line, and enough for any vector load.
@@ -23,7 +23,7 @@ internal sealed unsafe class HostTensor : IDisposable
 
         Type = type;
         Length = checked((int)length);
-        ByteLength = checked(Length * Elements.SizeOf(type));
+        ByteLength = checked(Length * TensorElements.SizeOf(type));
         _memory = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(ByteLength, 1), Alignment);
         Bytes.Clear();
     }
@@ -54,7 +54,7 @@ internal sealed unsafe class HostTensor : IDisposable
     {
         long length = shape.Aggregate(1L, (product, size) => product * size);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length);
-        int size = Elements.SizeOf(Type);
+        int size = TensorElements.SizeOf(Type);
         return OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, Type, shape, (IntPtr)(_memory + ((long)offset * size)), length * size);
     }
 

@@ -29,11 +29,11 @@ internal abstract class LoadedModel(ProviderInUse provider, string precision, Ta
     });
 
     /// <summary>
-    /// Loads what is no session, then the parts, on another thread, one after the other, beside the hashing; waits for the hashes where the folder declares any, and
-    /// frees what was loaded if something fails.
+    /// Loads what is no session, then the parts, on another thread, one after the other, beside the hashing; waits for the hashes where the
+    /// folder declares any, and frees what was loaded if something fails.
     /// </summary>
     /// <remarks>
-    /// Parts loaded at once would be ready no sooner, the denoiser being most of the work, but would take half as much memory again: the
+    /// Loading parts in parallel would be no faster, the denoiser being most of the work, but would take half as much memory again: the
     /// allocator gives each thread an arena of its own, and what loading leaves free in one serves no other.
     /// </remarks>
     protected static async Task<IDisposable[]> LoadAsync(ModelFolder folder, Task<ModelHashes> hashes, Action first, params Func<IDisposable>[] parts)

@@ -66,8 +66,8 @@ internal sealed class OnnxLatentDecoder : ILatentDecoder
                 throw new ArgumentException($"The picture has {info.ElementCount / rows} values ({string.Join("x", info.Shape)}), its destination {destination.Length}.", nameof(destination));
             }
 
-            int bytes = destination.Length * Elements.SizeOf(info.ElementDataType);
-            Elements.Read(results[0].GetTensorMutableRawData()[..bytes], info.ElementDataType, destination);
+            int bytes = destination.Length * TensorElements.SizeOf(info.ElementDataType);
+            TensorElements.Read(results[0].GetTensorMutableRawData()[..bytes], info.ElementDataType, destination);
         }
     }
 
@@ -145,7 +145,7 @@ internal sealed class OnnxLatentEncoder : ILatentEncoder
             using EncoderCall call = new();
             call.AddPinned(_pixels, pinned, pixels.Length, 1, 3, height, width);
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(_session, _outputs, cancellationToken);
-            float[] values = Elements.ToFloats(results[0]);
+            float[] values = TensorElements.ToFloats(results[0]);
             int expected = shape.Length * (GivesDistribution ? 2 : 1);
             return values.Length == expected
                 ? new(values.AsMemory(0, shape.Length), values.AsMemory(shape.Length), shape)

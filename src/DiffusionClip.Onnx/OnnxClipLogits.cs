@@ -63,7 +63,7 @@ internal static class OnnxClipLogits
             ports.Text.Add(call, ids, joint);
             call.AddPinned(ports.Pixels, pinned, pixels.Length, rows, 3, height, width);
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(joint, outputs, CancellationToken.None);
-            float[] logits = Elements.ToFloats(results[0]), text = Elements.ToFloats(results[1]), image = Elements.ToFloats(results[2]);
+            float[] logits = TensorElements.ToFloats(results[0]), text = TensorElements.ToFloats(results[1]), image = TensorElements.ToFloats(results[2]);
             int embedDim = image.Length / rows;
             return (TensorPrimitives.CosineSimilarity<float>(image.AsSpan(0, embedDim), text.AsSpan(0, embedDim)), logits[0]);
         }

@@ -4,7 +4,9 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Onnx;
 
-/// <summary>The text tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty picture. Owns its session; re-entrant.</summary>
+/// <summary>
+/// The text tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty picture. Owns its session; re-entrant.
+/// </summary>
 internal sealed class OnnxClipTextEncoder : IClipTextEncoder
 {
     private readonly OnnxSession _session;
@@ -36,7 +38,7 @@ internal sealed class OnnxClipTextEncoder : IClipTextEncoder
         _ports.Text!.Add(call, ids, _session);
         _ports.AddEmptyPicture(call);
         using IDisposableReadOnlyCollection<OrtValue> results = call.Run(_session, _outputs, cancellationToken);
-        float[] embeds = Elements.ToFloats(results[0]);
+        float[] embeds = TensorElements.ToFloats(results[0]);
         return embeds.AsMemory(0, embeds.Length / (_ports.Text.FixedRows ?? 1));
     }
 
@@ -45,7 +47,9 @@ internal sealed class OnnxClipTextEncoder : IClipTextEncoder
     public void Dispose() => _session.Dispose();
 }
 
-/// <summary>The image tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty text. Owns its session; re-entrant.</summary>
+/// <summary>
+/// The image tower of a CLIP in ONNX Runtime; of a joint graph, it shows the other half an empty text. Owns its session; re-entrant.
+/// </summary>
 internal sealed class OnnxClipImageEncoder : IClipImageEncoder
 {
     private readonly OnnxSession _session;
@@ -131,7 +135,7 @@ internal sealed class OnnxClipImageEncoder : IClipImageEncoder
             call.AddPinned(_pixels, pinned, pixelValues.Length, rows, 3, height, width);
             _ports.AddEmptyText(call, _session);
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(_session, _outputs, cancellationToken);
-            return Elements.ToFloats(results[0]);
+            return TensorElements.ToFloats(results[0]);
         }
     }
 }

@@ -241,7 +241,7 @@ internal sealed class DenoiserBinding : IDenoiserBinding
             foreach ((Port port, (int[] size, float[] values)) in fixedInputs)
             {
                 HostTensor tensor = Own(new HostTensor(port.Type, Array.ConvertAll(size, length => (long)length)));
-                Elements.Write(values, tensor.Bytes, port.Type);
+                TensorElements.Write(values, tensor.Bytes, port.Type);
                 constants.Add((port.Name, Own(tensor.View(0, Array.ConvertAll(size, length => (long)length)))));
             }
 
@@ -374,11 +374,11 @@ internal sealed class DenoiserBinding : IDenoiserBinding
     private void WriteTimestep(float timestep)
     {
         Span<byte> bytes = _timestep.Bytes;
-        int size = Elements.SizeOf(_timestep.Type);
+        int size = TensorElements.SizeOf(_timestep.Type);
         ReadOnlySpan<float> one = [timestep * _timestepScale];
         for (int i = 0; i < _timestep.Length; i++)
         {
-            Elements.Write(one, bytes.Slice(i * size, size), _timestep.Type);
+            TensorElements.Write(one, bytes.Slice(i * size, size), _timestep.Type);
         }
     }
 
@@ -507,8 +507,8 @@ internal sealed class RowTensor : IDisposable
             throw new ArgumentException($"The {what} has {values.Length} values; the denoiser takes {_rowLength}.", nameof(values));
         }
 
-        int size = Elements.SizeOf(_tensor.Type);
-        Elements.Write(values, _tensor.Bytes.Slice(row * _rowLength * size, _rowLength * size), _tensor.Type);
+        int size = TensorElements.SizeOf(_tensor.Type);
+        TensorElements.Write(values, _tensor.Bytes.Slice(row * _rowLength * size, _rowLength * size), _tensor.Type);
     }
 
     /// <summary>Casts the first rows to the graph's type.</summary>
@@ -516,7 +516,7 @@ internal sealed class RowTensor : IDisposable
     {
         if (_floats is not null)
         {
-            Elements.Write(_floats.Floats[..(rows * _rowLength)], _tensor.Bytes, _tensor.Type);
+            TensorElements.Write(_floats.Floats[..(rows * _rowLength)], _tensor.Bytes, _tensor.Type);
         }
     }
 
@@ -526,7 +526,7 @@ internal sealed class RowTensor : IDisposable
         if (_floats is not null)
         {
             int length = rows * _rowLength;
-            Elements.Read(_tensor.Bytes[..(length * Elements.SizeOf(_tensor.Type))], _tensor.Type, _floats.Floats[..length]);
+            TensorElements.Read(_tensor.Bytes[..(length * TensorElements.SizeOf(_tensor.Type))], _tensor.Type, _floats.Floats[..length]);
         }
     }
 

@@ -45,7 +45,9 @@ internal sealed partial class OnnxEnvironment
         }
     }
 
-    /// <summary>The environment; made by the first call, whose options count. One that the host made before is used with a warning.</summary>
+    /// <summary>
+    /// The environment; made by the first call, whose options count. One that the host made before is used with a warning.
+    /// </summary>
     public static OnnxEnvironment Get(OnnxOptions options, ILogger logger)
     {
         lock (Gate)
@@ -147,7 +149,7 @@ internal sealed partial class OnnxEnvironment
 
     private static void Log(IntPtr parameter, OrtLoggingLevel severity, string category, string id, string location, string message)
     {
-        // Warnings (unused initializers, nodes left on the CPU) are nothing a user can act on; errors, an aborted run among them,
+        // Users cannot act on warnings (unused initializers, nodes left on the CPU); errors, an aborted run among them,
         // come as exceptions too.
         LogLevel level = severity switch
         {

@@ -19,7 +19,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
 
     /// <inheritdoc/>
     public GraphTrial Try(
-        ModelFolder folder, string file, GraphSizes sizes, string? device, TimeSpan patience, CancellationToken cancellationToken)
+        ModelFolder folder, string file, GraphSizes sizes, string? device, TimeSpan duration, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(sizes);
@@ -42,7 +42,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
                     Shapes = cpu.Shapes,
                     IsFinite = cpu.IsFinite,
                     IsDeterministic = cpu.Values.Zip(again.Values, (a, b) => a.AsSpan().SequenceEqual(b)).All(same => same),
-                    CpuEvaluationsPerSecond = Rate(session, sizes, patience, cancellationToken),
+                    CpuEvaluationsPerSecond = Rate(session, sizes, duration, cancellationToken),
                 };
             }
 
@@ -58,7 +58,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
                 {
                     IsFinite = trial.IsFinite && there.IsFinite,
                     LargestDeviation = cpu.Values.Zip(there.Values, Deviation).DefaultIfEmpty(0).Max(),
-                    DeviceEvaluationsPerSecond = Rate(session, sizes, patience, cancellationToken),
+                    DeviceEvaluationsPerSecond = Rate(session, sizes, duration, cancellationToken),
                 };
             }
         }
@@ -86,7 +86,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
         return worst == 0 ? 0 : worst / largest;
     }
 
-    private static double Rate(OnnxSession session, GraphSizes sizes, TimeSpan patience, CancellationToken cancellationToken)
+    private static double Rate(OnnxSession session, GraphSizes sizes, TimeSpan duration, CancellationToken cancellationToken)
     {
         int evaluations = 0;
         long started = Stopwatch.GetTimestamp();
@@ -95,7 +95,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
             Evaluate(session, sizes, cancellationToken);
             evaluations++;
         }
-        while (evaluations < MostEvaluations && Stopwatch.GetElapsedTime(started) < patience);
+        while (evaluations < MostEvaluations && Stopwatch.GetElapsedTime(started) < duration);
         return evaluations / Stopwatch.GetElapsedTime(started).TotalSeconds;
     }
 
@@ -124,7 +124,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
             string[] outputs = [.. session.Outputs.Where(port => port.IsReal).Select(port => port.Name)];
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(session, outputs, cancellationToken);
             return new(
-                [.. results.Select(Elements.ToFloats)],
+                [.. results.Select(TensorElements.ToFloats)],
                 [.. results.Select(result => string.Join('x', result.GetTensorTypeAndShape().Shape))]);
         }
         finally
@@ -143,7 +143,7 @@ public sealed class OnnxGraphTrials : IGraphTrials
         _ => 1,
     };
 
-    // The same everywhere, and about as large as what graphs get in earnest.
+    // The same everywhere, and about as large as real inputs.
     private static float[] Numbers(Port port, int length)
     {
         float[] numbers = new float[length];

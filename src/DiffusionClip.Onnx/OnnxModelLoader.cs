@@ -4,7 +4,7 @@ using DiffusionClip.Runtime;
 namespace DiffusionClip.Onnx;
 
 /// <summary>
-/// Loads one kind of models for one kind of lease. Loaders are registered with the host; <see cref="OnnxModelStore"/> knows none by name.
+/// Loads one kind of models for one kind of lease. Loaders are registered with the host; <see cref="OnnxModelStore"/> names none of them.
 /// Thread-safe.
 /// </summary>
 public abstract class OnnxModelLoader

@@ -61,8 +61,8 @@ public sealed partial class OnnxModelStore : IModelStore
     }
 
     /// <summary>
-    /// Memory that a model takes once it is loaded, about: one and a half times its files. Weights are held once; graphs, folded constants and
-    /// the arenas that loading and running leave behind come on top.
+    /// Memory that a model takes once it is loaded, about: one and a half times its files. Weights are held once; graphs, folded constants
+    /// and the arenas that loading and running leave behind come on top.
     /// </summary>
     /// <param name="folder">The model's folder.</param>
     /// <exception cref="ModelFolderException">A graph is damaged, or its external data leads out of the folder.</exception>
@@ -91,7 +91,7 @@ public sealed partial class OnnxModelStore : IModelStore
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
 
-            // What a model's files are is asked of the disk, for each of them: not on the caller's thread.
+            // The state of each file is read from the disk: not on the caller's thread.
             admission = Task.Run(() => Admit(loader, spec), CancellationToken.None);
             Track(admission);
         }

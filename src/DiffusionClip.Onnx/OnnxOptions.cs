@@ -15,12 +15,12 @@ public sealed class OnnxOptions
     /// </summary>
     public bool Spinning { get; set; }
 
-    /// <summary>How many models nobody uses are kept loaded for the next lease, 0 to 1000; the longest unused goes first.</summary>
+    /// <summary>Unleased models that stay loaded for the next lease, 0 to 1000; the least recently used is evicted first.</summary>
     public int KeepLoaded { get; set; } = 4;
 
     /// <summary>
-    /// Estimated bytes (<see cref="OnnxModelStore.EstimateBytes"/>) of all loaded models above which those that nobody uses are freed, before another
-    /// is loaded; null: no bound. Models in use are never freed: who leases several at once has to see to it that they fit.
+    /// Estimated bytes (<see cref="OnnxModelStore.EstimateBytes"/>) of all loaded models above which unleased ones are freed before another
+    /// is loaded; null: no bound. Leased models are never freed: a caller that leases several at once has to make sure that they fit.
     /// </summary>
     public long? MemoryBudget { get; set; }
 

@@ -3,7 +3,7 @@ using Microsoft.ML.OnnxRuntime;
 namespace DiffusionClip.Onnx;
 
 /// <summary>
-/// A loaded graph. Counted: whoever still runs or holds buffers of it keeps it alive, whoever disposes it meanwhile.
+/// A loaded graph. Reference-counted: runs and buffers keep it alive, also after it was disposed.
 /// On the CPU any number of threads may run it at once; DirectML gets one run at a time, and a session for each shape.
 /// </summary>
 internal sealed class OnnxSession : IDisposable
@@ -109,7 +109,7 @@ internal sealed class OnnxSession : IDisposable
             return new InferenceSession(source.Path, options);
         }
 
-        // Bytes lie nowhere: the runtime is told where the files are that they refer to.
+        // A graph from memory has no path: the runtime is given the folder of its external data.
         options.AddSessionConfigEntry(ExternalDataFolder, System.IO.Path.GetDirectoryName(source.Path)!);
         return new InferenceSession(bytes, options);
     }
@@ -139,7 +139,9 @@ internal sealed class OnnxSession : IDisposable
         }
     }
 
-    /// <summary>The session that runs inputs of these shapes: this one, or on DirectML one of its own for them. Acquired for the caller.</summary>
+    /// <summary>
+    /// The session that runs inputs of these shapes: this one, or on DirectML one of its own for them. Acquired for the caller.
+    /// </summary>
     /// <param name="inputs">Inputs and their shapes.</param>
     /// <exception cref="ObjectDisposedException">It has been disposed.</exception>
     public OnnxSession ForShapes(IEnumerable<(Port Port, long[] Shape)> inputs)
@@ -213,7 +215,7 @@ internal sealed class OnnxSession : IDisposable
         Inner.Dispose();
     }
 
-    /// <summary>Frees the session as soon as nobody runs it any more.</summary>
+    /// <summary>Frees the session once its last run has ended.</summary>
     public void Dispose()
     {
         lock (_gate)

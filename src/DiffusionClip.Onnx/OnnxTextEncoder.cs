@@ -63,7 +63,7 @@ internal sealed class OnnxTextEncoder : ITextEncoder
         using EncoderCall call = new();
         _inputs.Add(call, ids, _session);
         using IDisposableReadOnlyCollection<OrtValue> results = call.Run(_session, _outputs, cancellationToken);
-        float[] last = Elements.ToFloats(results[0]);
+        float[] last = TensorElements.ToFloats(results[0]);
         if (last.Length != ids.Length * HiddenSize)
         {
             throw new ModelFolderException(_session.Path, $"{_last.Name} has {last.Length} values for {ids.Length} tokens; expected {HiddenSize} each");
@@ -72,8 +72,8 @@ internal sealed class OnnxTextEncoder : ITextEncoder
         int layers = _pooled is null ? 1 : 2;
         return new(
             last,
-            _pooled is null ? ReadOnlyMemory<float>.Empty : Elements.ToFloats(results[1]),
-            [.. results.Skip(layers).Select(value => (ReadOnlyMemory<float>)Elements.ToFloats(value))]);
+            _pooled is null ? ReadOnlyMemory<float>.Empty : TensorElements.ToFloats(results[1]),
+            [.. results.Skip(layers).Select(value => (ReadOnlyMemory<float>)TensorElements.ToFloats(value))]);
     }
 
     internal OnnxSession Session => _session;

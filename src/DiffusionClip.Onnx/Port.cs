@@ -38,7 +38,9 @@ internal sealed record Port(string Name, TensorElementType Type, int[] Dimension
         : Symbols.ElementAtOrDefault(axis) is { Length: > 0 } symbol ? symbol : "?";
 }
 
-/// <summary>Finds which of a graph's ports plays which role: by the names that exporters give, else by rank and type if only one fits.</summary>
+/// <summary>
+/// Finds which of a graph's ports plays which role: by the names that exporters give, else by rank and type if only one fits.
+/// </summary>
 internal sealed class PortMap(OnnxSession session, string purpose, string expectedInputs)
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);

@@ -18,7 +18,7 @@ public sealed class WorkerOptions
     /// <summary>What is kept, and how long.</summary>
     public RetentionOptions Retention { get; set; } = new();
 
-    /// <summary>Who may do what.</summary>
+    /// <summary>Keys, hosts and origins.</summary>
     public TrustOptions Trust { get; set; } = new();
 
     /// <summary>What the interfaces of other programs do where their requests say nothing.</summary>
@@ -72,7 +72,7 @@ public sealed class RetentionOptions
     public long FreeBytes { get; set; } = 64L << 20;
 }
 
-/// <summary>Who may do what.</summary>
+/// <summary>Keys, hosts and origins.</summary>
 public sealed class TrustOptions
 {
     /// <summary>Keys by the name of their caller. Secrets come from the environment or <see cref="KeyFile"/>.</summary>
@@ -90,7 +90,9 @@ public sealed class TrustOptions
     /// <summary>Largest body in bytes.</summary>
     public long BodyBytes { get; set; } = 64L << 20;
 
-    /// <summary>Whether pictures in requests may be URLs. Then https only, the resolved address pinned and public, no redirects, bounded.</summary>
+    /// <summary>
+    /// Whether pictures in requests may be URLs. Then https only, the resolved address pinned and public, no redirects, bounded.
+    /// </summary>
     public bool FetchUrls { get; set; }
 }
 

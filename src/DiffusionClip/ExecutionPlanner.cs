@@ -3,7 +3,9 @@ using DiffusionClip.Runtime;
 
 namespace DiffusionClip;
 
-/// <summary>Chooses how a request is executed: once, from the configuration or from the plan of an earlier run, never by a stopwatch.</summary>
+/// <summary>
+/// Chooses how a request is executed: once, from the configuration or from the plan of an earlier run, never by a stopwatch.
+/// </summary>
 internal static class ExecutionPlanner
 {
     /// <summary>The plan of a run.</summary>

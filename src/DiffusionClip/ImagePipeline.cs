@@ -16,7 +16,7 @@ using DiffusionClip.Selection.Snapshots;
 namespace DiffusionClip;
 
 /// <summary>
-/// The road from a request to ranked pictures, one call per stop: tokenization, conditioning, origins, denoising, decoding,
+/// The pipeline from a request to ranked pictures, one call per stage: tokenization, conditioning, origins, denoising, decoding,
 /// scoring, selection, reporting. Thread-safe; concurrent calls share the models and nothing else.
 /// </summary>
 public sealed class ImagePipeline
@@ -30,7 +30,7 @@ public sealed class ImagePipeline
     private readonly TimeProvider _time;
     private readonly RequestNormalizer _normalizer;
 
-    /// <summary>Composes the road; the host's <c>AddDiffusionClip</c> does it for you.</summary>
+    /// <summary>Composes the pipeline; the host's <c>AddDiffusionClip</c> does it for you.</summary>
     public ImagePipeline(
         IModelStore store,
         ModelCatalog catalog,
@@ -127,7 +127,7 @@ public sealed class ImagePipeline
 
         using (leases)
         {
-            // The road computes all the way: it leaves the caller's thread.
+            // The pipeline is compute-bound: it leaves the caller's thread.
             RankedImages ranked = await Task.Run(() => RunAsync(prepared, leases, control, clock, warnings), CancellationToken.None).ConfigureAwait(false);
             double seconds = Math.Round(_time.GetElapsedTime(start).TotalSeconds, 6);
             return ranked with { Report = ranked.Report with { StartedAt = startedAt, Seconds = seconds } };
@@ -207,7 +207,7 @@ public sealed class ImagePipeline
                     Software = Software,
                     Request = request,
                     Plan = plan,
-                    Sampler = SchedulerCatalog.Label(prepared.SchedulerConfig),
+                    Scheduler = SchedulerCatalog.Label(prepared.SchedulerConfig),
                     Models = await ModelsOfAsync(generator, scorers).ConfigureAwait(false),
                     Texts = prompt.Texts,
                     Stages = clock.Report(),
@@ -233,7 +233,9 @@ public sealed class ImagePipeline
         return scheduler.Build(family.Schedule(request, folder, scheduler, shape));
     }
 
-    /// <summary>Steps are guided from the first whose share of the way is not below the interval to the last that begins inside it.</summary>
+    /// <summary>
+    /// Steps are guided from the first whose share of the way is not below the interval to the last that begins inside it.
+    /// </summary>
     private static IGuidancePlan GuidanceOf(SamplingRequest sampling, IScheduler scheduler, bool isGuided)
     {
         if (!isGuided)

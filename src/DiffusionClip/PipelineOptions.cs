@@ -12,7 +12,7 @@ public class PipelineOptions
     /// <summary>Candidates of a request that does not say, 1 to 1024.</summary>
     public int Candidates { get; set; } = 4;
 
-    /// <summary>Whose random numbers a request gets that does not say.</summary>
+    /// <summary>The random number generator where a request names none.</summary>
     public NoiseKind Noise { get; set; } = NoiseKind.Cpu;
 
     /// <summary>Execution provider of a request that does not say: <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>.</summary>
@@ -31,14 +31,17 @@ public class PipelineOptions
 /// <summary>How requests are executed.</summary>
 public sealed class PlanOptions
 {
-    /// <summary>Whether both halves of guidance share a run; null: on a device yes, on the CPU no (there a run of two costs as much as two).</summary>
+    /// <summary>
+    /// Whether both halves of guidance share a run; null: on a device yes, on the CPU no (there a run of two costs as much as two).
+    /// </summary>
     public bool? BatchedGuidance { get; set; }
 
     /// <summary>Candidates that share a run, 1 to 64. With more than 1 a picture's last bits may depend on its neighbours.</summary>
     public int CandidatesPerRun { get; set; } = 1;
 
     /// <summary>
-    /// Pictures that are handed to the scorers at once, 1 to 1024. A picture is shown as soon as it is decoded; its score comes with its batch.
+    /// Pictures that are handed to the scorers at once, 1 to 1024. A picture is shown as soon as it is decoded; its score comes with its
+    /// batch.
     /// </summary>
     public int PicturesPerScoring { get; set; } = 16;
 }

@@ -12,7 +12,9 @@ using DiffusionClip.Selection;
 
 namespace DiffusionClip;
 
-/// <summary>Checks a request and makes it whole: seeds concrete, defaults filled in. Only normalized requests run, are hashed and are written down.</summary>
+/// <summary>
+/// Checks a request and makes it whole: seeds concrete, defaults filled in. Only normalized requests run, are hashed and are written down.
+/// </summary>
 internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollection<string> strategies)
 {
     private const int MaxClipSkip = 64;
@@ -168,7 +170,9 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         }
     }
 
-    /// <summary>The size asked for; else that of the picture to start from, rounded down to what the model paints; else the model's.</summary>
+    /// <summary>
+    /// The size asked for; else that of the picture to start from, rounded down to what the model paints; else the model's.
+    /// </summary>
     private static (int Width, int Height) OwnSize(ImageRequest request, GeneratorFolder folder, IReadOnlyDictionary<string, RgbImage>? images)
     {
         SamplingRequest sampling = request.Sampling;

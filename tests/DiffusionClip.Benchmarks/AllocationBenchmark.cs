@@ -58,7 +58,7 @@ internal static class AllocationBenchmark
         int steps = request.Sampling.NumInferenceSteps!.Value;
         long once = Allocated(services, lease, request, plan, steps);
         long twice = Allocated(services, lease, request, plan, 2 * steps);
-        table.Add(request.Model.Id!, result.Report.Sampler.Label, guidance, F((double)(twice - once) / steps, 1), F(watch.Most, 0));
+        table.Add(request.Model.Id!, result.Report.Scheduler.Label, guidance, F((double)(twice - once) / steps, 1), F(watch.Most, 0));
     }
 
     // The loop as the pipeline makes it, all of it on this thread.

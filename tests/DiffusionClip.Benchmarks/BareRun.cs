@@ -22,7 +22,9 @@ internal sealed class BareRun : IDisposable
     /// <param name="request">The normalized request.</param>
     /// <param name="catalog">Where its models are.</param>
     /// <param name="batched">Whether both halves of guidance share a run.</param>
-    /// <param name="sessions">Gives the pipeline's own session of a graph, for models too large to be there twice; null: loads sessions here.</param>
+    /// <param name="sessions">
+    /// Gives the pipeline's own session of a graph, for models too large to be there twice; null: loads sessions here.
+    /// </param>
     public BareRun(ImageRequest request, ModelCatalog catalog, bool batched, Func<string, InferenceSession>? sessions = null)
     {
         _request = request;

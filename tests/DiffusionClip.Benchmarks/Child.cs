@@ -23,7 +23,10 @@ internal static class Child
 
     public static void Answer(Dictionary<string, double> values) => Console.WriteLine(JsonSerializer.Serialize(values));
 
-    /// <summary>Resident memory of this process in MiB: <c>VmRSS</c> now, <c>VmHWM</c> at its peak since the start or <see cref="ForgetPeak"/>; NaN where the system does not say.</summary>
+    /// <summary>
+    /// Resident memory of this process in MiB: <c>VmRSS</c> now, <c>VmHWM</c> at its peak since the start or <see cref="ForgetPeak"/>; NaN
+    /// where the system does not say.
+    /// </summary>
     public static double Memory(string what)
     {
         const string status = "/proc/self/status";

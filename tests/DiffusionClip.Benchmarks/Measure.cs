@@ -59,7 +59,10 @@ internal static class Measure
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    /// <summary>Nanoseconds per call of a short action: the best of 200 rounds, each long enough for the clock and short enough to escape other programs.</summary>
+    /// <summary>
+    /// Nanoseconds per call of a short action: the best of 200 rounds, each long enough for the clock and short enough to escape other
+    /// programs.
+    /// </summary>
     public static double Nanoseconds(Action action)
     {
         // The second compilation comes after some calls and some time.

@@ -5,7 +5,9 @@ using static DiffusionClip.Benchmarks.Table;
 
 namespace DiffusionClip.Benchmarks;
 
-/// <summary>The whole road (prompt to ranked pictures as PNG bytes with metadata; models loaded) against the sum of its bare runs.</summary>
+/// <summary>
+/// The whole road (prompt to ranked pictures as PNG bytes with metadata; models loaded) against the sum of its bare runs.
+/// </summary>
 internal static class PipelineBenchmark
 {
     private const string Rest = "between stages", Png = "PNG and metadata";

@@ -5,7 +5,9 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace DiffusionClip.Benchmarks;
 
-/// <summary>RESULTS.md: one section a benchmark, each with the command that makes it and where it ran. A run replaces its own sections only.</summary>
+/// <summary>
+/// RESULTS.md: one section a benchmark, each with the command that makes it and where it ran. A run replaces its own sections only.
+/// </summary>
 internal static class Results
 {
     public const string Command = "dotnet run -c Release --project tests/DiffusionClip.Benchmarks --";

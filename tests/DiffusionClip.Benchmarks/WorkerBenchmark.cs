@@ -11,7 +11,9 @@ using static DiffusionClip.Benchmarks.Table;
 
 namespace DiffusionClip.Benchmarks;
 
-/// <summary>What the queue and HTTP cost: a job through <c>/api/v1</c> against the same job through the library, and jobs accepted a second.</summary>
+/// <summary>
+/// What the queue and HTTP cost: a job through <c>/api/v1</c> against the same job through the library, and jobs accepted a second.
+/// </summary>
 internal static class WorkerBenchmark
 {
     private const int Accepted = 1000;

@@ -7,7 +7,9 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace DiffusionClip.Hosting;
 
-/// <summary>What transformers, torchmetrics and open_clip make of pictures and texts: every number of clip.json and siglip.json within 1e-4.</summary>
+/// <summary>
+/// What transformers, torchmetrics and open_clip make of pictures and texts: every number of clip.json and siglip.json within 1e-4.
+/// </summary>
 public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : IClassFixture<TestHost>
 {
     private const double Tolerance = 1e-4;

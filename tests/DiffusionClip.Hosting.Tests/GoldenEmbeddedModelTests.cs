@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace DiffusionClip.Hosting;
 
-/// <summary>The embedded model's own pictures: within 3 grey levels, scores within 1e-3, the same order but for pairs closer than that.</summary>
+/// <summary>
+/// The embedded model's own pictures: within 3 grey levels, scores within 1e-3, the same order but for pairs closer than that.
+/// </summary>
 public sealed class GoldenEmbeddedModelTests(TestHost host, ITestOutputHelper output) : IClassFixture<TestHost>
 {
     private const int GreyTolerance = 3;

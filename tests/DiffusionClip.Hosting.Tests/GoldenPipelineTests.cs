@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace DiffusionClip.Hosting;
 
-/// <summary>What diffusers makes with the random-weight models: latents within 1e-4 of the largest, pictures within 2 grey levels.</summary>
+/// <summary>
+/// What diffusers makes with the random-weight models: latents within 1e-4 of the largest, pictures within 2 grey levels.
+/// </summary>
 public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output) : IClassFixture<TestHost>
 {
     private const double LatentTolerance = 1e-4;
@@ -124,7 +126,9 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         }, pictures);
     }
 
-    /// <summary>The table leaves out which picture and mask a case starts from: they are the same for all, and the case's name says whether.</summary>
+    /// <summary>
+    /// The table leaves out which picture and mask a case starts from: they are the same for all, and the case's name says whether.
+    /// </summary>
     private static (OriginRequest? Origin, Dictionary<string, RgbImage>? Pictures) Origin(TestHost host, string model, JsonElement run)
     {
         string name = run.GetProperty("case").GetString()!;

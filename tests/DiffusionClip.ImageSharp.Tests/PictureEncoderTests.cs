@@ -57,7 +57,7 @@ public sealed class PictureEncoderTests
         IList<PngTextData> texts = read.Metadata.GetPngMetadata().TextData;
         PictureRecord record = PictureRecord.For(image.Candidate, report);
         Assert.Equal(
-            InfotextWriter.Texts(record, report.Sampler),
+            InfotextWriter.Texts(record, report.Scheduler),
             texts.Select(text => KeyValuePair.Create(text.Keyword, text.Value)));
     }
 
@@ -70,7 +70,7 @@ public sealed class PictureEncoderTests
         using Image read = Image.Load(Encoder.Encode(image, report).Content.Span);
         ExifProfile exif = read.Metadata.ExifProfile;
         EncodedString comment = exif.GetValue(ExifTag.UserComment).Value;
-        string written = InfotextWriter.For(PictureRecord.For(image.Candidate, report), report.Sampler).ToString();
+        string written = InfotextWriter.For(PictureRecord.For(image.Candidate, report), report.Scheduler).ToString();
         Assert.Equal(EncodedString.CharacterCode.Unicode, comment.Code);
 
         // ImageSharp 2.1 takes this encoding for little-endian, whatever order the block is in; piexif, and with it the webui, for

@@ -29,7 +29,7 @@ internal static class Reports
             Software = record.Software,
             Request = record.Request with { Output = output },
             Plan = record.Plan,
-            Sampler = PictureRecords.Sampler,
+            Scheduler = PictureRecords.Sampler,
             Models = record.Models,
             Texts = [],
             Stages = [],

@@ -107,11 +107,11 @@ public sealed class AutoencoderTests
         using OnnxLatentEncoder encoder = new(Loading.Session(folder.PathOf(folder.Encoder!.Graph)), folder.Encoder);
         float[] picture = PngPixels.Read(Path.Combine(folder.Path, "expected", "00_0.png"), out int width, out int height);
         LatentEncoding encoding = encoder.Encode(picture, height, width, TestContext.Current.CancellationToken);
-        float[] again = new float[picture.Length], glimpse = new float[picture.Length];
+        float[] again = new float[picture.Length], preview = new float[picture.Length];
         full.Decode(encoding.Mean.Span, encoding.Shape, again, TestContext.Current.CancellationToken);
-        tiny.Decode(encoding.Mean.Span, encoding.Shape, glimpse, TestContext.Current.CancellationToken);
+        tiny.Decode(encoding.Mean.Span, encoding.Shape, preview, TestContext.Current.CancellationToken);
         Assert.True(Loading.Cosine(picture, again) > 0.98f);
-        Assert.True(Loading.Cosine(picture, glimpse) > 0.97f);
+        Assert.True(Loading.Cosine(picture, preview) > 0.97f);
     }
 
     [Theory]

@@ -195,7 +195,7 @@ public sealed class ModelSpecTests
                 using EncoderCall call = new();
                 call.AddPinned(session.Inputs[0], pinned, values.Length, values.Length);
                 using var results = call.Run(session, [session.Outputs[0].Name], CancellationToken.None);
-                return Elements.ToFloats(results[0]);
+                return TensorElements.ToFloats(results[0]);
             }
         }
 

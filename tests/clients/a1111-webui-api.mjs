@@ -26,19 +26,19 @@ assert.equal(info.diffusionclip.candidates, 4);
 assert.ok(info.diffusionclip.scores[0] >= info.diffusionclip.scores[1]);
 
 let highest = 0;
-let glimpse = null;
+let preview = null;
 const long = client.txt2img({ prompt: 'a green tree', steps: 40, width: 128, height: 128, cfg_scale: 2, seed: 9 });
 let over = false;
 long.finally(() => (over = true));
 while (!over) {
   const progress = await client.getProgress();
-  glimpse ??= progress.current_image;
+  preview ??= progress.current_image;
   if (progress.state.job_count > 0) highest = Math.max(highest, progress.progress);
   await new Promise((resolve) => setTimeout(resolve, 30));
 }
 await checkPicture(await (await long).image.png().toBuffer(), 128, 128);
 assert.ok(highest > 0, 'progress is seen on the way');
-await checkPicture(Buffer.from(glimpse, 'base64'), 128, 128);
+await checkPicture(Buffer.from(preview, 'base64'), 128, 128);
 const idle = await client.getProgress();
 assert.deepEqual([idle.progress, idle.state.job_count, idle.current_image], [0, 0, null]);
 

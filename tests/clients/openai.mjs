@@ -1,4 +1,4 @@
-// openai (npm): pictures, formats, streams with glimpses, edits, models, errors.
+// openai (npm): pictures, formats, streams with previews, edits, models, errors.
 import OpenAI, { toFile } from 'openai';
 import { assert, worker, checkPicture, failure, picture } from './checks.mjs';
 
@@ -27,12 +27,12 @@ const linked = await client.images.generate({ prompt: 'two cats', size: '64x64',
 const headers = process.env.DCLIP_KEY ? { authorization: `Bearer ${process.env.DCLIP_KEY}` } : {};
 await checkPicture(await (await fetch(linked.data[0].url, { headers })).arrayBuffer(), 64, 64);
 
-let glimpses = 0;
+let previews = 0;
 let completed = 0;
 const stream = await client.images.generate({ prompt: 'three stars', size: '128x128', stream: true, partial_images: 2, steps: 40, seed: 5 });
 for await (const event of stream) {
   if (event.type === 'image_generation.partial_image') {
-    assert.equal(event.partial_image_index, glimpses++);
+    assert.equal(event.partial_image_index, previews++);
     await checkPicture(bytes(event), 128, 128);
   } else {
     assert.equal(event.type, 'image_generation.completed');
@@ -42,8 +42,8 @@ for await (const event of stream) {
   }
 }
 assert.equal(completed, 1);
-assert.ok(glimpses >= 1, 'progress is seen as glimpses');
-console.log(`stream: ${glimpses} glimpses, then the picture`);
+assert.ok(previews >= 1, 'progress is seen as previews');
+console.log(`stream: ${previews} previews, then the picture`);
 
 const image = await toFile(await picture(64, 64), 'image.png', { type: 'image/png' });
 const mask = await toFile(await picture(64, 64, { hole: true }), 'mask.png', { type: 'image/png' });

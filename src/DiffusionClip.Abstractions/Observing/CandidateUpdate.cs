@@ -14,7 +14,7 @@ public enum CandidateEvent
     [JsonStringEnumMemberName("scored")]
     Scored,
 
-    /// <summary>The strategy let it go no further.</summary>
+    /// <summary>The strategy cut it.</summary>
     [JsonStringEnumMemberName("stopped")]
     Stopped,
 
@@ -26,7 +26,7 @@ public enum CandidateEvent
     [JsonStringEnumMemberName("finished")]
     Finished,
 
-    /// <summary>It came to nothing.</summary>
+    /// <summary>It failed.</summary>
     [JsonStringEnumMemberName("failed")]
     Failed,
 }
@@ -46,7 +46,7 @@ public sealed record CandidateUpdate
     /// <summary>Where it stands.</summary>
     public required int Evaluation { get; init; }
 
-    /// <summary>Whose child it is, if it is one.</summary>
+    /// <summary>The candidate that it is a fork of; null for a root.</summary>
     public CandidateId? Parent { get; init; }
 
     /// <summary>Its total, if it was scored.</summary>

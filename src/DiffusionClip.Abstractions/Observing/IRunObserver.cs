@@ -1,6 +1,6 @@
 namespace DiffusionClip;
 
-/// <summary>Told what happens in a run. Must not block; what it throws ends the run.</summary>
+/// <summary>Receives the events of a run. Must not block; an exception ends the run.</summary>
 public interface IRunObserver
 {
     /// <summary>A stage began or ended.</summary>

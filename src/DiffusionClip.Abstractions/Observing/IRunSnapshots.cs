@@ -8,18 +8,20 @@ namespace DiffusionClip;
 /// </summary>
 public interface IRunSnapshots
 {
-    /// <summary>What <see cref="Save"/> was given last, to go on from; null: begin anew. Called once, when the models are loaded.</summary>
+    /// <summary>
+    /// What <see cref="Save"/> was given last, to continue from; null: start over. Called once, when the models are loaded.
+    /// </summary>
     byte[]? Load();
 
-    /// <summary>Told once after a snapshot was loaded: that the run goes on from it, or why it begins anew.</summary>
+    /// <summary>Called once after a snapshot was loaded: the run continues from it, or why it starts over.</summary>
     /// <param name="report">What the run's report will say.</param>
     void OnResumed(ResumeReport report)
     {
     }
 
     /// <summary>
-    /// Whether a snapshot is worth its time now. Asked at every boundary, so it has to be cheap. After a yes comes the call of
-    /// <see cref="Save"/>, but for runs that are too large: the time in between is what the snapshot takes to put together.
+    /// Whether to take a snapshot now. Called at every boundary, so it has to be cheap. If so, the next call is
+    /// <see cref="Save"/>, except in runs that are too large; the time in between is spent on building the snapshot.
     /// </summary>
     bool IsDue();
 

@@ -9,15 +9,15 @@ public sealed record RunControl
     /// <summary>Starts nothing more and returns the best so far.</summary>
     public CancellationToken Finish { get; init; }
 
-    /// <summary>Told what happens, on the thread that does it.</summary>
+    /// <summary>Receives the run's events, on the thread that raises them.</summary>
     public IRunObserver? Observer { get; init; }
 
     /// <summary>A plan to follow, to repeat an earlier run bit for bit; null: chosen from the configuration.</summary>
     public ExecutionPlan? Plan { get; init; }
 
     /// <summary>
-    /// Where the run writes itself down, and what it goes on from; null: nowhere. A run that goes on first tells its observer what
-    /// the one before was told of moves and candidates, in the same order; not the stages and steps.
+    /// Where the run writes itself down, and what it goes on from; null: nowhere. A run that continues another first repeats to its
+    /// observer the moves and candidates of the one before, in the same order; not stages and steps.
     /// </summary>
     public IRunSnapshots? Snapshots { get; init; }
 }

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace DiffusionClip;
 
-/// <summary>The stops of the road, named as the folders are.</summary>
+/// <summary>The stages of a run, named after the folders.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<Stage>))]
 public enum Stage
 {

@@ -31,11 +31,13 @@ public readonly ref struct StepUpdate
     /// <summary>The latents after it, [channels, height, width]; valid during the call.</summary>
     public ReadOnlySpan<float> Sample { get; }
 
-    /// <summary>Decodes the predicted x0 cheaply; null where the scheduler stands between boundaries. Costs a decode: call it seldom.</summary>
+    /// <summary>
+    /// Decodes the predicted x0 cheaply; null where the scheduler stands between boundaries. Costs a decode: call it seldom.
+    /// </summary>
     public RgbImage? DecodePreview() => _previews?.DecodePreview(Candidate);
 }
 
-/// <summary>Decodes a candidate in the making.</summary>
+/// <summary>Decodes an unfinished candidate.</summary>
 public interface IPreviewSource
 {
     /// <summary>The predicted x0 as a picture, or null where there is none.</summary>

@@ -146,7 +146,7 @@ public sealed record SamplingRequest
     [JsonConverter(typeof(SeedJsonConverter))]
     public ulong? Seed { get; init; }
 
-    /// <summary>Whose random numbers: torch's CPU generator or CUDA's Philox.</summary>
+    /// <summary>The random number generator: torch's on the CPU, or CUDA's Philox.</summary>
     public NoiseKind? Noise { get; init; }
 
     /// <summary>Width in pixels, a multiple of the latent's scale.</summary>
@@ -170,17 +170,21 @@ public sealed record SamplingRequest
     /// <summary>Size that the picture is conditioned on as its target (SDXL); null: its own.</summary>
     public RowsColumns? TargetSize { get; init; }
 
-    /// <summary>As <see cref="OriginalSize"/>, for guidance's other side; counts only together with <see cref="NegativeTargetSize"/>.</summary>
+    /// <summary>
+    /// As <see cref="OriginalSize"/>, for guidance's other side; counts only together with <see cref="NegativeTargetSize"/>.
+    /// </summary>
     public RowsColumns? NegativeOriginalSize { get; init; }
 
     /// <summary>As <see cref="CropsCoordsTopLeft"/>, for guidance's other side; counts only together with the two negative sizes.</summary>
     public RowsColumns? NegativeCropsCoordsTopLeft { get; init; }
 
-    /// <summary>As <see cref="TargetSize"/>, for guidance's other side; counts only together with <see cref="NegativeOriginalSize"/>.</summary>
+    /// <summary>
+    /// As <see cref="TargetSize"/>, for guidance's other side; counts only together with <see cref="NegativeOriginalSize"/>.
+    /// </summary>
     public RowsColumns? NegativeTargetSize { get; init; }
 }
 
-/// <summary>Whose random numbers a run draws.</summary>
+/// <summary>The random number generator of a run.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<NoiseKind>))]
 public enum NoiseKind
 {

@@ -8,7 +8,9 @@ namespace DiffusionClip;
 /// </summary>
 public sealed record OriginRequest
 {
-    /// <summary>SHA-256 of the picture's file, 64 lower-case hex digits. A picture of another size is resized to the request's (Lanczos).</summary>
+    /// <summary>
+    /// SHA-256 of the picture's file, 64 lower-case hex digits. A picture of another size is resized to the request's (Lanczos).
+    /// </summary>
     public string Image { get; init; } = "";
 
     /// <summary>

@@ -25,13 +25,15 @@ public sealed record SearchRequest
     /// </summary>
     public string? Scorer { get; init; }
 
-    /// <summary>Who scores, and how much each score weighs; empty: no scores. Null: see <see cref="Scorer"/>.</summary>
+    /// <summary>The scorers and their weights; empty: no scores. Null: see <see cref="Scorer"/>.</summary>
     public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
 
     /// <summary>How the scores of several scorers become one total; null: <see cref="ScoreCombination.WeightedSum"/>.</summary>
     public ScoreCombination? Combination { get; init; }
 
-    /// <summary>The text that pictures are scored against, where a scorer has none of its own; null: the prompt without its syntax.</summary>
+    /// <summary>
+    /// The text that pictures are scored against, where a scorer has none of its own; null: the prompt without its syntax.
+    /// </summary>
     public string? ScoreText { get; init; }
 
     /// <summary>What scorers do with text beyond their limit, where one has no policy of its own; null: <c>truncate</c>.</summary>
@@ -56,7 +58,9 @@ public sealed record ScorerRequest
     /// <summary>Whether it scores checkpoints, finished pictures or both; null: both, as far as it can.</summary>
     public IReadOnlyList<ScoringPhase>? Phases { get; init; }
 
-    /// <summary>Whether the run goes on without it, with a warning, where it cannot be loaded: so for a scorer that was not asked for by name.</summary>
+    /// <summary>
+    /// Whether the run goes on without it, with a warning, where it cannot be loaded: so for a scorer that was not asked for by name.
+    /// </summary>
     public bool Optional { get; init; }
 }
 

@@ -1,6 +1,8 @@
 namespace DiffusionClip;
 
-/// <summary>What a picture says about itself: enough to paint it again, and how it was scored. Authoritative over every other text in the file.</summary>
+/// <summary>
+/// What a picture says about itself: enough to paint it again, and how it was scored. Authoritative over every other text in the file.
+/// </summary>
 public sealed record PictureRecord
 {
     /// <summary>The version of this record that this build writes, and the newest that it reads.</summary>
@@ -52,7 +54,7 @@ public sealed record PictureRecord
     }
 }
 
-/// <summary>A score that was written into a picture afterwards, whoever made the picture.</summary>
+/// <summary>A score that was written into a picture afterwards, whichever program made the picture.</summary>
 public sealed record PictureScore
 {
     /// <summary>The version of this record that this build writes, and the newest that it reads.</summary>

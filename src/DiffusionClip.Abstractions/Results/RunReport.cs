@@ -21,7 +21,8 @@ public sealed record RunReport
     public required ExecutionPlan Plan { get; init; }
 
     /// <summary>The scheduler that ran.</summary>
-    public required SamplerReport Sampler { get; init; }
+    [JsonPropertyName("sampler")]
+    public required SchedulerReport Scheduler { get; init; }
 
     /// <summary>The models that took part, with the hash of every file that was read.</summary>
     public required IReadOnlyList<ModelReport> Models { get; init; }
@@ -38,7 +39,9 @@ public sealed record RunReport
     /// <summary>What the search spent; null in reports of version 1.</summary>
     public SearchSpent? Spent { get; init; }
 
-    /// <summary>How <see cref="CandidateReport.Score"/> came about, where one scorer made it; null without a scorer and with several.</summary>
+    /// <summary>
+    /// How <see cref="CandidateReport.Score"/> came about, where one scorer made it; null without a scorer and with several.
+    /// </summary>
     public ScoreRecord? Scoring { get; init; }
 
     /// <summary>The scorers, in the request's order.</summary>
@@ -56,7 +59,10 @@ public sealed record RunReport
     /// <summary>Whether the run was finished early by its caller.</summary>
     public bool FinishedEarly { get; init; }
 
-    /// <summary>How the run went on after an interruption; null without one. A run alone knows of it by its snapshot. Stages and times are those of this run alone.</summary>
+    /// <summary>
+    /// How the run went on after an interruption; null without one. A run alone knows of it by its snapshot. Stages and times are those of
+    /// this run alone.
+    /// </summary>
     public ResumeReport? Resumed { get; init; }
 
     /// <summary>When the run began.</summary>
@@ -88,7 +94,9 @@ public sealed record ExecutionPlan
     /// <summary>Execution provider: <c>cpu</c>, <c>dml</c> or <c>cuda</c>.</summary>
     public required string Provider { get; init; }
 
-    /// <summary>Rows of one UNet run: 1 with split guidance, 2 with batched guidance of one candidate, more with several candidates.</summary>
+    /// <summary>
+    /// Rows of one UNet run: 1 with split guidance, 2 with batched guidance of one candidate, more with several candidates.
+    /// </summary>
     public required int RowsPerRun { get; init; }
 
     /// <summary>Whether the two halves of guidance share a run.</summary>
@@ -105,10 +113,11 @@ public sealed record ExecutionPlan
 }
 
 /// <summary>A scheduler, in diffusers' words and in A1111's.</summary>
-/// <param name="Scheduler">The class in diffusers, e.g. <c>DPMSolverMultistepScheduler</c>.</param>
+/// <param name="ClassName">The class in diffusers, e.g. <c>DPMSolverMultistepScheduler</c>.</param>
 /// <param name="Label">A1111's sampler, e.g. <c>DPM++ 2M</c>.</param>
 /// <param name="ScheduleType">A1111's schedule type, e.g. <c>Karras</c>; null where its automatic choice is the same.</param>
-public sealed record SamplerReport(string Scheduler, string Label, string? ScheduleType);
+public sealed record SchedulerReport(
+    [property: JsonPropertyName("scheduler")] string ClassName, string Label, string? ScheduleType);
 
 /// <summary>A model that took part.</summary>
 public sealed record ModelReport

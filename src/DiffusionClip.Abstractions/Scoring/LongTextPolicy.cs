@@ -8,7 +8,7 @@ namespace DiffusionClip;
 [JsonConverter(typeof(JsonStringEnumConverter<LongTextPolicy>))]
 public enum LongTextPolicy
 {
-    /// <summary>The beginning is read, the rest is dropped and reported: what everybody's CLIP scores are.</summary>
+    /// <summary>The beginning is read, the rest is dropped and reported, as CLIP scores are commonly computed.</summary>
     [JsonStringEnumMemberName("truncate")]
     Truncate,
 

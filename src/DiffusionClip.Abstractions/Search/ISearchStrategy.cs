@@ -1,16 +1,18 @@
 namespace DiffusionClip;
 
 /// <summary>
-/// Decides which candidates go on. Pure: the same state gives the same move, so the log of moves replays a run. What it draws, it draws
-/// from <see cref="SearchState.Seed"/>; what it measures, it reads from <see cref="SearchState.Spent"/>.
+/// Decides which candidates continue. Pure: the same state gives the same move, so the log of moves replays a run. Random numbers come
+/// from <see cref="SearchState.Seed"/>, measurements from <see cref="SearchState.Spent"/>.
 /// </summary>
 public interface ISearchStrategy
 {
     /// <summary>Name as asked for in a request, e.g. <c>best-of-n</c>.</summary>
     string Name { get; }
 
-    /// <summary>The next move. The first is a <see cref="SearchMove.Advance"/> of roots, the last a <see cref="SearchMove.Finish"/>.</summary>
-    /// <param name="state">The budget and everything that happened.</param>
+    /// <summary>
+    /// The next move. The first is a <see cref="SearchMove.Advance"/> of roots, the last a <see cref="SearchMove.Finish"/>.
+    /// </summary>
+    /// <param name="state">The budget and the rounds so far.</param>
     SearchMove Next(SearchState state);
 }
 
@@ -21,7 +23,9 @@ public interface ISearchStrategyFactory
     string Name { get; }
 
     /// <summary>Makes the strategy of one run.</summary>
-    /// <param name="options">The request's options. One that is not asked for by the time the strategy is made is refused as unknown.</param>
+    /// <param name="options">
+    /// The request's options. One that is not asked for by the time the strategy is made is refused as unknown.
+    /// </param>
     /// <param name="budget">What the run may spend.</param>
     /// <exception cref="InvalidRequestException">An option cannot be used.</exception>
     ISearchStrategy Create(SearchOptions options, SearchBudget budget);

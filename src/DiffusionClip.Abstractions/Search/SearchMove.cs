@@ -8,7 +8,7 @@ public abstract record SearchMove
     }
 
     /// <summary>
-    /// Runs candidates on. The next population is what the branches give and what is held; who is in neither is out, and cannot come
+    /// Runs candidates on. The next population is what the branches give and what is held; a candidate in neither is out, and cannot come
     /// back: an unfinished candidate is cut, a finished one keeps its score but not its picture.
     /// </summary>
     public sealed record Advance : SearchMove
@@ -48,7 +48,9 @@ public abstract record SearchMove
 /// </summary>
 public sealed record Branch
 {
-    /// <summary>The member of the population whose state it takes; null: the next root, which starts from noise with the next seed.</summary>
+    /// <summary>
+    /// The member of the population whose state it takes; null: the next root, which starts from noise with the next seed.
+    /// </summary>
     public CandidateId? Parent { get; init; }
 
     /// <summary>The evaluation at which it stops to be decoded and scored: a boundary; the number of evaluations for the end.</summary>

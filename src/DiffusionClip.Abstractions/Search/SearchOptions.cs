@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace DiffusionClip;
 
-/// <summary>Reads a strategy's options and knows which of them nobody asked for.</summary>
+/// <summary>Reads a strategy's options and knows which of them were not read.</summary>
 /// <param name="options">The request's options by name; null: none.</param>
 public sealed class SearchOptions(IReadOnlyDictionary<string, JsonElement>? options = null)
 {

@@ -12,7 +12,7 @@ public sealed record SearchState
     /// <summary>What was spent so far, as it was recorded at the end of the last round.</summary>
     public SearchSpent Spent { get; init; } = new();
 
-    /// <summary>What a strategy that draws random numbers draws them from; it follows from the request's seed.</summary>
+    /// <summary>The seed of the strategy's own random numbers; derived from the request's seed.</summary>
     public ulong Seed { get; init; }
 }
 
@@ -38,8 +38,8 @@ public sealed record SearchBudget
     public bool HigherIsBetter { get; init; } = true;
 
     /// <summary>
-    /// Whether a total depends on the population that it is set in (standard scores, ranks), so that it is only final when the last picture is
-    /// scored.
+    /// Whether a total depends on the population that it is set in (standard scores, ranks), so that it is only final when the last picture
+    /// is scored.
     /// </summary>
     public bool TotalsAreRelative { get; init; }
 

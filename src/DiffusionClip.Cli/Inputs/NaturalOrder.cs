@@ -1,6 +1,8 @@
 namespace DiffusionClip.Cli.Inputs;
 
-/// <summary>Orders names as people count: <c>2.png</c> before <c>10.png</c>, whatever the culture; names that differ never compare equal.</summary>
+/// <summary>
+/// Orders names as people count: <c>2.png</c> before <c>10.png</c>, whatever the culture; names that differ never compare equal.
+/// </summary>
 internal sealed class NaturalOrder : IComparer<string>
 {
     public static NaturalOrder Instance { get; } = new();

@@ -17,7 +17,7 @@ internal static class PictureFiles
     /// In natural order of their paths, each once.
     /// </summary>
     /// <param name="arguments">Files, folders and patterns.</param>
-    /// <param name="note">Told what was left out.</param>
+    /// <param name="note">Receives what was left out.</param>
     /// <exception cref="InvalidRequestException">A pattern or folder stands for nothing.</exception>
     public static IReadOnlyList<string> Expand(IEnumerable<string> arguments, Action<string> note)
     {
@@ -55,7 +55,7 @@ internal static class PictureFiles
     {
         try
         {
-            // Asked first: opening a pipe that nobody writes to would wait for ever. Pipes and devices have no length.
+            // Checked first: opening a pipe without a writer would block for ever. Pipes and devices have no length.
             FileSystemInfo target = File.ResolveLinkTarget(path, returnFinalTarget: true) ?? new FileInfo(path);
             if (Directory.Exists(target.FullName))
             {

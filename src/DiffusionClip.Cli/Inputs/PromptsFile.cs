@@ -24,7 +24,7 @@ internal static class PromptsFile
         "syntax", "metadata", "format", "quality",
     ];
 
-    // The words of the flags, for those who write files as they write command lines.
+    // The flags' names are accepted too, for files written like command lines.
     private static readonly Dictionary<string, string> Aliases = new(StringComparer.Ordinal)
     {
         ["negative"] = "negative_prompt", ["steps"] = "num_inference_steps", ["cfg_scale"] = "guidance_scale", ["cfg_rescale"] = "guidance_rescale", ["sampler"] = "scheduler", ["prompt_syntax"] = "syntax",
@@ -35,7 +35,9 @@ internal static class PromptsFile
     /// <summary>Reads all lines.</summary>
     /// <param name="path">The file, UTF-8.</param>
     /// <param name="defaults">What a line does not say.</param>
-    /// <exception cref="InvalidRequestException">The file cannot be read, holds no prompt, or a line cannot be used; names file and line.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// The file cannot be read, holds no prompt, or a line cannot be used; names file and line.
+    /// </exception>
     public static IReadOnlyList<PromptLine> Read(string path, ImageRequest defaults)
     {
         string[] lines;

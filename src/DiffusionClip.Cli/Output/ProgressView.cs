@@ -48,14 +48,14 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
     private async Task<T> PrintAsync<T>(string title, RunProgress progress, int candidates, Func<Task<T>> run)
     {
         terminal.Say(title);
-        var told = new HashSet<Stage>();
+        var shown = new HashSet<Stage>();
         Task<T> running = run();
         while (true)
         {
             bool last = running.IsCompleted;
             foreach (Stage stage in Shown)
             {
-                if (progress.HasBegun(stage) && told.Add(stage))
+                if (progress.HasBegun(stage) && shown.Add(stage))
                 {
                     terminal.Say(Name(stage));
                 }

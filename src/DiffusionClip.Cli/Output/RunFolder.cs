@@ -123,7 +123,9 @@ internal sealed class RunFolder : IDisposable
         _partial = null;
     }
 
-    /// <summary>A folder name made of words: lower-case letters and digits joined by hyphens, at most 48 characters, whole words where one fits.</summary>
+    /// <summary>
+    /// A folder name made of words: lower-case letters and digits joined by hyphens, at most 48 characters, whole words where one fits.
+    /// </summary>
     public static string Slug(string text)
     {
         ArgumentNullException.ThrowIfNull(text);

@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace DiffusionClip.Cli.Output;
 
-/// <summary>Counts what happens in a run. The run only counts and queues; whoever shows it looks at its own pace.</summary>
+/// <summary>Counts what happens in a run. The run only counts and queues; the display reads at its own pace.</summary>
 internal sealed class RunProgress : IRunObserver
 {
     private static readonly int Stages = Enum.GetValues<Stage>().Length;
@@ -47,7 +47,7 @@ internal sealed class RunProgress : IRunObserver
         return IsRunning(stage) ? ended + Stopwatch.GetElapsedTime(Interlocked.Read(ref _since[(int)stage])) : ended;
     }
 
-    /// <summary>The next candidate that ended, if there is one to be told of.</summary>
+    /// <summary>The next candidate that ended, if there is one to report.</summary>
     public bool TryNext(out CandidateNews news) => _news.TryDequeue(out news);
 
     /// <inheritdoc/>

@@ -16,7 +16,7 @@ internal sealed record CopyTop(int Count, string Folder)
             ? new CopyTop(number, folder)
             : throw new InvalidRequestException("--copy-top", count, "give how many and the folder they go to, e.g. --copy-top 3 best");
 
-    /// <summary>Looks whether the folder can be one, before anything is scored. It is made when there is something to copy.</summary>
+    /// <summary>Checks the folder before anything is scored. It is created when there is something to copy.</summary>
     /// <exception cref="InvalidRequestException">A file is in its way.</exception>
     public void Check()
     {
@@ -31,7 +31,7 @@ internal sealed record CopyTop(int Count, string Folder)
 
     /// <summary>Copies the first pictures of a ranking.</summary>
     /// <param name="ranked">Their paths, best first.</param>
-    /// <param name="failures">Told of those that could not be copied.</param>
+    /// <param name="failures">Receives those that could not be copied.</param>
     /// <returns>The paths of the copies, best first.</returns>
     public IReadOnlyList<string> Copy(IEnumerable<string> ranked, List<(string File, string Message)> failures)
     {

@@ -78,7 +78,7 @@ internal sealed class GenerateVerb
             throw new InvalidRequestException("prompt", null, "write what the pictures show, e.g. dclip generate \"two cats\"; or give --prompts or --from");
         }
 
-        // What the command line alone can tell is told before anything is loaded.
+        // Errors in the command line are reported before anything is loaded.
         ImageRequest flags = _flags.Over(ImageRequest.For(prompt ?? ""), parse);
         using IHost host = context.BuildHost();
         IServiceProvider services = host.Services;

@@ -60,7 +60,7 @@ internal static class InspectVerb
         {
             ("file", path),
             ("picture", string.Create(CultureInfo.InvariantCulture, $"{inspection.FileType}, {inspection.Width}x{inspection.Height}")),
-            ("written by", metadata.Format is null ? "nobody known" : metadata.Version is { } version && version != metadata.Format ? $"{metadata.Format} ({version})" : metadata.Format),
+            ("written by", metadata.Format is null ? "unknown program" : metadata.Version is { } version && version != metadata.Format ? $"{metadata.Format} ({version})" : metadata.Format),
             ("prompt", metadata.Prompt),
             ("negative prompt", metadata.NegativePrompt is { Length: > 0 } negative ? negative : null),
             ("steps", metadata.Steps),

@@ -165,7 +165,7 @@ internal static class ModelsVerb
             if (files.All(file => file.State is FileState.Ok or FileState.Undeclared))
             {
                 VerificationReport report = conformance[folder.Path] = await verifier.VerifyAsync(
-                    folder.Path, patience: TimeSpan.Zero, cancellationToken: context.Interruption.Abort).ConfigureAwait(false);
+                    folder.Path, duration: TimeSpan.Zero, cancellationToken: context.Interruption.Abort).ConfigureAwait(false);
                 if (!report.IsUsable)
                 {
                     problems.Add(VerifyVerb.Line(report));

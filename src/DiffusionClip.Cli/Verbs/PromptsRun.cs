@@ -87,7 +87,7 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
         }
     }
 
-    /// <summary>The same line asks for the same folder, today and tomorrow: index, words, and a hash of the request as asked.</summary>
+    /// <summary>The same line always gives the same folder: index, words, and a hash of the request as asked.</summary>
     private static string FolderName(int index, ImageRequest request)
     {
         string hash = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(request, DiffusionClipJson.Compact)))[..8];

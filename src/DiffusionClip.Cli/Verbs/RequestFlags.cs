@@ -52,14 +52,14 @@ internal sealed class RequestFlags
             "scorer",
             "--scorer",
             "NAME",
-            "Who scores: a CLIP or SigLIP by name, by the path of its folder, or as org/name[@revision] of the Hugging Face cache, with #q4f16 and the like "
+            "Scorer: a CLIP or SigLIP by name, by the path of its folder, or as org/name[@revision] of the Hugging Face cache, with #q4f16 and the like "
                 + "for one of several precisions; or a registered scorer. Several with weights: a=1,b=0.5; 0 watches; none turns scoring off. "
                 + "Default: the one that goes with the generator.");
         Combine = ScoringFlags.CombineFlag();
         _fields.Add((Combine, "combination"));
         ScoreText = Text("score_text", "--score-text", "TEXT", "Text that the pictures are scored against. Default: the prompt without its syntax.");
         LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
-        Noise = Text("noise", "--noise", "cpu|philox", "Whose random numbers: torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
+        Noise = Text("noise", "--noise", "cpu|philox", "Random numbers of torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
         Provider = Text("provider", "--provider", "auto|cpu|dml|cuda", "Execution provider; auto takes the fastest there is. Default: auto.");
         Format = Text("format", "--format", "png|jpeg|webp", "File format of the pictures. All carry the same metadata. Default: png.");
         Quality = Text("quality", "--quality", "N", "Quality of JPEG and WebP, 1 to 100; 100 is lossless for WebP. Default: 95.");
@@ -338,7 +338,9 @@ internal sealed class RequestFlags
         return options;
     }
 
-    /// <summary>A value as JSON if it is that, else as text: <c>true</c>, <c>0.5</c>, <c>[1, 2]</c>, <c>trailing</c>; Python's True and False too.</summary>
+    /// <summary>
+    /// A value as JSON if it is that, else as text: <c>true</c>, <c>0.5</c>, <c>[1, 2]</c>, <c>trailing</c>; Python's True and False too.
+    /// </summary>
     private static JsonElement Value(string text)
     {
         try

@@ -25,7 +25,7 @@ internal sealed class ScoreVerb
         Description = "Pairs of picture and text: .jsonl with the fields image (or file, path) and text (or prompt, caption), or .csv with these columns. Paths are relative to the file, else to the working folder.",
     };
 
-    private readonly Option<bool> _fromMetadata = new("--prompt-from-metadata") { Description = "Scores each picture against the prompt that it carries, whoever made it." };
+    private readonly Option<bool> _fromMetadata = new("--prompt-from-metadata") { Description = "Scores each picture against the prompt in its metadata, whichever program wrote it." };
     private readonly Option<string> _format = new("--format") { HelpName = "jsonl|csv", Description = "JSON lines or CSV.", DefaultValueFactory = _ => "jsonl" };
     private readonly Option<string?> _out = new("--out") { HelpName = "FILE", Description = "Writes to a new file in place of standard output; it appears when it is whole." };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only rows, errors and warnings." };

@@ -19,7 +19,7 @@ internal sealed class ScoringFlags
     {
         HelpName = "NAME",
         Description =
-            "Who scores: a CLIP or SigLIP by name (dclip models), by the path of its folder, or as org/name[@revision] of the Hugging Face "
+            "Scorer: a CLIP or SigLIP by name (dclip models), by the path of its folder, or as org/name[@revision] of the Hugging Face "
             + "cache, with #q4f16 and the like for one of several precisions; or a registered scorer. Several with weights: a=1,b=0.5; 0 watches. "
             + "Default: the one that goes with the default generator.",
     };

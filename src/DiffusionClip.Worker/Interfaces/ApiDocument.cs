@@ -12,7 +12,7 @@ internal static class ApiDocument
     private const string KeyScheme = "key";
     private const string BasicScheme = "basic";
 
-    /// <summary>A job's or picture's name in examples; whoever tries them puts in a real one.</summary>
+    /// <summary>A job's or picture's name in examples; to be replaced by a real one.</summary>
     private const string ExampleJob = "01K9ZZZZZZZZZZZZZZZZZZZZZZ";
     private static readonly string _exampleHash = new('0', 64);
 

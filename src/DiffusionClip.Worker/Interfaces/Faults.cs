@@ -13,11 +13,13 @@ internal sealed record Fault(int Status, string Detail)
     /// <summary>The field, header or file at fault; null if none is.</summary>
     public string? Field { get; init; }
 
-    /// <summary>When it is worth trying again; null if it is not, or nobody knows.</summary>
+    /// <summary>When it is worth trying again; null if it is not, or unknown.</summary>
     public TimeSpan? RetryAfter { get; init; }
 }
 
-/// <summary>How an interface writes faults below its path; added to the services by those whose clients expect another shape than RFC 9457.</summary>
+/// <summary>
+/// How an interface writes faults below its path; added to the services by those whose clients expect another shape than RFC 9457.
+/// </summary>
 /// <param name="Path">The path that its routes begin with, e.g. <c>/v1</c>.</param>
 /// <param name="WriteAsync">Writes body and content type; status and <c>Retry-After</c> are already set.</param>
 internal sealed record FaultShape(PathString Path, Func<HttpContext, Fault, Task> WriteAsync);
@@ -27,7 +29,7 @@ internal static class Faults
 {
     private static readonly JsonSerializerOptions _json = new(DiffusionClipJson.Compact);
 
-    /// <summary>What an exception means to the caller; null for those that are nobody's fault but ours.</summary>
+    /// <summary>What an exception means to the caller; null for internal errors.</summary>
     public static Fault? Of(Exception exception) => exception switch
     {
         UrlInputDisabledException url => new Fault(StatusCodes.Status400BadRequest, url.Message) { Field = url.Field },
@@ -48,7 +50,7 @@ internal static class Faults
         _ => null,
     };
 
-    /// <summary>The fault without what is nobody's business.</summary>
+    /// <summary>The fault without paths of this machine.</summary>
     public static Fault ForCaller(HttpContext context, Fault fault) => fault with { Detail = context.RequestServices.GetRequiredService<MachinePaths>().Hide(fault.Detail) };
 
     /// <summary>Writes a fault in the shape that the path's clients expect.</summary>
@@ -142,7 +144,7 @@ internal sealed class FaultMiddleware(RequestDelegate next, ILogger<FaultMiddlew
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // Nobody reads what would be said.
+            // The client is gone.
             return;
         }
         catch (Exception exception)

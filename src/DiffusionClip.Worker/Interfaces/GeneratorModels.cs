@@ -7,7 +7,7 @@ namespace DiffusionClip.Worker.Interfaces;
 internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions options, TimeProvider time)
 {
     private const int ShortHash = 10;
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(2);
     private readonly ConcurrentDictionary<string, Task<string?>> _hashes = new(StringComparer.Ordinal);
 
     /// <summary>Those that can be used, the default first.</summary>
@@ -40,7 +40,7 @@ internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions opti
                 return null;
             }
         }), entry.Path);
-        return await Task.WhenAny(hash, Task.Delay(_patience, time)).ConfigureAwait(false) == hash ? await hash.ConfigureAwait(false) : null;
+        return await Task.WhenAny(hash, Task.Delay(_timeout, time)).ConfigureAwait(false) == hash ? await hash.ConfigureAwait(false) : null;
     }
 
     /// <summary>A1111's title.</summary>

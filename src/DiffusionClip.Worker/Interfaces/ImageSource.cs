@@ -8,7 +8,7 @@ namespace DiffusionClip.Worker.Interfaces;
 
 /// <summary>
 /// Turns what a request gives for a picture into an artefact: its SHA-256, base64 with or without <c>data:…;base64,</c> before it, or,
-/// where that is switched on, an https URL. Pictures are tried before they are kept; each belongs to who gave it.
+/// where that is switched on, an https URL. Pictures are tried before they are kept; each belongs to the caller that gave it.
 /// </summary>
 internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, UrlFetcher urls, WorkerOptions options) : IDisposable
 {
@@ -18,7 +18,7 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
     private readonly SemaphoreSlim _decoding = new(Math.Max(1, Environment.ProcessorCount / 2));
 
     /// <summary>Finds or keeps a picture.</summary>
-    /// <param name="caller">Who gives it.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="field">The request's field, for errors.</param>
     /// <param name="given">SHA-256, base64, data URI or URL.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -57,7 +57,7 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
     }
 
     /// <summary>Tries a picture and keeps it. GIF and BMP are kept as PNG.</summary>
-    /// <param name="caller">Who gives it.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="field">The request's field, for errors.</param>
     /// <param name="file">The whole file.</param>
     /// <param name="cancellationToken">Gives up.</param>

@@ -6,7 +6,7 @@ namespace DiffusionClip.Worker.Interfaces;
 
 /// <summary>
 /// The web page: a handful of files that the assembly carries, so that it is there wherever the worker is.
-/// It speaks <c>/api/v1</c> and nothing else.
+/// It uses <c>/api/v1</c> only.
 /// </summary>
 internal static class Page
 {

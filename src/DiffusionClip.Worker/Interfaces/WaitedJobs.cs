@@ -2,11 +2,11 @@ using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces;
 
-/// <summary>Jobs that somebody waits for while the connection is open.</summary>
+/// <summary>Jobs that a request waits for while its connection is open.</summary>
 internal sealed class WaitedJobs(IJobQueue queue, IArtifactStore artifacts)
 {
     /// <summary>Writes a job down.</summary>
-    /// <param name="caller">Whose it is.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="request">What is wanted.</param>
     /// <param name="cache">Whether an equal job's pictures may be the answer.</param>
     /// <param name="idempotencyKey">The caller's name for it.</param>
@@ -16,7 +16,9 @@ internal sealed class WaitedJobs(IJobQueue queue, IArtifactStore artifacts)
             new JobSubmission(caller, JobKind.Generate, new JobBody { Generate = request, Cache = cache }) { Priority = JobPriority.Interactive, IdempotencyKey = idempotencyKey },
             CancellationToken.None);
 
-    /// <summary>Waits for a job's end. Who leaves ends it at once, unless it has an idempotency key to ask for it again.</summary>
+    /// <summary>
+    /// Waits for a job's end. A client that disconnects ends it at once, unless it has an idempotency key to ask for it again.
+    /// </summary>
     /// <param name="job">The job.</param>
     /// <param name="gone">The connection is closed.</param>
     public async Task<Job> WaitAsync(Job job, CancellationToken gone)

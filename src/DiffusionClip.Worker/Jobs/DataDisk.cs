@@ -3,13 +3,13 @@ using System.Globalization;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>
-/// Whether the data folder takes writes now. However many ask, the disk is asked once a second at most, by one thread; one that does not
-/// answer for two seconds (a network file system that stalls) is out of order, and holds up nobody but that thread.
+/// Whether the data folder takes writes now. However many requests, the disk is probed once a second at most, by one thread; one that does
+/// not answer for two seconds (a network file system that stalls) is out of order, and blocks only that thread.
 /// </summary>
 internal sealed class DataDisk(DataFolder folder, DiskProbe ask, WorkerOptions options, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _asking = new(1);
     private Task<DiskState>? _answer;
@@ -31,7 +31,7 @@ internal sealed class DataDisk(DataFolder folder, DiskProbe ask, WorkerOptions o
             _answer ??= Task.Factory.StartNew(Ask, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             try
             {
-                _known = await _answer.WaitAsync(_patience, time, cancellationToken).ConfigureAwait(false);
+                _known = await _answer.WaitAsync(_timeout, time, cancellationToken).ConfigureAwait(false);
                 _answer = null;
             }
             catch (TimeoutException)
@@ -48,7 +48,7 @@ internal sealed class DataDisk(DataFolder folder, DiskProbe ask, WorkerOptions o
         }
     }
 
-    /// <summary>Refuses what would have to be written, before it waits for a disk that takes nothing.</summary>
+    /// <summary>Refuses what would have to be written, before waiting for a disk that is full or stalled.</summary>
     /// <exception cref="StorageException">Nothing can be written, or little is free.</exception>
     public async Task RequireAsync(CancellationToken cancellationToken)
     {
@@ -94,7 +94,7 @@ internal sealed class DataDisk(DataFolder folder, DiskProbe ask, WorkerOptions o
     }
 }
 
-/// <summary>Asks a folder's disk for its free bytes by a write; may take for ever.</summary>
+/// <summary>Measures a folder's free bytes by a write; may block for ever.</summary>
 /// <exception cref="IOException">It cannot be written.</exception>
 internal delegate long DiskProbe(string folder);
 

@@ -49,7 +49,7 @@ internal static class DurableFile
         }
     }
 
-    /// <summary>What a failed access means for who asked.</summary>
+    /// <summary>The exception that callers see for a failed access.</summary>
     public static StorageException Fault(string path, Exception exception)
     {
         bool full = IsFull(exception);

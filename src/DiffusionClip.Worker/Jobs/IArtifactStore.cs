@@ -1,6 +1,8 @@
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>Files by the SHA-256 of their bytes. Written to a temporary name, synced and renamed: what is there is whole. Thread-safe.</summary>
+/// <summary>
+/// Files by the SHA-256 of their bytes. Written to a temporary name, synced and renamed: what is there is whole. Thread-safe.
+/// </summary>
 public interface IArtifactStore
 {
     /// <summary>Keeps a file.</summary>
@@ -11,7 +13,7 @@ public interface IArtifactStore
     /// <exception cref="StorageException">It cannot be written.</exception>
     Task<string> PutAsync(ReadOnlyMemory<byte> content, string mediaType, CancellationToken cancellationToken = default);
 
-    /// <summary>Refuses what a request wants kept, before anybody waits for a disk that takes nothing.</summary>
+    /// <summary>Refuses what a request wants kept, before waiting for a disk that is full or stalled.</summary>
     /// <exception cref="StorageException">Nothing can be written, or little is free.</exception>
     Task RequireDiskAsync(CancellationToken cancellationToken = default);
 

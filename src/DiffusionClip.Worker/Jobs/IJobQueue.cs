@@ -19,14 +19,14 @@ public interface IJobQueue
     Job? Find(string caller, string id);
 
     /// <summary>A caller's jobs, newest first.</summary>
-    /// <param name="caller">Whose.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="before">Only jobs accepted before this one (its id); null: from the newest.</param>
     /// <param name="limit">How many at most, 1 to 200.</param>
     /// <param name="states">In these states; null: any.</param>
     IReadOnlyList<Job> List(string caller, string? before = null, int limit = 50, IReadOnlyCollection<JobState>? states = null);
 
     /// <summary>Asks for a job's end: a queued one is cancelled at once, a running one within an evaluation.</summary>
-    /// <param name="caller">Whose.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="id">The job.</param>
     /// <param name="how">Abort frees everything; finish keeps the best so far and ends as done.</param>
     /// <exception cref="StorageException">It cannot be written down now.</exception>
@@ -36,8 +36,10 @@ public interface IJobQueue
     /// <exception cref="KeyNotFoundException">The caller has no such job.</exception>
     Task<Job> WaitAsync(string caller, string id, CancellationToken cancellationToken);
 
-    /// <summary>What happens to a job: what was after <paramref name="after"/> and is still known, then as it happens, until the job is over.</summary>
-    /// <param name="caller">Whose.</param>
+    /// <summary>
+    /// What happens to a job: what was after <paramref name="after"/> and is still known, then as it happens, until the job is over.
+    /// </summary>
+    /// <param name="caller">The caller.</param>
     /// <param name="id">The job.</param>
     /// <param name="after">Number of the last event seen; 0: from the beginning.</param>
     /// <param name="cancellationToken">Stops watching.</param>
@@ -49,12 +51,12 @@ public interface IJobQueue
 }
 
 /// <summary>A job to be accepted.</summary>
-/// <param name="Caller">Whose it is.</param>
+/// <param name="Caller">The caller.</param>
 /// <param name="Kind">What it does.</param>
 /// <param name="Body">What it works on.</param>
 public sealed record JobSubmission(string Caller, JobKind Kind, JobBody Body)
 {
-    /// <summary>Whether somebody waits.</summary>
+    /// <summary>Whether a caller waits.</summary>
     public JobPriority Priority { get; init; } = JobPriority.Interactive;
 
     /// <summary>The caller's name for this submission: sent again it means the same job.</summary>
@@ -91,9 +93,9 @@ public enum CancelOutcome
 }
 
 /// <summary>What the queue holds.</summary>
-/// <param name="Queued">Jobs of everybody that wait.</param>
-/// <param name="Running">Jobs of everybody that run.</param>
-/// <param name="OwnQueued">The caller's that wait.</param>
+/// <param name="Queued">Waiting jobs of all callers.</param>
+/// <param name="Running">Running jobs of all callers.</param>
+/// <param name="OwnQueued">Waiting jobs of the caller.</param>
 /// <param name="OwnRunning">The caller's that run.</param>
 /// <param name="Capacity">Most jobs that wait.</param>
 /// <param name="CallerCapacity">Most jobs of one caller that wait.</param>

@@ -2,20 +2,20 @@ using System.Text.Json.Serialization;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>A job as the ledger holds it. Immutable: a later look at the same job is another record.</summary>
+/// <summary>A job as the ledger holds it. Immutable: a later read of the same job is another record.</summary>
 public sealed record Job
 {
     /// <summary>Its id: 26 characters that sort by time of acceptance (ULID).</summary>
     public required string Id { get; init; }
 
-    /// <summary>Whose job it is: the name of the caller's key; <c>local</c> without keys.</summary>
+    /// <summary>The caller: the name of the caller's key; <c>local</c> without keys.</summary>
     [JsonIgnore]
     public string Caller { get; init; } = "";
 
     /// <summary>What it does.</summary>
     public required JobKind Kind { get; init; }
 
-    /// <summary>Whether somebody waits for it.</summary>
+    /// <summary>Whether a caller waits for it.</summary>
     public required JobPriority Priority { get; init; }
 
     /// <summary>Where it stands.</summary>
@@ -96,15 +96,15 @@ public enum JobState
     SetAside,
 }
 
-/// <summary>Whether somebody waits for a job.</summary>
+/// <summary>Whether a caller waits for a job.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<JobPriority>))]
 public enum JobPriority
 {
-    /// <summary>Somebody waits: before all batch jobs.</summary>
+    /// <summary>A caller waits: before all batch jobs.</summary>
     [JsonStringEnumMemberName("interactive")]
     Interactive,
 
-    /// <summary>Nobody waits.</summary>
+    /// <summary>No caller waits.</summary>
     [JsonStringEnumMemberName("batch")]
     Batch,
 }
@@ -150,10 +150,13 @@ public sealed record RankBody
     /// <summary>Text to score against in place of the prompt without its syntax.</summary>
     public string? ScoreText { get; init; }
 
-    /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
+    /// <summary>
+    /// Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the
+    /// list.
+    /// </summary>
     public string? Scorer { get; init; }
 
-    /// <summary>Who scores, and how much each score weighs.</summary>
+    /// <summary>The scorers and their weights.</summary>
     public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
 
     /// <summary>How the scores of several scorers become one; null: <c>weighted-sum</c>.</summary>
@@ -169,10 +172,13 @@ public sealed record RankBody
 /// <summary>Pictures and the texts that each is scored against.</summary>
 public sealed record ScoreBody
 {
-    /// <summary>Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the list.</summary>
+    /// <summary>
+    /// Shorthand for <see cref="Scorers"/>, as in <see cref="SearchRequest.Scorer"/>; null: the configured one. An accepted job has the
+    /// list.
+    /// </summary>
     public string? Scorer { get; init; }
 
-    /// <summary>Who scores; weights mean nothing here.</summary>
+    /// <summary>The scorers; weights are ignored here.</summary>
     public IReadOnlyList<ScorerRequest>? Scorers { get; init; }
 
     /// <summary>What scorers do with text beyond their limit; null: <c>truncate</c>.</summary>
@@ -190,7 +196,10 @@ public sealed record ScorePair(string Image, IReadOnlyList<string> Texts);
 /// <summary>What came of a job: the manifest that ties artefacts to it.</summary>
 public sealed record JobResult
 {
-    /// <summary>Pictures, the ranked ones best first. Of a generation, every candidate with a picture; <see cref="ResultImage.Kept"/> says which are kept.</summary>
+    /// <summary>
+    /// Pictures, the ranked ones best first. Of a generation, every candidate with a picture; <see cref="ResultImage.Kept"/> says which are
+    /// kept.
+    /// </summary>
     public IReadOnlyList<ResultImage> Images { get; init; } = [];
 
     /// <summary>The run's report; null for ranking and scoring.</summary>

@@ -40,7 +40,7 @@ internal sealed partial class JobDispatcher(
     /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Holds up the end of all services: while jobs drain the web server goes on saying that it is not ready.</summary>
+    /// <summary>Holds up the end of all services: while jobs drain, the web server keeps reporting that it is not ready.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         Drain();
@@ -188,7 +188,7 @@ internal sealed partial class JobDispatcher(
             }
             catch (StorageException exception) when (state == JobState.Done)
             {
-                // A result that cannot be written down is none; saying so needs less room.
+                // A result that cannot be written fails the job; the failure needs less room.
                 (state, reason, result, cacheKey) = (JobState.Failed, paths.Hide(FailureReason.Of(exception)), null, null);
                 throw;
             }

@@ -2,7 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>Something that happened to a job. Numbers count up from 1 within a job and a process; after a restart they go on above all that were sent.</summary>
+/// <summary>
+/// Something that happened to a job. Numbers count up from 1 within a job and a process; after a restart they go on above all that were
+/// sent.
+/// </summary>
 /// <param name="Number">The number: the SSE's <c>id</c>.</param>
 /// <param name="At">When.</param>
 /// <param name="Kind">What: the SSE's <c>event</c>.</param>
@@ -25,7 +28,7 @@ public enum JobEventKind
     [JsonStringEnumMemberName("step")]
     Step,
 
-    /// <summary>A glimpse of a candidate in the making.</summary>
+    /// <summary>A preview of an unfinished candidate.</summary>
     [JsonStringEnumMemberName("preview")]
     Preview,
 
@@ -65,7 +68,7 @@ public sealed record JobEventData
     /// <summary>What happened to the candidate (candidate).</summary>
     public CandidateEvent? Event { get; init; }
 
-    /// <summary>Whose fork it is (candidate).</summary>
+    /// <summary>The candidate that it was forked from (candidate).</summary>
     public int? Parent { get; init; }
 
     /// <summary>Seed of its root (candidate).</summary>

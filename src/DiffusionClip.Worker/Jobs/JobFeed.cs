@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>
-/// What happened to a job lately, for whoever watches. Writing never waits: of each candidate only the latest step and preview are kept and
-/// of each stage the latest beginning and end, so a slow watcher sees fewer of them, and steps alone wake watchers ten times a second at most;
-/// of the rest the oldest go beyond a bound. Thread-safe.
+/// A job's recent events, for its watchers. Writing never waits: of each candidate only the latest step and preview are kept and
+/// of each stage the latest beginning and end, so a slow watcher sees fewer of them, and steps alone wake watchers ten times a second at
+/// most; of the rest the oldest go beyond a bound. Thread-safe.
 /// </summary>
 /// <param name="firstNumber">Number of the first event.</param>
 /// <param name="time">The clock.</param>
@@ -28,7 +28,7 @@ internal sealed class JobFeed(long firstNumber, TimeProvider time)
     private double _progress;
     private long _woken;
 
-    /// <summary>Whether anybody watches.</summary>
+    /// <summary>Whether there are watchers.</summary>
     public bool IsWatched => Volatile.Read(ref _watchers) > 0;
 
     /// <summary>Where the job stands, 0 to 1.</summary>
@@ -79,7 +79,7 @@ internal sealed class JobFeed(long firstNumber, TimeProvider time)
         _ended.TrySetResult(job);
     }
 
-    /// <summary>The process is about to end: watchers get what is left and end, whoever waits is told.</summary>
+    /// <summary>The process is about to end: watchers get the remaining events and end; waiting calls fail.</summary>
     public void Abandon()
     {
         Close(null);

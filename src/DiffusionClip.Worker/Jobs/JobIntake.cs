@@ -21,7 +21,7 @@ internal sealed class JobIntake(
     private const int MostTexts = 1000;
     private const int LongestKey = 255;
 
-    // A submission is told from others also where a number in it is none.
+    // Submissions are compared also where a number in them is NaN or infinite.
     private static readonly JsonSerializerOptions Lenient = new(DiffusionClipJson.Compact) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     private readonly ConcurrentDictionary<string, long> _bytes = new(StringComparer.Ordinal);
@@ -180,7 +180,7 @@ internal sealed class JobIntake(
         }
     }
 
-    // Whoever sends requests has no business with paths on this machine.
+    // Requests must not name paths on this machine.
     private static void RequireName(string field, string? name)
     {
         if (name is not null && (string.IsNullOrWhiteSpace(name) || name is "." or ".." || name.Contains('\\', StringComparison.Ordinal) || Path.IsPathRooted(name)

@@ -8,7 +8,7 @@ using DiffusionClip.Worker.Jobs.Running;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>The queue: the ledger says what is, the scheduler what is next, feeds tell whoever watches.</summary>
+/// <summary>The queue: the ledger says what is, the scheduler what is next, feeds carry events to the watchers.</summary>
 internal sealed class JobQueue : IJobQueue
 {
     private const int FeedsOfEnded = 256;
@@ -145,7 +145,7 @@ internal sealed class JobQueue : IJobQueue
         {
             JobFeed feed = FeedOf(job);
 
-            // It may have ended between the look and the feed; one that was told so already is left alone.
+            // It may have ended between the query and the feed; a feed that has ended already is left alone.
             if (Find(caller, id) is { IsOver: true } over)
             {
                 feed.End(over);

@@ -2,19 +2,20 @@ namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>What the order of jobs depends on.</summary>
 /// <param name="Id">The job; ids sort by acceptance.</param>
-/// <param name="Caller">Whose.</param>
-/// <param name="Priority">Whether somebody waits.</param>
+/// <param name="Caller">The caller.</param>
+/// <param name="Priority">Whether a caller waits.</param>
 /// <param name="Model">The model that it needs.</param>
 /// <param name="ModelBytes">Estimated memory of that model.</param>
 internal sealed record QueuedJob(string Id, string Caller, JobPriority Priority, string Model, long ModelBytes)
 {
-    /// <summary>Whether the process ended while it ran: then it is tried alone, so that nobody else pays for it.</summary>
+    /// <summary>Whether the process ended while it ran: then it runs alone, so that it cannot take other jobs down with it.</summary>
     public bool RunsAlone { get; init; }
 }
 
 /// <summary>
-/// Decides which job runs next: interactive before batch; between callers who was served least (start-time fair queueing, Goyal et al. 1996,
-/// with one unit a job); of one caller the oldest, but jobs of the model that ran last are taken together up to a bound. Pure, not thread-safe.
+/// Decides which job runs next: interactive before batch; between callers the one served least (start-time fair queueing, Goyal et al.
+/// 1996, with one unit a job); of one caller the oldest, but jobs of the model that ran last are taken together up to a bound. Pure, not
+/// thread-safe.
 /// </summary>
 /// <param name="sameModelRun">Most jobs of one model in a row while others wait that need another.</param>
 /// <param name="memoryBudget">Largest estimated memory of the models in use; a job that alone is above it runs alone.</param>
@@ -51,7 +52,7 @@ internal sealed class JobScheduler(int sameModelRun, long memoryBudget)
 
         line.Add(job);
 
-        // Who was away has no claim to what it might have had.
+        // An idle caller saves up no claim.
         _served[job.Caller] = Math.Max(_served.GetValueOrDefault(job.Caller), _virtualTime);
     }
 
@@ -114,7 +115,7 @@ internal sealed class JobScheduler(int sameModelRun, long memoryBudget)
             return same;
         }
 
-        // After a full run another model has its turn, if somebody waits for one.
+        // After a full run another model has its turn, if a job waits for one.
         return _lastModel is not null && _run >= sameModelRun && byService.Select(line => line.OldestOfOthers(_lastModel)).FirstOrDefault(job => job is not null) is { } other
             ? other
             : byService.First().Oldest;

@@ -1,6 +1,6 @@
 namespace DiffusionClip.Worker.Trust;
 
-/// <summary>Who sent a request.</summary>
+/// <summary>The caller of a request.</summary>
 internal static class Caller
 {
     /// <summary>The one caller of a worker without keys.</summary>

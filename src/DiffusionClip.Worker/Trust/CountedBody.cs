@@ -2,9 +2,9 @@ using DiffusionClip.Imaging;
 
 namespace DiffusionClip.Worker.Trust;
 
-/// <summary>A body whose length nobody said: asks for room as it is read.</summary>
+/// <summary>A body of unknown length: reserves room as it is read.</summary>
 /// <param name="inner">The body as it comes.</param>
-/// <param name="reserve">Told how many bytes came; throws where there is no room for them.</param>
+/// <param name="reserve">Called with the number of bytes read; throws where there is no room for them.</param>
 internal sealed class CountedBody(Stream inner, Action<int> reserve) : ForwardStream
 {
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>

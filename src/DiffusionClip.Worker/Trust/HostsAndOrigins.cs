@@ -46,7 +46,7 @@ internal sealed class HostsAndOrigins(RequestDelegate next, WorkerOptions option
             return !address.IsLoopback && string.Equals(host, Environment.MachineName, StringComparison.OrdinalIgnoreCase);
         }
 
-        // 2130706433 is an address too, but nobody writes it in good faith.
+        // 2130706433 is an address too, but no honest client writes it.
         return (named.AddressFamily == AddressFamily.InterNetworkV6 || named.ToString() == host) && (IPAddress.IsLoopback(named) || Equals(named, Unmapped(context.Connection.LocalIpAddress)));
     }
 

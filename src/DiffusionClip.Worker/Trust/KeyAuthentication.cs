@@ -10,7 +10,7 @@ namespace DiffusionClip.Worker.Trust;
 
 /// <summary>
 /// Tells callers apart by their keys: <c>Authorization: Bearer KEY</c>, <c>Authorization: Basic</c> with the key as password and any
-/// user, or <c>X-API-Key: KEY</c>. Without keys everybody is <see cref="Caller.Local"/>.
+/// user, or <c>X-API-Key: KEY</c>. Without keys every caller is <see cref="Caller.Local"/>.
 /// </summary>
 internal sealed class KeyAuthentication(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, KeyRing keys)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
@@ -35,7 +35,7 @@ internal sealed class KeyAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
         }
 
         return Task.FromResult(name is null
-            ? AuthenticateResult.Fail("the key is nobody's")
+            ? AuthenticateResult.Fail("the key is unknown")
             : AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, name)], SchemeName)), SchemeName)));
     }
 

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace DiffusionClip.Worker.Trust;
 
-/// <summary>The keys and whose they are. Holds hashes only; compares in constant time.</summary>
+/// <summary>The keys and their names. Holds hashes only; compares in constant time.</summary>
 internal sealed class KeyRing
 {
     private const int LeastLength = 16;
@@ -11,11 +11,13 @@ internal sealed class KeyRing
 
     private KeyRing((string Name, byte[] Hash)[] keys) => _keys = keys;
 
-    /// <summary>Whether nobody needs a key.</summary>
+    /// <summary>Whether no key is needed.</summary>
     public bool IsEmpty => _keys.Length == 0;
 
     /// <summary>Collects the keys of configuration and key file.</summary>
-    /// <exception cref="InvalidRequestException">A name or key cannot be used, or the key file cannot be read. Keys are never shown.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// A name or key cannot be used, or the key file cannot be read. Keys are never shown.
+    /// </exception>
     public static KeyRing Read(TrustOptions options)
     {
         List<(string Name, byte[] Hash)> keys = [];
@@ -55,7 +57,7 @@ internal sealed class KeyRing
         return new KeyRing([.. keys]);
     }
 
-    /// <summary>Whose key it is; null if it is nobody's. Takes the same time whichever it is.</summary>
+    /// <summary>The name of a key; null if it is unknown. Takes the same time for every key.</summary>
     public string? NameOf(string key)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace DiffusionClip.Worker.Trust;
 
-/// <summary>Who may do what: one policy for every address, whether or not it says so.</summary>
+/// <summary>Authorization: one policy for every endpoint, unless it opts out.</summary>
 internal static class TrustServices
 {
     /// <summary>Adds keys, the policy and the limits.</summary>

@@ -10,7 +10,7 @@ namespace DiffusionClip.Worker.Trust;
 /// </summary>
 internal sealed class UrlFetcher : IDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(20);
     private readonly HttpClient _client;
     private readonly bool _httpsOnly;
     private readonly long _mostBytes;
@@ -81,12 +81,12 @@ internal sealed class UrlFetcher : IDisposable
             throw new InvalidRequestException(field, uri.Host, "URLs with credentials are not fetched");
         }
 
-        using var over = new CancellationTokenSource(_patience, _time);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, over.Token);
+        using var over = new CancellationTokenSource(_timeout, _time);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, over.Token);
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, uri);
-            using HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token).ConfigureAwait(false);
+            using HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token).ConfigureAwait(false);
             if (response.StatusCode != HttpStatusCode.OK)
             {
                 throw new InvalidRequestException(field, shown, $"it answers {(int)response.StatusCode}; redirects are not followed");
@@ -99,8 +99,8 @@ internal sealed class UrlFetcher : IDisposable
 
             using var file = new MemoryStream();
             var buffer = new byte[81_920];
-            await using Stream body = await response.Content.ReadAsStreamAsync(patience.Token).ConfigureAwait(false);
-            for (int read; (read = await body.ReadAsync(buffer, patience.Token).ConfigureAwait(false)) > 0;)
+            await using Stream body = await response.Content.ReadAsStreamAsync(timeout.Token).ConfigureAwait(false);
+            for (int read; (read = await body.ReadAsync(buffer, timeout.Token).ConfigureAwait(false)) > 0;)
             {
                 if (file.Length + read > _mostBytes)
                 {

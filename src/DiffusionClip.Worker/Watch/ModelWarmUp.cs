@@ -3,11 +3,13 @@ using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Worker.Watch;
 
-/// <summary>Loads the default generator and its scorer once at start, so that the first job finds them and readiness knows that they work.</summary>
+/// <summary>
+/// Loads the default generator and its scorer once at start, so that the first job finds them and readiness knows that they work.
+/// </summary>
 internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalog, PipelineOptions options, TimeProvider time, ILogger<ModelWarmUp> logger)
     : BackgroundService
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan _retryDelay = TimeSpan.FromSeconds(15);
     private volatile string? _problem = "the default model is being loaded";
 
     /// <summary>Why the default model cannot be used, in one line; null if it can.</summary>
@@ -46,8 +48,8 @@ internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalo
                 _problem = exception.Message;
             }
 
-            // Somebody may be putting the folder right.
-            await Task.Delay(_patience, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // The folder may be repaired meanwhile.
+            await Task.Delay(_retryDelay, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

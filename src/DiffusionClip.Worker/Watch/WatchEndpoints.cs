@@ -9,7 +9,7 @@ internal static class WatchEndpoints
     public static void MapWatch(this IEndpointRouteBuilder routes)
     {
         RouteGroupBuilder health = routes.MapGroup("/health").WithTags("Health");
-        // The one address without a key: it says nothing but that somebody is there.
+        // The one address without a key: it says only that the process is alive.
         health.MapGet("/live", () => new Liveness("ok")).AllowAnonymous().WithName("GetLive").WithSummary("Whether the process answers").Produces<Liveness>();
         health.MapGet("/ready", async ([FromServices] Readiness readiness, CancellationToken cancellationToken) =>
         {

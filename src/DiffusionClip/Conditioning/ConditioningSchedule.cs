@@ -45,7 +45,7 @@ public sealed class ConditioningSchedule
         return _segments[^1];
     }
 
-    /// <summary>A stretch of evaluations with one conditioning.</summary>
+    /// <summary>A range of evaluations with one conditioning.</summary>
     /// <param name="Until">The first evaluation it no longer holds for.</param>
     /// <param name="Positive">The prompt.</param>
     /// <param name="Negative">The negative prompt; null where guidance is skipped.</param>

@@ -12,7 +12,7 @@ public sealed class PromptPlan
 
     private const int MostCharacters = 1 << 22;
 
-    private PromptPlan(PromptSide positive, PromptSide negative, IReadOnlyList<TextReport> texts, IReadOnlyList<string> warnings)
+    private PromptPlan(PromptTrack positive, PromptTrack negative, IReadOnlyList<TextReport> texts, IReadOnlyList<string> warnings)
     {
         Positive = positive;
         Negative = negative;
@@ -21,10 +21,10 @@ public sealed class PromptPlan
     }
 
     /// <summary>The prompt.</summary>
-    public PromptSide Positive { get; }
+    public PromptTrack Positive { get; }
 
     /// <summary>The negative prompt.</summary>
-    public PromptSide Negative { get; }
+    public PromptTrack Negative { get; }
 
     /// <summary>What the report says of them, per side and encoder.</summary>
     public IReadOnlyList<TextReport> Texts { get; }
@@ -57,35 +57,38 @@ public sealed class PromptPlan
         ArgumentNullException.ThrowIfNull(steps);
         var warnings = new List<string>();
         bool isPlain = prompt.Syntax == PromptSyntax.Plain;
-        PromptSide positive = Both("prompt", prompt.Text, prompt.Text2);
-        PromptSide negative = Both("negative_prompt", prompt.Negative, prompt.Negative2);
+        PromptTrack positive = Both("prompt", prompt.Text, prompt.Text2);
+        PromptTrack negative = Both("negative_prompt", prompt.Negative, prompt.Negative2);
         return new(positive, negative, [.. Report("prompt", positive), .. Report("negative", negative)], warnings);
 
         // Without a text of their own, the encoders after the first read what the first one reads.
-        PromptSide Both(string field, string text, string? second)
+        PromptTrack Both(string field, string text, string? second)
         {
-            PromptSide side = Side(field, text, isPlain, readers, steps, warnings);
+            PromptTrack side = Side(field, text, isPlain, readers, steps, warnings);
             return second is null || second == text ? side : side.With(Side($"{field}_2", second, isPlain, readers, steps, warnings));
         }
     }
 
     /// <summary>Encodes every text and joins the two sides: whichever has fewer windows gets empty ones.</summary>
     /// <param name="guided">Whether guidance needs the negative side.</param>
-    /// <param name="encode">What the family makes of a text's tokens, one entry per text encoder, padded to one number of windows; and whether they are the negative side's.</param>
+    /// <param name="encode">
+    /// What the family makes of a text's tokens, one entry per text encoder, padded to one number of windows; and whether they are the
+    /// negative side's.
+    /// </param>
     public ConditioningSchedule Schedule(bool guided, Func<IReadOnlyList<EncoderTokens>, bool, TextConditioning> encode)
     {
         ArgumentNullException.ThrowIfNull(encode);
-        PromptSide[] sides = guided ? [Positive, Negative] : [Positive];
-        int windows = sides.SelectMany(side => side.Stretches).SelectMany(stretch => stretch.Encoders).Max(encoder => encoder.Sequences);
+        PromptTrack[] sides = guided ? [Positive, Negative] : [Positive];
+        int windows = sides.SelectMany(side => side.Segments).SelectMany(segment => segment.Encoders).Max(encoder => encoder.Sequences);
 
         // One object per text: the denoiser uploads what it has not seen.
         var positives = new Dictionary<string, TextConditioning>(StringComparer.Ordinal);
         var negatives = new Dictionary<string, TextConditioning>(StringComparer.Ordinal);
         var segments = new List<ConditioningSchedule.Segment>();
-        for (int p = 0, n = 0; p < Positive.Stretches.Count;)
+        for (int p = 0, n = 0; p < Positive.Segments.Count;)
         {
-            PromptStretch positive = Positive.Stretches[p];
-            PromptStretch? negative = guided ? Negative.Stretches[n] : null;
+            PromptSegment positive = Positive.Segments[p];
+            PromptSegment? negative = guided ? Negative.Segments[n] : null;
             int until = Math.Min(positive.Until, negative?.Until ?? int.MaxValue);
             segments.Add(new(until, Get(positives, positive, isNegative: false), negative is null ? null : Get(negatives, negative, isNegative: true)));
             p += positive.Until == until ? 1 : 0;
@@ -94,19 +97,19 @@ public sealed class PromptPlan
 
         return new ConditioningSchedule(segments);
 
-        TextConditioning Get(Dictionary<string, TextConditioning> known, PromptStretch stretch, bool isNegative)
+        TextConditioning Get(Dictionary<string, TextConditioning> known, PromptSegment segment, bool isNegative)
         {
-            if (!known.TryGetValue(stretch.Text, out TextConditioning? conditioning))
+            if (!known.TryGetValue(segment.Text, out TextConditioning? conditioning))
             {
-                conditioning = encode([.. stretch.Encoders.Select(encoder => encoder.PaddedTo(windows))], isNegative);
-                known.Add(stretch.Text, conditioning);
+                conditioning = encode([.. segment.Encoders.Select(encoder => encoder.PaddedTo(windows))], isNegative);
+                known.Add(segment.Text, conditioning);
             }
 
             return conditioning;
         }
     }
 
-    private static PromptSide Side(
+    private static PromptTrack Side(
         string field, string text, bool isPlain, IReadOnlyList<IPromptReader> readers, PromptSteps steps, List<string> warnings)
     {
         string words = text;
@@ -120,7 +123,7 @@ public sealed class PromptPlan
         }
 
         var known = new Dictionary<string, IReadOnlyList<EncoderTokens>>(StringComparer.Ordinal);
-        var stretches = new List<PromptStretch>();
+        var segments = new List<PromptSegment>();
         long characters = 0;
         int windows = 0;
         foreach ((int until, string scheduled) in schedule)
@@ -144,17 +147,17 @@ public sealed class PromptPlan
             }
 
             int last = until == steps.Count ? int.MaxValue : steps.Begin(until);
-            if (stretches.Count > 0 && (stretches[^1].Until == last || stretches[^1].Text == scheduled))
+            if (segments.Count > 0 && (segments[^1].Until == last || segments[^1].Text == scheduled))
             {
                 // Steps that begin at one evaluation, or a text that just goes on.
-                stretches[^1] = stretches[^1].Text == scheduled ? stretches[^1] with { Until = last } : stretches[^1];
+                segments[^1] = segments[^1].Text == scheduled ? segments[^1] with { Until = last } : segments[^1];
                 continue;
             }
 
-            stretches.Add(new(last, scheduled, encoders));
+            segments.Add(new(last, scheduled, encoders));
         }
 
-        return new PromptSide(text, stretches);
+        return new PromptTrack(text, segments);
     }
 
     private static void Warn(List<string> warnings, string field, IReadOnlyList<string> found, string what)
@@ -170,12 +173,12 @@ public sealed class PromptPlan
     private static InvalidRequestException TooMuch(string field, string text) =>
         new(field, text, FormattableString.Invariant($"its edits make more than {MostWindows} windows or {MostCharacters} characters of text; shorten it, or edit less often"));
 
-    private static IEnumerable<TextReport> Report(string role, PromptSide side)
+    private static IEnumerable<TextReport> Report(string role, PromptTrack side)
     {
-        for (int encoder = 0; encoder < side.Stretches[0].Encoders.Count; encoder++)
+        for (int encoder = 0; encoder < side.Segments[0].Encoders.Count; encoder++)
         {
             // Of a text that changes, the longest form counts.
-            EncoderTokens longest = side.Stretches.Select(stretch => stretch.Encoders[encoder]).MaxBy(windows => windows.Count + windows.Dropped)!;
+            EncoderTokens longest = side.Segments.Select(segment => segment.Encoders[encoder]).MaxBy(windows => windows.Count + windows.Dropped)!;
             yield return new TextReport
             {
                 Role = role,
@@ -184,7 +187,7 @@ public sealed class PromptPlan
                 Tokens = longest.Count,
                 TokensDropped = longest.Dropped,
                 Windows = longest.Sequences,
-                Edits = side.Stretches.Count - 1,
+                Edits = side.Segments.Count - 1,
             };
         }
     }
@@ -192,37 +195,37 @@ public sealed class PromptPlan
 
 /// <summary>One side of guidance.</summary>
 /// <param name="Text">The prompt as it was given, with its syntax.</param>
-/// <param name="Stretches">Its texts in order; the last reaches to the end.</param>
-public sealed record PromptSide(string Text, IReadOnlyList<PromptStretch> Stretches)
+/// <param name="Segments">Its texts in order; the last reaches to the end.</param>
+public sealed record PromptTrack(string Text, IReadOnlyList<PromptSegment> Segments)
 {
     /// <summary>The prompt of the encoders after the first, if they have one of their own.</summary>
     public string? SecondText { get; private init; }
 
     /// <summary>Whether there is nothing to read for any encoder.</summary>
-    public bool IsEmpty => Stretches.All(stretch => stretch.Encoders.All(encoder => encoder.Count == 0));
+    public bool IsEmpty => Segments.All(segment => segment.Encoders.All(encoder => encoder.Count == 0));
 
     /// <summary>This side for the first encoder, another one for the encoders after it.</summary>
     /// <param name="second">The other side, tokenized for the same encoders.</param>
-    internal PromptSide With(PromptSide second)
+    internal PromptTrack With(PromptTrack second)
     {
-        var stretches = new List<PromptStretch>();
-        for (int a = 0, b = 0; a < Stretches.Count;)
+        var segments = new List<PromptSegment>();
+        for (int a = 0, b = 0; a < Segments.Count;)
         {
-            (PromptStretch own, PromptStretch other) = (Stretches[a], second.Stretches[b]);
+            (PromptSegment own, PromptSegment other) = (Segments[a], second.Segments[b]);
             int until = Math.Min(own.Until, other.Until);
 
             // No prompt holds NUL, so the joined text tells the pairs apart.
-            stretches.Add(new(until, $"{own.Text}\0{other.Text}", [own.Encoders[0], .. other.Encoders.Skip(1)]));
+            segments.Add(new(until, $"{own.Text}\0{other.Text}", [own.Encoders[0], .. other.Encoders.Skip(1)]));
             a += own.Until == until ? 1 : 0;
             b += other.Until == until ? 1 : 0;
         }
 
-        return new(Text, stretches) { SecondText = second.Text };
+        return new(Text, segments) { SecondText = second.Text };
     }
 }
 
-/// <summary>A text for a stretch of evaluations.</summary>
+/// <summary>A text for a range of evaluations.</summary>
 /// <param name="Until">The first evaluation it no longer holds for.</param>
 /// <param name="Text">The text, with its weights.</param>
 /// <param name="Encoders">Its tokens, one entry per text encoder.</param>
-public sealed record PromptStretch(int Until, string Text, IReadOnlyList<EncoderTokens> Encoders);
+public sealed record PromptSegment(int Until, string Text, IReadOnlyList<EncoderTokens> Encoders);

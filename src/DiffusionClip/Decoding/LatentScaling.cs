@@ -3,7 +3,9 @@ using DiffusionClip.Models;
 
 namespace DiffusionClip.Decoding;
 
-/// <summary>Between what an autoencoder gives and what the denoiser knows: (sample - shift) · factor, by channel where it is standardised.</summary>
+/// <summary>
+/// Between what an autoencoder gives and what the denoiser knows: (sample - shift) · factor, by channel where it is standardised.
+/// </summary>
 internal static class LatentScaling
 {
     /// <summary>From what an encoder gives to what the denoiser knows, in place.</summary>

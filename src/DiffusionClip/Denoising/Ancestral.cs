@@ -3,7 +3,9 @@ namespace DiffusionClip.Denoising;
 /// <summary>An ancestral step: down deterministically, up by noise.</summary>
 internal static class Ancestral
 {
-    /// <summary>sigma_up² = to²·(from² - to²)/from² and sigma_down² = to² - sigma_up² (Song et al. 2020, equation 16 at eta = 1, in sigmas).</summary>
+    /// <summary>
+    /// sigma_up² = to²·(from² - to²)/from² and sigma_down² = to² - sigma_up² (Song et al. 2020, equation 16 at eta = 1, in sigmas).
+    /// </summary>
     public static (float Down, float Up) Split(float from, float to)
     {
         if (to < from / 2048)

@@ -3,7 +3,9 @@ namespace DiffusionClip.Denoising;
 /// <summary>Quantiles of the beta distribution, for the schedule of Lee et al. 2024 ("Beta Sampling is All You Need").</summary>
 internal static class BetaDistribution
 {
-    /// <summary>The x in [0, 1] below which lies the probability <paramref name="p"/> of Beta(<paramref name="a"/>, <paramref name="b"/>).</summary>
+    /// <summary>
+    /// The x in [0, 1] below which lies the probability <paramref name="p"/> of Beta(<paramref name="a"/>, <paramref name="b"/>).
+    /// </summary>
     public static double Quantile(double p, double a, double b)
     {
         if (p <= 0)

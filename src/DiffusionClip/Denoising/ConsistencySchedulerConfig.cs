@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>Options of the schedulers of distilled consistency models, whose steps are a choice among those that they were distilled on.</summary>
+/// <summary>
+/// Options of the schedulers of distilled consistency models, whose steps are a choice among those that they were distilled on.
+/// </summary>
 internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
 {
     /// <summary>Sets the defaults that these models were trained with.</summary>
@@ -73,6 +75,6 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
                 FormattableString.Invariant($"1 to {distilled.Length} are possible: the model was distilled on {original} steps (original_inference_steps)"));
         }
 
-        return [.. Torch.Linspace(0.0, distilled.Length, steps, endpoint: false).Select(position => distilled[(int)Math.Floor(position)])];
+        return [.. TorchRounding.Linspace(0.0, distilled.Length, steps, endpoint: false).Select(position => distilled[(int)Math.Floor(position)])];
     }
 }

@@ -80,7 +80,9 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
     /// <summary>Shape of a sample.</summary>
     public LatentShape Shape => _shape;
 
-    /// <summary>Runs a group from where it stands to an evaluation. All members stand at the same one, but for those that failed before.</summary>
+    /// <summary>
+    /// Runs a group from where it stands to an evaluation. All members stand at the same one, but for those that failed before.
+    /// </summary>
     /// <param name="group">At most <see cref="GroupSize"/> candidates; a smaller group leaves the other rows idle.</param>
     /// <param name="from">The first evaluation that is run.</param>
     /// <param name="until">The first evaluation that is not run.</param>

@@ -37,7 +37,9 @@ internal enum DpmSolverType
     Heun,
 }
 
-/// <summary>One update of a DPM solver: x' = Sample·x + D0·d0 + D1·d1 + D2·d2 + Noise·z, the differences d formed from remembered outputs.</summary>
+/// <summary>
+/// One update of a DPM solver: x' = Sample·x + D0·d0 + D1·d1 + D2·d2 + Noise·z, the differences d formed from remembered outputs.
+/// </summary>
 /// <param name="Sample">Factor of the sample.</param>
 /// <param name="D0">Factor of the output that the update starts from.</param>
 /// <param name="D1">Factor of the first difference.</param>
@@ -61,7 +63,9 @@ internal readonly record struct DpmUpdate(float Sample, float D0, float D1 = 0, 
         AddNoise(destination, memory);
     }
 
-    /// <summary>Third order of a multistep solver: d1 = a + r0/(r0 + r1)·(a - b), d2 = (a - b)/(r0 + r1), a = (m0 - m1)/r0, b = (m1 - m2)/r1.</summary>
+    /// <summary>
+    /// Third order of a multistep solver: d1 = a + r0/(r0 + r1)·(a - b), d2 = (a - b)/(r0 + r1), a = (m0 - m1)/r0, b = (m1 - m2)/r1.
+    /// </summary>
     public void ApplyThird(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory)
     {
         Elementwise.Apply(destination, sample, memory.History(0), memory.History(1), memory.History(2), new MultistepThird(this));
@@ -76,8 +80,8 @@ internal readonly record struct DpmUpdate(float Sample, float D0, float D1 = 0, 
     }
 
     /// <summary>
-    /// Third order of a singlestep solver, from the block's beginning: d0 = m2; with a = (m1 - m2)/r1 and b = (m0 - m2)/r0, the midpoint has
-    /// d1 = b, Heun d1 = (r0·a - r1·b)/(r0 - r1) and d2 = 2(b - a)/(r0 - r1).
+    /// Third order of a singlestep solver, from the block's beginning: d0 = m2; with a = (m1 - m2)/r1 and b = (m0 - m2)/r0, the midpoint
+    /// has d1 = b, Heun d1 = (r0·a - r1·b)/(r0 - r1) and d2 = 2(b - a)/(r0 - r1).
     /// </summary>
     public void ApplySinglestepThird(Span<float> destination, ReadOnlySpan<float> sample, SchedulerMemory memory, DpmSolverType type)
     {
@@ -168,7 +172,7 @@ internal readonly record struct DpmUpdate(float Sample, float D0, float D1 = 0, 
 internal static class DpmSolver
 {
     /// <summary>The log of signal to noise.</summary>
-    public static float Lambda(SignalNoise level) => Torch.Log(level.Alpha) - Torch.Log(level.Sigma);
+    public static float Lambda(SignalNoise level) => TorchRounding.Log(level.Alpha) - TorchRounding.Log(level.Sigma);
 
     /// <summary>First order: DPM-Solver-1, equal to DDIM.</summary>
     public static DpmUpdate First(DpmAlgorithm algorithm, SignalNoise t, SignalNoise s)
@@ -176,11 +180,11 @@ internal static class DpmSolver
         float h = Lambda(t) - Lambda(s);
         return algorithm switch
         {
-            DpmAlgorithm.DpmSolverPlusPlus => new(t.Sigma / s.Sigma, -(t.Alpha * (Torch.Exp(-h) - 1))),
-            DpmAlgorithm.DpmSolver => new(t.Alpha / s.Alpha, -(t.Sigma * (Torch.Exp(h) - 1))),
+            DpmAlgorithm.DpmSolverPlusPlus => new(t.Sigma / s.Sigma, -(t.Alpha * (TorchRounding.Exp(-h) - 1))),
+            DpmAlgorithm.DpmSolver => new(t.Alpha / s.Alpha, -(t.Sigma * (TorchRounding.Exp(h) - 1))),
             DpmAlgorithm.SdeDpmSolverPlusPlus => new(
-                t.Sigma / s.Sigma * Torch.Exp(-h), t.Alpha * (1 - Torch.Exp(-2 * h)), Noise: t.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * h))),
-            _ => new(t.Alpha / s.Alpha, -2 * (t.Sigma * (Torch.Exp(h) - 1)), Noise: t.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1)),
+                t.Sigma / s.Sigma * TorchRounding.Exp(-h), t.Alpha * (1 - TorchRounding.Exp(-2 * h)), Noise: t.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * h))),
+            _ => new(t.Alpha / s.Alpha, -2 * (t.Sigma * (TorchRounding.Exp(h) - 1)), Noise: t.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1)),
         };
     }
 
@@ -206,32 +210,32 @@ internal static class DpmSolver
         {
             case DpmAlgorithm.DpmSolverPlusPlus:
             {
-                float e = t.Alpha * (Torch.Exp(-h) - 1);
-                return (t.Sigma / s.Sigma, -e, midpoint ? -0.5f * e : t.Alpha * (((Torch.Exp(-h) - 1) / h) + 1), 0);
+                float e = t.Alpha * (TorchRounding.Exp(-h) - 1);
+                return (t.Sigma / s.Sigma, -e, midpoint ? -0.5f * e : t.Alpha * (((TorchRounding.Exp(-h) - 1) / h) + 1), 0);
             }
 
             case DpmAlgorithm.DpmSolver:
             {
-                float e = t.Sigma * (Torch.Exp(h) - 1);
-                return (t.Alpha / s.Alpha, -e, midpoint ? -0.5f * e : -(t.Sigma * (((Torch.Exp(h) - 1) / h) - 1)), 0);
+                float e = t.Sigma * (TorchRounding.Exp(h) - 1);
+                return (t.Alpha / s.Alpha, -e, midpoint ? -0.5f * e : -(t.Sigma * (((TorchRounding.Exp(h) - 1) / h) - 1)), 0);
             }
 
             case DpmAlgorithm.SdeDpmSolverPlusPlus:
             {
-                float e = t.Alpha * (1 - Torch.Exp(-2 * h));
+                float e = t.Alpha * (1 - TorchRounding.Exp(-2 * h));
                 return (
-                    t.Sigma / s.Sigma * Torch.Exp(-h), e,
-                    midpoint ? 0.5f * e : t.Alpha * (((1 - Torch.Exp(-2 * h)) / (-2 * h)) + 1),
-                    t.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * h)));
+                    t.Sigma / s.Sigma * TorchRounding.Exp(-h), e,
+                    midpoint ? 0.5f * e : t.Alpha * (((1 - TorchRounding.Exp(-2 * h)) / (-2 * h)) + 1),
+                    t.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * h)));
             }
 
             default:
             {
-                float e = t.Sigma * (Torch.Exp(h) - 1);
+                float e = t.Sigma * (TorchRounding.Exp(h) - 1);
                 return (
                     t.Alpha / s.Alpha, -2 * e,
-                    midpoint ? -e : -2 * (t.Sigma * (((Torch.Exp(h) - 1) / h) - 1)),
-                    t.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1));
+                    midpoint ? -e : -2 * (t.Sigma * (((TorchRounding.Exp(h) - 1) / h) - 1)),
+                    t.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1));
             }
         }
     }
@@ -253,21 +257,21 @@ internal static class DpmSolver
         {
             case DpmAlgorithm.DpmSolverPlusPlus:
             {
-                float e = Torch.Exp(-h) - 1;
+                float e = TorchRounding.Exp(-h) - 1;
                 return (t.Sigma / s.Sigma, -(t.Alpha * e), t.Alpha * ((e / h) + 1), -(t.Alpha * (((e + h) / (h * h)) - 0.5f)), 0);
             }
 
             case DpmAlgorithm.DpmSolver:
             {
-                float e = Torch.Exp(h) - 1;
+                float e = TorchRounding.Exp(h) - 1;
                 return (t.Alpha / s.Alpha, -(t.Sigma * e), -(t.Sigma * ((e / h) - 1)), -(t.Sigma * (((e - h) / (h * h)) - 0.5f)), 0);
             }
 
             case DpmAlgorithm.SdeDpmSolverPlusPlus:
             {
-                float e = 1 - Torch.Exp(-2 * h);
+                float e = 1 - TorchRounding.Exp(-2 * h);
                 return (
-                    t.Sigma / s.Sigma * Torch.Exp(-h), t.Alpha * e, t.Alpha * ((e / (-2 * h)) + 1),
+                    t.Sigma / s.Sigma * TorchRounding.Exp(-h), t.Alpha * e, t.Alpha * ((e / (-2 * h)) + 1),
                     t.Alpha * (((e - (2 * h)) / (2 * h * (2 * h))) - 0.5f), t.Sigma * MathF.Sqrt(e));
             }
 

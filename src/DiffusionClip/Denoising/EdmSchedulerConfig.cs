@@ -56,7 +56,7 @@ internal abstract record EdmSchedulerConfig : SchedulerConfig
     {
         if (SigmaSchedule == EdmSigmaSchedule.Exponential)
         {
-            float[] sigmas = Array.ConvertAll(Torch.Linspace((float)Math.Log(SigmaMin), (float)Math.Log(SigmaMax), steps), Torch.Exp);
+            float[] sigmas = Array.ConvertAll(TorchRounding.Linspace((float)Math.Log(SigmaMin), (float)Math.Log(SigmaMax), steps), TorchRounding.Exp);
             Array.Reverse(sigmas);
             return sigmas;
         }
@@ -64,8 +64,8 @@ internal abstract record EdmSchedulerConfig : SchedulerConfig
         double low = Math.Pow(SigmaMin, 1 / Rho);
         double high = Math.Pow(SigmaMax, 1 / Rho);
         return single
-            ? Array.ConvertAll(Torch.Linspace(0f, 1f, steps), r => (float)Math.Pow((float)high + (r * (float)(low - high)), Rho))
-            : Array.ConvertAll(Torch.Linspace(0.0, 1.0, steps), r => (float)Math.Pow(high + (r * (low - high)), Rho));
+            ? Array.ConvertAll(TorchRounding.Linspace(0f, 1f, steps), r => (float)Math.Pow((float)high + (r * (float)(low - high)), Rho))
+            : Array.ConvertAll(TorchRounding.Linspace(0.0, 1.0, steps), r => (float)Math.Pow(high + (r * (low - high)), Rho));
     }
 
     /// <summary>The part of a plan that EDM schedulers share.</summary>
@@ -75,8 +75,8 @@ internal abstract record EdmSchedulerConfig : SchedulerConfig
         return new PlanLayout
         {
             // c_noise of table 1.
-            Timesteps = Array.ConvertAll(levels, s => 0.25f * Torch.Log(s)),
-            Levels = SigmaPlan.Exploding(sigmas),
+            Timesteps = Array.ConvertAll(levels, s => 0.25f * TorchRounding.Log(s)),
+            Levels = SigmaPlan.VarianceExploding(sigmas),
             Sigmas = sigmas,
             FirstEvaluation = OptionCheck.BeginIndex(request, levels.Length),
             PredictionType = PredictionType,

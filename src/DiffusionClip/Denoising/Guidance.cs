@@ -5,7 +5,9 @@ namespace DiffusionClip.Denoising;
 /// <summary>Classifier-free guidance and its rescale, in place and without allocations.</summary>
 public static class Guidance
 {
-    /// <summary>destination = unconditional + scale·(conditional - unconditional) (Ho and Salimans 2022, equation 6, with w = scale - 1).</summary>
+    /// <summary>
+    /// destination = unconditional + scale·(conditional - unconditional) (Ho and Salimans 2022, equation 6, with w = scale - 1).
+    /// </summary>
     /// <param name="unconditional">Output for the negative prompt.</param>
     /// <param name="conditional">Output for the prompt, as long.</param>
     /// <param name="scale">Guidance scale; 1 gives <paramref name="conditional"/>.</param>

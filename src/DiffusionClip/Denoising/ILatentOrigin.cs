@@ -9,7 +9,7 @@ public interface ILatentOrigin
     /// <param name="noise">The candidate's stream.</param>
     /// <param name="scheduler">The plan; tells the level of noise to start at.</param>
     /// <param name="sample">The sample to fill.</param>
-    /// <returns>What has to be remembered on the way.</returns>
+    /// <returns>The origin's state for the run.</returns>
     IOriginState Start(NoiseSource noise, IScheduler scheduler, Span<float> sample);
 
     /// <summary>Reads what the state of one of its candidates wrote (<see cref="IStepHookState.Write"/>).</summary>
@@ -20,9 +20,13 @@ public interface ILatentOrigin
     IOriginState Read(BinaryReader reader, IScheduler scheduler, int length);
 }
 
-/// <summary>What an origin remembers of one candidate, and its hook, which runs after all others: what a mask keeps is put back last.</summary>
+/// <summary>
+/// An origin's state for one candidate, and its hook, which runs after all others: what a mask keeps is put back last.
+/// </summary>
 public interface IOriginState : IStepHookState
 {
-    /// <summary>Channels the model takes beside the sample, e.g. the mask and the masked picture of inpainting models; empty if none.</summary>
+    /// <summary>
+    /// Channels the model takes beside the sample, e.g. the mask and the masked picture of inpainting models; empty if none.
+    /// </summary>
     ReadOnlySpan<float> ExtraChannels { get; }
 }

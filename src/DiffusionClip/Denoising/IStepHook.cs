@@ -18,7 +18,7 @@ public interface IStepHook
     IStepHookState Read(BinaryReader reader, int length);
 }
 
-/// <summary>What a hook remembers of one candidate.</summary>
+/// <summary>A hook's state for one candidate.</summary>
 public interface IStepHookState
 {
     /// <summary>Whether <see cref="CompletedStep.Original"/> is wanted after an evaluation; it costs a pass over the sample.</summary>
@@ -29,7 +29,7 @@ public interface IStepHookState
     /// <param name="step">The step; valid during the call.</param>
     void AfterStep(in CompletedStep step);
 
-    /// <summary>The state of a child that goes its own way. A state that never changes may return itself.</summary>
+    /// <summary>The state of a fork. A state that never changes may return itself.</summary>
     IStepHookState Fork();
 
     /// <summary>Writes down what the hook itself does not know.</summary>

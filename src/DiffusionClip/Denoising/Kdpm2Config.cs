@@ -16,9 +16,9 @@ internal abstract record Kdpm2Config : SigmaSchedulerConfig
     /// <summary>exp of the mean of the logarithms, in torch's order of <c>lerp</c> at 0.5; 0 where either is 0.</summary>
     protected static float MiddleInLog(float start, float end)
     {
-        float a = Torch.Log(start);
-        float b = Torch.Log(end);
-        return start == 0 || end == 0 ? 0 : Torch.Exp(b - ((b - a) * 0.5f));
+        float a = TorchRounding.Log(start);
+        float b = TorchRounding.Log(end);
+        return start == 0 || end == 0 ? 0 : TorchRounding.Exp(b - ((b - a) * 0.5f));
     }
 
     /// <summary>Timesteps, sigmas (one more, 0 the last) and the schedule's log sigmas.</summary>
@@ -43,7 +43,7 @@ internal abstract record Kdpm2Config : SigmaSchedulerConfig
     protected PlanLayout Layout(ScheduleRequest request, float[] timesteps, float[] levels, float[] sigmas, bool isStochastic) => new()
     {
         Timesteps = timesteps,
-        Levels = SigmaPlan.Exploding(levels),
+        Levels = SigmaPlan.VarianceExploding(levels),
         Sigmas = [.. TwoStagePlan.Twice<float>(sigmas), 0],
         FirstEvaluation = 2 * OptionCheck.BeginIndex(request, sigmas.Length - 1),
         PredictionType = PredictionType,

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>Options of the solvers in lambda: the DPM family, DEIS, UniPC and SA-Solver. Their samples preserve variance, or are flows.</summary>
+/// <summary>
+/// Options of the solvers in lambda: the DPM family, DEIS, UniPC and SA-Solver. Their samples preserve variance, or are flows.
+/// </summary>
 internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
 {
     /// <summary>Dynamic thresholding of x0.</summary>
@@ -67,10 +69,13 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         double[] timesteps = request.Timesteps is { } custom
             ? [.. custom.Select(Math.Truncate)]
             : SpacedTimesteps.WithoutLast(TimestepSpacing, NumTrainTimesteps, last, steps, StepsOffset);
-        return (timesteps, Array.ConvertAll(timesteps, t => Torch.Interpolate(t, schedule.Sigmas)));
+        return (timesteps, Array.ConvertAll(timesteps, t => TorchRounding.Interpolate(t, schedule.Sigmas)));
     }
 
-    /// <summary>Sigmas with the final level of the solvers that cannot reach zero: the schedule's lowest, or the last once more where sigmas are not the training steps'.</summary>
+    /// <summary>
+    /// Sigmas with the final level of the solvers that cannot reach zero: the schedule's lowest, or the last once more where sigmas are not
+    /// the training steps'.
+    /// </summary>
     protected float[] WithLastRepeated(NoiseSchedule schedule, double[] sigmas) =>
         [.. sigmas.Select(s => (float)s), UsesConvertedSigmas || UseFlowSigmas ? (float)sigmas[^1] : schedule.Sigmas[0]];
 
@@ -80,7 +85,7 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
     /// <summary>Sigmas of a flow, evenly spread and shifted.</summary>
     private double[] FlowSigmas(int steps, double shift)
     {
-        double[] alphas = Torch.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1);
+        double[] alphas = TorchRounding.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1);
         return [.. alphas.Skip(1).Reverse().Select(a => SigmaSchedule.Shift(1 - a, shift))];
     }
 
@@ -91,7 +96,7 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
         for (int t = schedule.Length - 1; t >= 0; t--)
         {
             float a = schedule.AlphasCumprod[t];
-            if (!(Torch.Log(MathF.Sqrt(a)) - Torch.Log(MathF.Sqrt(1 - a)) < lambdaMinClipped))
+            if (!(TorchRounding.Log(MathF.Sqrt(a)) - TorchRounding.Log(MathF.Sqrt(1 - a)) < lambdaMinClipped))
             {
                 break;
             }

@@ -22,7 +22,9 @@ internal enum BetaSchedule
     Laplace,
 }
 
-/// <summary>Betas and their cumulated alphas, in float32 where torch has float32: later code amplifies differences in the last bits.</summary>
+/// <summary>
+/// Betas and their cumulated alphas, in float32 where torch has float32: later code amplifies differences in the last bits.
+/// </summary>
 internal sealed class NoiseSchedule
 {
     private NoiseSchedule(float[] betas, bool finiteTerminal)
@@ -42,7 +44,7 @@ internal sealed class NoiseSchedule
             Sigmas[^1] = 4096;
         }
 
-        LogSigmas = Array.ConvertAll(Sigmas, Torch.Log);
+        LogSigmas = Array.ConvertAll(Sigmas, TorchRounding.Log);
     }
 
     /// <summary>Variance added by each training step.</summary>
@@ -69,13 +71,13 @@ internal sealed class NoiseSchedule
         int n = config.NumTrainTimesteps;
         float[] betas = config.TrainedBetas is { } trained ? [.. trained.Select(b => (float)b)] : config.BetaSchedule switch
         {
-            BetaSchedule.Linear => Torch.Linspace((float)config.BetaStart, (float)config.BetaEnd, n),
-            BetaSchedule.ScaledLinear => Array.ConvertAll(Torch.Linspace((float)Math.Sqrt(config.BetaStart), (float)Math.Sqrt(config.BetaEnd), n), b => b * b),
+            BetaSchedule.Linear => TorchRounding.Linspace((float)config.BetaStart, (float)config.BetaEnd, n),
+            BetaSchedule.ScaledLinear => Array.ConvertAll(TorchRounding.Linspace((float)Math.Sqrt(config.BetaStart), (float)Math.Sqrt(config.BetaEnd), n), b => b * b),
             BetaSchedule.SquaredcosCapV2 => FromAlphaBar(n, Cosine),
             BetaSchedule.Exp => FromAlphaBar(n, t => Math.Exp(t * -12)),
             BetaSchedule.Laplace => FromAlphaBar(n, Laplace),
-            BetaSchedule.Sigmoid => Array.ConvertAll(Torch.Linspace(-6, 6, n),
-                b => (1 / (1 + Torch.Exp(-b)) * (float)(config.BetaEnd - config.BetaStart)) + (float)config.BetaStart),
+            BetaSchedule.Sigmoid => Array.ConvertAll(TorchRounding.Linspace(-6, 6, n),
+                b => (1 / (1 + TorchRounding.Exp(-b)) * (float)(config.BetaEnd - config.BetaStart)) + (float)config.BetaStart),
             _ => throw new InvalidOperationException(),
         };
         return new NoiseSchedule(rescaleZeroTerminalSnr ? Rescale(betas) : betas, rescaleZeroTerminalSnr && finiteTerminal);

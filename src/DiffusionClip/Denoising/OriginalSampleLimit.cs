@@ -3,7 +3,10 @@ using System.Numerics.Tensors;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>What is done to a predicted x0 that leaves its range: nothing, a clip, or dynamic thresholding (Saharia et al. 2022, Imagen, section 2.3).</summary>
+/// <summary>
+/// What is done to a predicted x0 that leaves its range: nothing, a clip, or dynamic thresholding (Saharia et al. 2022, Imagen, section
+/// 2.3).
+/// </summary>
 /// <param name="ThresholdingRatio">Quantile of |x0| that becomes 1; null: no dynamic thresholding.</param>
 /// <param name="SampleMaxValue">Upper bound of that quantile's value.</param>
 /// <param name="ClipRange">Bound of a plain clip; null: no clip. Thresholding goes first.</param>

@@ -3,8 +3,8 @@ using System.Numerics;
 namespace DiffusionClip.Denoising;
 
 /// <summary>
-/// How a model's output says what x0 and the noise are, once for all schedulers: an equation in sample and output that belongs to one level.
-/// Levels are of unit variance (alpha² + sigma² = 1), of exploding variance (alpha = 1) or of a flow (alpha + sigma = 1).
+/// How a model's output says what x0 and the noise are, once for all schedulers: an equation in sample and output that belongs to one
+/// level. Levels are of unit variance (alpha² + sigma² = 1), of exploding variance (alpha = 1) or of a flow (alpha + sigma = 1).
 /// </summary>
 internal readonly struct Parameterization : IBinaryKernel
 {
@@ -34,7 +34,7 @@ internal readonly struct Parameterization : IBinaryKernel
         Sum,
 
         /// <summary>a·out + x/b.</summary>
-        Exploding,
+        VarianceExploding,
     }
 
     /// <summary>The clean sample. With s² = alpha² + sigma²:
@@ -46,8 +46,8 @@ internal readonly struct Parameterization : IBinaryKernel
         return type switch
         {
             PredictionType.Epsilon => alpha == 1 ? new(Form.Difference, sigma) : new(Form.Quotient, sigma, alpha),
-            PredictionType.VPrediction => IsExploding(level)
-                ? new(Form.Exploding, -sigma / MathF.Sqrt((sigma * sigma) + 1), (sigma * sigma) + 1)
+            PredictionType.VPrediction => IsVarianceExploding(level)
+                ? new(Form.VarianceExploding, -sigma / MathF.Sqrt((sigma * sigma) + 1), (sigma * sigma) + 1)
                 : new(Form.Sum, alpha, -sigma),
             PredictionType.Sample => new(Form.Output),
             PredictionType.Flow => new(Form.Difference, sigma),
@@ -55,14 +55,16 @@ internal readonly struct Parameterization : IBinaryKernel
         };
     }
 
-    /// <summary>The noise. Epsilon: out; v: alpha·out + sigma·x on unit variance; sample: (x - alpha·out)/sigma; flow: x + alpha·out.</summary>
+    /// <summary>
+    /// The noise. Epsilon: out; v: alpha·out + sigma·x on unit variance; sample: (x - alpha·out)/sigma; flow: x + alpha·out.
+    /// </summary>
     public static Parameterization Noise(PredictionType type, SignalNoise level)
     {
         (float alpha, float sigma) = (level.Alpha, level.Sigma);
         return type switch
         {
             PredictionType.Epsilon => new(Form.Output),
-            PredictionType.VPrediction => IsExploding(level)
+            PredictionType.VPrediction => IsVarianceExploding(level)
                 ? new(Form.Sum, sigma / ((sigma * sigma) + 1), 1 / MathF.Sqrt((sigma * sigma) + 1))
                 : new(Form.Sum, sigma, alpha),
             PredictionType.Sample => new(Form.Quotient, alpha, sigma),
@@ -100,5 +102,5 @@ internal readonly struct Parameterization : IBinaryKernel
         }
     }
 
-    private static bool IsExploding(SignalNoise level) => level.Alpha == 1 && level.Sigma > 0;
+    private static bool IsVarianceExploding(SignalNoise level) => level.Alpha == 1 && level.Sigma > 0;
 }

@@ -131,7 +131,7 @@ internal static class SamplerNames
     }
 
     /// <inheritdoc cref="SchedulerCatalog.Label"/>
-    public static SamplerReport Label(SchedulerConfig config)
+    public static SchedulerReport Label(SchedulerConfig config)
     {
         IReadOnlyDictionary<string, SchedulerOption> options = SchedulerOptions.Of(config.GetType());
         SchedulerDescriptor descriptor = _all.Where(entry => entry.ClassName == config.ClassName)

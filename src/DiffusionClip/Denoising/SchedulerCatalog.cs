@@ -55,7 +55,7 @@ public static class SchedulerCatalog
 
     /// <summary>What A1111 would call a configuration.</summary>
     /// <param name="config">The configuration.</param>
-    public static SamplerReport Label(SchedulerConfig config)
+    public static SchedulerReport Label(SchedulerConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
         return SamplerNames.Label(config);

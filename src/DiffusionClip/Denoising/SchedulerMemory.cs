@@ -2,7 +2,9 @@ using DiffusionClip.Noise;
 
 namespace DiffusionClip.Denoising;
 
-/// <summary>The memory that all schedulers share in form: the last model outputs, vectors kept between the halves of a step, and two counters.</summary>
+/// <summary>
+/// The memory that all schedulers share in form: the last model outputs, vectors kept between the halves of a step, and two counters.
+/// </summary>
 internal sealed class SchedulerMemory : SchedulerState
 {
     private readonly float[][] _history;
@@ -16,7 +18,7 @@ internal sealed class SchedulerMemory : SchedulerState
     /// <param name="history">Model outputs to remember.</param>
     /// <param name="kept">Further vectors to remember.</param>
     /// <param name="draws">Whether steps draw noise.</param>
-    /// <param name="scratch">Vectors that a step uses and forgets.</param>
+    /// <param name="scratch">Scratch vectors of a step.</param>
     public SchedulerMemory(int length, int history, int kept, bool draws, int scratch)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);

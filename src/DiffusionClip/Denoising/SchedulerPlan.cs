@@ -37,7 +37,7 @@ internal sealed record PlanLayout
     /// <summary>Further vectors to remember.</summary>
     public int Kept { get; init; }
 
-    /// <summary>Vectors that a step uses and forgets, beyond the two that limiting x0 takes.</summary>
+    /// <summary>Scratch vectors of a step, beyond the two that limiting x0 takes.</summary>
     public int Scratch { get; init; }
 }
 

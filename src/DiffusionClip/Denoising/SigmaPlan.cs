@@ -14,7 +14,7 @@ internal abstract class SigmaPlan(PlanLayout layout) : SchedulerPlan(layout)
     }
 
     /// <summary>The levels of samples with alpha = 1.</summary>
-    public static SignalNoise[] Exploding(ReadOnlySpan<float> sigmas)
+    public static SignalNoise[] VarianceExploding(ReadOnlySpan<float> sigmas)
     {
         var levels = new SignalNoise[sigmas.Length];
         for (int i = 0; i < levels.Length; i++)

@@ -1,6 +1,8 @@
 namespace DiffusionClip.Denoising;
 
-/// <summary>Ways to lay out noise levels between two ends, in float64 as numpy does; and the timestep that belongs to a noise level.</summary>
+/// <summary>
+/// Ways to lay out noise levels between two ends, in float64 as numpy does; and the timestep that belongs to a noise level.
+/// </summary>
 internal static class SigmaSchedule
 {
     /// <summary>Evenly in sigma^(1/rho) (Karras et al. 2022, equation 5).</summary>
@@ -8,20 +10,20 @@ internal static class SigmaSchedule
     {
         double low = Math.Pow(sigmaMin, 1 / rho);
         double high = Math.Pow(sigmaMax, 1 / rho);
-        return Array.ConvertAll(Torch.Linspace(0.0, 1.0, steps), ramp => Math.Pow(high + (ramp * (low - high)), rho));
+        return Array.ConvertAll(TorchRounding.Linspace(0.0, 1.0, steps), ramp => Math.Pow(high + (ramp * (low - high)), rho));
     }
 
     /// <summary>Evenly in log sigma.</summary>
     public static double[] Exponential(double sigmaMin, double sigmaMax, int steps) =>
-        Array.ConvertAll(Torch.Linspace(Math.Log(sigmaMax), Math.Log(sigmaMin), steps), Math.Exp);
+        Array.ConvertAll(TorchRounding.Linspace(Math.Log(sigmaMax), Math.Log(sigmaMin), steps), Math.Exp);
 
     /// <summary>At the quantiles of a beta distribution (Lee et al. 2024).</summary>
     public static double[] Beta(double sigmaMin, double sigmaMax, int steps, double alpha = 0.6, double beta = 0.6) =>
-        Array.ConvertAll(Torch.Linspace(0.0, 1.0, steps), t => sigmaMin + (BetaDistribution.Quantile(1 - t, alpha, beta) * (sigmaMax - sigmaMin)));
+        Array.ConvertAll(TorchRounding.Linspace(0.0, 1.0, steps), t => sigmaMin + (BetaDistribution.Quantile(1 - t, alpha, beta) * (sigmaMax - sigmaMin)));
 
     /// <summary>Evenly in lambda, the log of signal to noise (Lu et al. 2022, DPM-Solver); gives sigmas.</summary>
     public static double[] Lambda(double logSigmaMin, double logSigmaMax, int steps) =>
-        Array.ConvertAll(Torch.Linspace(0.0, 1.0, steps), ramp => Math.Exp(logSigmaMax + (ramp * (logSigmaMin - logSigmaMax))));
+        Array.ConvertAll(TorchRounding.Linspace(0.0, 1.0, steps), ramp => Math.Exp(logSigmaMax + (ramp * (logSigmaMin - logSigmaMax))));
 
     /// <summary>Moves flow sigmas towards noise (Esser et al. 2024, equation 23).</summary>
     public static double Shift(double sigma, double shift) => shift * sigma / (1 + ((shift - 1) * sigma));

@@ -51,7 +51,7 @@ internal abstract record SigmaSchedulerConfig : BetaSchedulerConfig
         double[] timesteps = request.Timesteps is { } custom
             ? [.. custom.Select(t => (double)(float)t)]
             : SpacedTimesteps.Continuous(TimestepSpacing, NumTrainTimesteps, steps, StepsOffset);
-        double[] sigmas = Array.ConvertAll(timesteps, t => Torch.Interpolate(t, schedule.Sigmas));
+        double[] sigmas = Array.ConvertAll(timesteps, t => TorchRounding.Interpolate(t, schedule.Sigmas));
         if (ConvertedSigmas(sigmas[^1], sigmas[0], steps) is { } converted)
         {
             sigmas = converted;

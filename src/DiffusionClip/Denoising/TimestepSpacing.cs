@@ -19,7 +19,7 @@ internal static class SpacedTimesteps
     /// <summary>Integer timesteps as DDIM and its kin have them.</summary>
     public static double[] Whole(TimestepSpacing spacing, int train, int steps, int offset) => spacing switch
     {
-        TimestepSpacing.Linspace => Rounded(Descending(Torch.Linspace(0.0, train - 1, steps))),
+        TimestepSpacing.Linspace => Rounded(Descending(TorchRounding.Linspace(0.0, train - 1, steps))),
         TimestepSpacing.Leading => Leading(train / steps, steps, offset),
         _ => Trailing(train, train, steps),
     };
@@ -27,7 +27,7 @@ internal static class SpacedTimesteps
     /// <summary>Timesteps between training steps as the k-diffusion schedulers have them; rounded to float32.</summary>
     public static double[] Continuous(TimestepSpacing spacing, int train, int steps, int offset) => spacing switch
     {
-        TimestepSpacing.Linspace => Array.ConvertAll(Descending(Torch.Linspace(0.0, train - 1, steps)), t => (double)(float)t),
+        TimestepSpacing.Linspace => Array.ConvertAll(Descending(TorchRounding.Linspace(0.0, train - 1, steps)), t => (double)(float)t),
         _ => Whole(spacing, train, steps, offset),
     };
 
@@ -39,7 +39,7 @@ internal static class SpacedTimesteps
     /// <param name="offset">Added to leading timesteps.</param>
     public static double[] WithoutLast(TimestepSpacing spacing, int train, int last, int steps, int offset) => spacing switch
     {
-        TimestepSpacing.Linspace => Rounded(Descending(Torch.Linspace(0.0, last - 1, steps + 1))[..^1]),
+        TimestepSpacing.Linspace => Rounded(Descending(TorchRounding.Linspace(0.0, last - 1, steps + 1))[..^1]),
         TimestepSpacing.Leading => Leading(last / (steps + 1), steps + 1, offset)[..^1],
         _ => Trailing(last, train, steps),
     };

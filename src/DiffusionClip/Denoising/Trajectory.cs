@@ -3,8 +3,8 @@ using DiffusionClip.Noise;
 namespace DiffusionClip.Denoising;
 
 /// <summary>
-/// A sample on its way from noise: with its scheduler's memory, its noise stream, and what its origin and hooks remember. Nothing else
-/// remembers anything of it, so copying these forks it and writing them down saves it.
+/// A sample on its way from noise: with its scheduler's memory, its noise stream, and the state of its origin and hooks. It has no
+/// other state, so copying these forks it and writing them saves it.
 /// </summary>
 internal sealed class Trajectory
 {
@@ -23,7 +23,7 @@ internal sealed class Trajectory
         _hooks = hooks;
     }
 
-    /// <summary>Whose it is.</summary>
+    /// <summary>The candidate.</summary>
     public CandidateId Id { get; }
 
     /// <summary>The sample [channels, height, width]; empty once released.</summary>
@@ -53,7 +53,7 @@ internal sealed class Trajectory
     public bool IsReleased => _state is null;
 
     /// <summary>Starts one.</summary>
-    /// <param name="id">Whose it is.</param>
+    /// <param name="id">The candidate.</param>
     /// <param name="noise">Its stream.</param>
     /// <param name="length">Values of a sample.</param>
     /// <param name="scheduler">The plan.</param>
@@ -68,8 +68,8 @@ internal sealed class Trajectory
         return new(id, sample, scheduler.CreateState(length), noise, originState, hookStates) { Evaluation = scheduler.FirstEvaluation };
     }
 
-    /// <summary>A copy that goes its own way: its noise comes from a stream of its own, keyed by the lineage.</summary>
-    /// <param name="id">Whose it is.</param>
+    /// <summary>An independent copy: its noise comes from a stream of its own, keyed by the lineage.</summary>
+    /// <param name="id">The candidate.</param>
     /// <param name="key">The fork's key, unique among its siblings.</param>
     /// <param name="scheduler">The plan.</param>
     public Trajectory Fork(CandidateId id, int key, IScheduler scheduler)
@@ -115,7 +115,9 @@ internal sealed class Trajectory
         (_origin, _state, _noise) = (null, null, null);
     }
 
-    /// <summary>Writes the vectors and streams of one that is not released; the origin's state, which forks share, is written elsewhere.</summary>
+    /// <summary>
+    /// Writes the vectors and streams of one that is not released; the origin's state, which forks share, is written elsewhere.
+    /// </summary>
     public void Write(BinaryWriter writer)
     {
         writer.WriteSingles(Sample);
@@ -132,14 +134,14 @@ internal sealed class Trajectory
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     /// <param name="reader">The bytes.</param>
-    /// <param name="id">Whose it is.</param>
+    /// <param name="id">The candidate.</param>
     /// <param name="length">Values of a sample.</param>
     /// <param name="scheduler">The plan.</param>
     /// <param name="origin">Its origin's state.</param>
     /// <param name="hooks">What works on it after each step.</param>
     /// <param name="evaluation">Where it stands.</param>
     /// <exception cref="InvalidDataException">The bytes are no trajectory.</exception>
-    /// <exception cref="DiffusionClipException">The scheduler's memory is another's.</exception>
+    /// <exception cref="DiffusionClipException">The state is that of another scheduler.</exception>
     /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
     public static Trajectory Read(
         BinaryReader reader, CandidateId id, int length, IScheduler scheduler, IOriginState origin, IReadOnlyList<IStepHook> hooks, int evaluation)
@@ -160,7 +162,7 @@ internal sealed class Trajectory
     }
 
     /// <summary>One that was released.</summary>
-    /// <param name="id">Whose it was.</param>
+    /// <param name="id">The candidate.</param>
     /// <param name="evaluation">Where it stood.</param>
     public static Trajectory OfReleased(CandidateId id, int evaluation) => new(id, [], null, null, null, []) { Evaluation = evaluation };
 

@@ -2,7 +2,9 @@ using DiffusionClip.Models;
 
 namespace DiffusionClip.Families;
 
-/// <summary>Folders in diffusers' layout: <c>model_index.json</c> names the pipeline, and the family that runs it reads the folder.</summary>
+/// <summary>
+/// Folders in diffusers' layout: <c>model_index.json</c> names the pipeline, and the family that runs it reads the folder.
+/// </summary>
 public sealed class DiffusersFormat : IModelFormat
 {
     private readonly IModelFamily[] _families;

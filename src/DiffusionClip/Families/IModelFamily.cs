@@ -8,8 +8,8 @@ using DiffusionClip.Tokenization;
 namespace DiffusionClip.Families;
 
 /// <summary>
-/// A family of generators: how their folders are read, what of a request they can do, how text conditions them, how their denoiser is called.
-/// One file each, registered with the host; nothing else knows families apart. Stateless and thread-safe.
+/// A family of generators: how their folders are read, what of a request they can do, how text conditions them, how their denoiser is
+/// called. One file each, registered with the host; nothing else knows families apart. Stateless and thread-safe.
 /// </summary>
 public interface IModelFamily
 {

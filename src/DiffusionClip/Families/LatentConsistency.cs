@@ -21,8 +21,8 @@ public sealed class LatentConsistency : UnetFamily
     public override bool IsGuided(GeneratorFolder folder, float guidanceScale) => false;
 
     /// <summary>
-    /// As in the reference, all steps run over a picture, chosen from the last part of those that the model was distilled on. With a mask, as
-    /// for other families.
+    /// As in the reference, all steps run over a picture, chosen from the last part of those that the model was distilled on. With a mask,
+    /// as for other families.
     /// </summary>
     /// <inheritdoc/>
     public override ScheduleRequest Schedule(ImageRequest request, GeneratorFolder folder, SchedulerConfig scheduler, LatentShape shape)

@@ -7,7 +7,8 @@ internal static class PipelineClass
     private static readonly string[] _tasks = ["Legacy", "Pipeline", "Img2Img", "Inpaint"];
 
     /// <summary>
-    /// Whether a pipeline's class is of a family, for whatever task: <c>StableDiffusionXL</c> for <c>ORTStableDiffusionXLImg2ImgPipeline</c>.
+    /// Whether a pipeline's class is of a family, for whatever task: <c>StableDiffusionXL</c> for
+    /// <c>ORTStableDiffusionXLImg2ImgPipeline</c>.
     /// </summary>
     public static bool IsOf(ReadOnlySpan<char> name, string family)
     {

@@ -9,8 +9,8 @@ using DiffusionClip.Tokenization;
 namespace DiffusionClip.Families;
 
 /// <summary>
-/// What the families around latent diffusion's UNet (Rombach et al. 2022) have in common: a <c>unet/</c> that attends to CLIP text encoders,
-/// an autoencoder in two halves, and a mask as further channels in the inpainting models.
+/// What the families around latent diffusion's UNet (Rombach et al. 2022) have in common: a <c>unet/</c> that attends to CLIP text
+/// encoders, an autoencoder in two halves, and a mask as further channels in the inpainting models.
 /// </summary>
 public abstract class UnetFamily : IModelFamily
 {
@@ -34,7 +34,9 @@ public abstract class UnetFamily : IModelFamily
     /// <summary>The text encoders of the family's folders.</summary>
     private protected virtual IReadOnlyList<string> TextEncoders => ["text_encoder"];
 
-    /// <summary>What diffusers' pipelines of the family run with when nothing else is said: steps, guidance, and the two strengths.</summary>
+    /// <summary>
+    /// What diffusers' pipelines of the family run with when nothing else is said: steps, guidance, and the two strengths.
+    /// </summary>
     private protected virtual (int Steps, float GuidanceScale, double Strength, double InpaintStrength) PipelineDefaults => (50, 7.5f, 0.8, 1);
 
     /// <summary>Layers of a text encoder that are left out to begin with.</summary>

@@ -191,7 +191,7 @@ public sealed partial class AtomicFile : IDisposable, IAsyncDisposable
         }
         catch (IOException)
         {
-            // A full disk, which whoever wrote has been told of.
+            // A full disk, which the write has reported already.
         }
 
         try

@@ -5,7 +5,7 @@ namespace DiffusionClip.Imaging;
 
 /// <summary>
 /// Composes the EXIF block of a picture of ours: a big-endian TIFF structure whose Exif directory holds the version, a text for
-/// other programs in UserComment and a record of our own in MakerNote, the field that the standard leaves to who wrote the file
+/// other programs in UserComment and a record of our own in MakerNote, the field that the standard leaves to the file's writer
 /// (CIPA DC-008 2.32, section 4.6.5). Big-endian with UTF-16 in the same order is what A1111's webui writes and reads: piexif's
 /// <c>UserComment.dump(…, "unicode")</c> and <c>load</c> know no other order.
 /// </summary>

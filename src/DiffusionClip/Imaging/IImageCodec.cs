@@ -27,15 +27,15 @@ public interface IImageCodec
     byte[] EncodeWebp(RgbImage image, int quality);
 
     /// <summary>
-    /// How opaque a picture's pixels are, upright, rows from the top: 0 to 255 each, as Pillow's <c>convert("RGBA")</c> has them; null where
-    /// it has no alpha or all of it is 255.
+    /// How opaque a picture's pixels are, upright, rows from the top: 0 to 255 each, as Pillow's <c>convert("RGBA")</c> has them; null
+    /// where it has no alpha or all of it is 255.
     /// </summary>
     /// <param name="file">The whole file.</param>
     /// <param name="limits">What is refused before pixels are allocated.</param>
     /// <param name="cancellationToken">Ends it, as in <see cref="Decode"/>.</param>
     /// <exception cref="ImageFormatException">
-    /// Not a picture, beyond the limits, or damaged; damage is looked for as <see cref="Decode"/> does, but not in the pixels of a file whose
-    /// header says that it has no alpha.
+    /// Not a picture, beyond the limits, or damaged; damage is looked for as <see cref="Decode"/> does, but not in the pixels of a file
+    /// whose header says that it has no alpha.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default);

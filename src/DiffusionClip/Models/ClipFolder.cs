@@ -2,8 +2,9 @@
 namespace DiffusionClip.Models;
 
 /// <summary>
-/// A CLIP folder: <c>onnx/text_model.onnx</c> and <c>onnx/vision_model.onnx</c> (transformers.js, optimum), one joint <c>onnx/model.onnx</c> or
-/// <c>model.onnx</c>, <c>textual/model.onnx</c> and <c>visual/model.onnx</c> (immich), or <c>textual.onnx</c> and <c>visual.onnx</c> (clip-as-service).
+/// A CLIP folder: <c>onnx/text_model.onnx</c> and <c>onnx/vision_model.onnx</c> (transformers.js, optimum), one joint
+/// <c>onnx/model.onnx</c> or <c>model.onnx</c>, <c>textual/model.onnx</c> and <c>visual/model.onnx</c> (immich), or <c>textual.onnx</c> and
+/// <c>visual.onnx</c> (clip-as-service).
 /// </summary>
 public sealed class ClipFolder : ModelFolder
 {
@@ -59,7 +60,9 @@ public sealed class ClipFolder : ModelFolder
     /// <summary>Whether its scores are cosines or probabilities.</summary>
     public ClipFamily Family { get; }
 
-    /// <summary>Which precision of several was asked for, as its files are called, e.g. <c>q4f16</c>; null: the plain one, else the first there is.</summary>
+    /// <summary>
+    /// Which precision of several was asked for, as its files are called, e.g. <c>q4f16</c>; null: the plain one, else the first there is.
+    /// </summary>
     public string? Variant { get; }
 
     /// <summary>The precisions there are, as <see cref="Variant"/> takes them; empty for the plain one.</summary>
@@ -114,7 +117,9 @@ public sealed class ClipFolder : ModelFolder
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Configurations => _configurations;
 
-    /// <summary>Whether the logits have to be measured with <see cref="JointGraph"/>, because the configuration does not say them.</summary>
+    /// <summary>
+    /// Whether the logits have to be measured with <see cref="JointGraph"/>, because the configuration does not say them.
+    /// </summary>
     public bool NeedsJointGraph => Logits is null && JointGraph is not null;
 
     /// <summary>Opens a CLIP folder.</summary>
@@ -122,7 +127,9 @@ public sealed class ClipFolder : ModelFolder
     /// <exception cref="ModelFolderException">The folder is missing, incomplete or damaged; names the file.</exception>
     public static ClipFolder Open(string path) => new ModelFormats([new ClipFormat()]).Open<ClipFolder>(path, "a CLIP model");
 
-    /// <summary>The two graphs of the first layout that fits; a half-present layout counts, so that the error names the missing half.</summary>
+    /// <summary>
+    /// The two graphs of the first layout that fits; a half-present layout counts, so that the error names the missing half.
+    /// </summary>
     internal static (string Text, string Image)? FindLayout(string path, string? variant = null)
     {
         bool Has(string name) => File.Exists(System.IO.Path.Combine(path, name));

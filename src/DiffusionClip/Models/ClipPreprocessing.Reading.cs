@@ -45,7 +45,10 @@ public sealed partial class ClipPreprocessing
         return Default(imageSize ?? 224);
     }
 
-    /// <summary>Reads the settings of a transformers image processor (CLIPImageProcessor, SiglipImageProcessor, ViTImageProcessor and their older names).</summary>
+    /// <summary>
+    /// Reads the settings of a transformers image processor (CLIPImageProcessor, SiglipImageProcessor, ViTImageProcessor and their older
+    /// names).
+    /// </summary>
     /// <param name="config">The JSON object.</param>
     /// <param name="path">The file, for messages.</param>
     /// <exception cref="ModelFolderException">A field cannot be used.</exception>
@@ -94,7 +97,10 @@ public sealed partial class ClipPreprocessing
         };
     }
 
-    /// <summary>Reads open_clip's preprocessing settings (<c>size</c>, <c>mode</c>, <c>mean</c>, <c>std</c>, <c>interpolation</c>, <c>resize_mode</c>, <c>fill_color</c>).</summary>
+    /// <summary>
+    /// Reads open_clip's preprocessing settings (<c>size</c>, <c>mode</c>, <c>mean</c>, <c>std</c>, <c>interpolation</c>,
+    /// <c>resize_mode</c>, <c>fill_color</c>).
+    /// </summary>
     /// <param name="config">The JSON object.</param>
     /// <param name="path">The file, for messages.</param>
     /// <exception cref="ModelFolderException">A field cannot be used.</exception>

@@ -32,15 +32,15 @@ public enum CropRounding
 
 /// <summary>
 /// What happens to a picture before a CLIP image tower: resize, centre crop, scale, minus mean, over standard deviation, channels first.
-/// Read from a model's folder (<see cref="ReadFolder"/>); the pixels are those of Pillow under transformers' CLIPImageProcessor or open_clip's
-/// image transform.
+/// Read from a model's folder (<see cref="ReadFolder"/>); the pixels are those of Pillow under transformers' CLIPImageProcessor or
+/// open_clip's image transform.
 /// </summary>
 public sealed partial class ClipPreprocessing
 {
     /// <summary>Mean and standard deviation that OpenAI's CLIP was trained with, red, green, blue.</summary>
     private static readonly double[] OpenAiMean = [0.48145466, 0.4578275, 0.40821073], OpenAiStd = [0.26862954, 0.26130258, 0.27577711];
 
-    // The filter's weights take memory in proportion to the longer side; a strip of a megapixel by one is no picture to score.
+    // The filter's weights take memory in proportion to the longer side; a strip of a megapixel by one is not worth scoring.
     private const int LongestSide = 1 << 17;
 
     private float[]? _table;
@@ -66,7 +66,9 @@ public sealed partial class ClipPreprocessing
     /// <summary>Where a centre crop cuts when the margin is odd.</summary>
     public CropRounding Rounding { get; init; }
 
-    /// <summary>Whether the centre is cut out (and a picture that is too small padded); without it the resize must give the size of the result.</summary>
+    /// <summary>
+    /// Whether the centre is cut out (and a picture that is too small padded); without it the resize must give the size of the result.
+    /// </summary>
     public bool CenterCrop { get; init; } = true;
 
     /// <summary>The 8-bit value of what is padded.</summary>
@@ -87,7 +89,9 @@ public sealed partial class ClipPreprocessing
     /// <summary>Floats that <see cref="Apply"/> writes: 3 × Height × Width.</summary>
     public int Length => checked(3 * Height * Width);
 
-    /// <summary>The settings of OpenAI's CLIP for a tower of the given size: shorter side, bicubic, centre crop, their mean and deviation.</summary>
+    /// <summary>
+    /// The settings of OpenAI's CLIP for a tower of the given size: shorter side, bicubic, centre crop, their mean and deviation.
+    /// </summary>
     /// <param name="imageSize">Side of the square that the tower takes, in pixels.</param>
     public static ClipPreprocessing Default(int imageSize)
     {
@@ -95,7 +99,9 @@ public sealed partial class ClipPreprocessing
         return new ClipPreprocessing { ResizeHeight = imageSize, ResizeWidth = imageSize, Height = imageSize, Width = imageSize };
     }
 
-    /// <summary>One line for the record of a score, e.g. <c>shortest 224 bicubic, centre crop 224x224, mean 0.5 0.5 0.5, std 0.5 0.5 0.5</c>.</summary>
+    /// <summary>
+    /// One line for the record of a score, e.g. <c>shortest 224 bicubic, centre crop 224x224, mean 0.5 0.5 0.5, std 0.5 0.5 0.5</c>.
+    /// </summary>
     public string Description
     {
         get
@@ -151,7 +157,9 @@ public sealed partial class ClipPreprocessing
 
     /// <summary>Prepares a picture.</summary>
     /// <param name="image">Upright RGB.</param>
-    /// <param name="destination">[3, Height, Width]: planes of red, green and blue, in the tower's units. Allocates nothing beyond pooled buffers.</param>
+    /// <param name="destination">
+    /// [3, Height, Width]: planes of red, green and blue, in the tower's units. Allocates nothing beyond pooled buffers.
+    /// </param>
     /// <exception cref="ArgumentException">The destination is not <see cref="Length"/> long.</exception>
     public void Apply(RgbImage image, Span<float> destination)
     {
@@ -186,7 +194,7 @@ public sealed partial class ClipPreprocessing
         ToPlanes(pixels.Span, 3 * region.Width, region, table, destination, offset);
     }
 
-    /// <summary>The picture as the tower sees it, before scaling: for tests and for looking at.</summary>
+    /// <summary>The picture as the tower sees it, before scaling: for tests and inspection.</summary>
     /// <param name="image">Upright RGB.</param>
     /// <returns>Height × Width pixels, resized, cropped and padded.</returns>
     public RgbImage Preview(RgbImage image)

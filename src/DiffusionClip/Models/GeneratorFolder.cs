@@ -34,7 +34,7 @@ public sealed class GeneratorFolder : ModelFolder
     /// <summary>The whole <c>scheduler_config.json</c>.</summary>
     public JsonElement Scheduler => SchedulerPart.Config;
 
-    /// <summary>The text encoders, the first first; at least one.</summary>
+    /// <summary>The text encoders in their order; at least one.</summary>
     public required IReadOnlyList<TextEncoderFolder> TextEncoders { get; init; }
 
     /// <summary>The denoiser.</summary>

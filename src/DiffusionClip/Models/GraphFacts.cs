@@ -21,7 +21,9 @@ public sealed record GraphFacts
     /// <summary>What its weights are computed with: <c>float32</c>, <c>float16</c> or <c>int8</c>.</summary>
     public required string Precision { get; init; }
 
-    /// <summary>What its weights are stored as; <c>float16</c> beside a precision of <c>float32</c> means that each is cast before it is used.</summary>
+    /// <summary>
+    /// What its weights are stored as; <c>float16</c> beside a precision of <c>float32</c> means that each is cast before it is used.
+    /// </summary>
     public required string StoredPrecision { get; init; }
 
     /// <summary>Operators, those of inner graphs included.</summary>
@@ -34,8 +36,8 @@ public sealed record GraphFacts
     public required long Bytes { get; init; }
 
     /// <summary>
-    /// What its exporter wrote beside the graph (<c>metadata_props</c>), e.g. the classes of a detector. Not in reports: it may hold paths of
-    /// the machine that made the file.
+    /// What its exporter wrote beside the graph (<c>metadata_props</c>), e.g. the classes of a detector. Not in reports: it may hold paths
+    /// of the machine that made the file.
     /// </summary>
     [JsonIgnore]
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();

@@ -18,7 +18,10 @@ public sealed class HubCache
     /// <summary>The folder with the <c>models--org--name</c> folders.</summary>
     public string Root { get; }
 
-    /// <summary>The cache that huggingface_hub would use: <c>HF_HUB_CACHE</c>, else <c>HF_HOME/hub</c>, else <c>huggingface/hub</c> in the user's cache folder.</summary>
+    /// <summary>
+    /// The cache that huggingface_hub would use: <c>HF_HUB_CACHE</c>, else <c>HF_HOME/hub</c>, else <c>huggingface/hub</c> in the user's
+    /// cache folder.
+    /// </summary>
     /// <param name="variable">Reads an environment variable; null: this process's.</param>
     public static HubCache FromEnvironment(Func<string, string?>? variable = null)
     {
@@ -33,7 +36,9 @@ public sealed class HubCache
     public static bool IsName(string name) => Split(name) is not null;
 
     /// <summary>Finds the folder of a model.</summary>
-    /// <param name="name"><c>org/name</c>, which means its branch <c>main</c>, or <c>org/name@revision</c> with a branch, tag or commit.</param>
+    /// <param name="name">
+    /// <c>org/name</c>, which means its branch <c>main</c>, or <c>org/name@revision</c> with a branch, tag or commit.
+    /// </param>
     /// <returns>The snapshot's folder; null if the cache does not hold the model at all.</returns>
     /// <exception cref="ModelFolderException">The model is there, but not in this revision.</exception>
     public string? Find(string name)

@@ -32,7 +32,7 @@ internal static class JsonFile
         byte[] bytes;
         try
         {
-            // Asked first: a pipe in place of a file would be waited for without end.
+            // Checked first: reading a pipe in place of a file would block for ever.
             bytes = RegularFile.Is(path) ? File.ReadAllBytes(path) : throw new ModelFolderException(path, $"not a regular file; expected a {what} file");
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)

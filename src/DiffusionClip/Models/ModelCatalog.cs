@@ -5,8 +5,8 @@ public sealed class ModelCatalog
 {
     /// <summary>Creates a catalogue.</summary>
     /// <param name="roots">
-    /// Folders whose subfolders are models, as are graphs in them that one of the formats takes for a model by itself; the first that has an
-    /// id wins. Folders that do not exist are passed over.
+    /// Folders whose subfolders are models, as are graphs in them that one of the formats takes for a model by itself; the first that has
+    /// an id wins. Folders that do not exist are passed over.
     /// </param>
     /// <param name="formats">The formats that this build reads.</param>
     /// <param name="hub">The cache that <c>org/name</c> is looked for in; null: that of the environment.</param>
@@ -98,7 +98,7 @@ public sealed class ModelCatalog
     {
         if (!Path.IsPathRooted(name) && HubCache.IsName(name) && !Directory.Exists(name))
         {
-            // A mistyped path looks the same; whoever has its first folder here means a path.
+            // A mistyped path looks the same; where its first folder exists here, a path is meant.
             return Hub.Find(name) ?? (Directory.Exists(name[..name.IndexOf('/', StringComparison.Ordinal)])
                 ? name
                 : throw new ModelFolderException(name, $"neither a folder here nor a model in the Hugging Face cache (searched {Hub.Root}); get it with: {HubCache.Download(name)}"));

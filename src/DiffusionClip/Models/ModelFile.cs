@@ -15,7 +15,7 @@ internal static class ModelFile
                 throw new ModelFolderException(path, "a folder; expected an ONNX graph");
             }
 
-            // Asked first: opening a pipe that nobody writes to would wait for ever.
+            // Checked first: opening a pipe without a writer would block for ever.
             if (!RegularFile.Is(path))
             {
                 throw new ModelFolderException(path, "not a regular file; expected an ONNX graph");

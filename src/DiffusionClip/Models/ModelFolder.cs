@@ -49,8 +49,8 @@ public abstract class ModelFolder
     public ModelManifest? Manifest { get; }
 
     /// <summary>
-    /// The files that make the model, by path in the folder with <c>/</c>, in ordinal order: graphs with their external data, configurations,
-    /// tokenizers, and whatever <c>diffusionclip.json</c> declares.
+    /// The files that make the model, by path in the folder with <c>/</c>, in ordinal order: graphs with their external data,
+    /// configurations, tokenizers, and whatever <c>diffusionclip.json</c> declares.
     /// </summary>
     /// <exception cref="ModelFolderException">A graph is damaged, or its external data leads out of the folder.</exception>
     public IReadOnlyList<string> Files => _files.Value;
@@ -65,7 +65,9 @@ public abstract class ModelFolder
     /// What every graph says of itself. To be asked before a runtime opens any of them: this is where external data that leads out of the
     /// folder and operators that need foreign libraries are refused.
     /// </summary>
-    /// <exception cref="ModelFolderException">A graph is damaged, has foreign operators, or its external data leads out of the folder.</exception>
+    /// <exception cref="ModelFolderException">
+    /// A graph is damaged, has foreign operators, or its external data leads out of the folder.
+    /// </exception>
     public IReadOnlyList<GraphFacts> DescribeGraphs() => [.. _graphFiles.Value.Select(entry => entry.Value.Facts(entry.Key))];
 
     /// <summary>The graphs that can be loaded, by path in the folder.</summary>

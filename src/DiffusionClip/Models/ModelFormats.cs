@@ -33,7 +33,9 @@ public sealed class ModelFormats
         ? wanted
         : throw new ModelFolderException(path, $"a model of the kind {folder.Kind}; expected {expected}");
 
-    /// <summary>Whether a path looks like a model: a folder in one of the layouts or with a <c>diffusionclip.json</c>, or a lone graph.</summary>
+    /// <summary>
+    /// Whether a path looks like a model: a folder in one of the layouts or with a <c>diffusionclip.json</c>, or a lone graph.
+    /// </summary>
     internal bool LooksLikeModel(string path) => File.Exists(System.IO.Path.Combine(path, ModelManifest.FileName)) || FormatOf(path) is not null;
 
     /// <summary>What a path holds by its layout; null where it has none that is known.</summary>

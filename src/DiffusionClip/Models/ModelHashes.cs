@@ -7,7 +7,8 @@ namespace DiffusionClip.Models;
 
 /// <summary>The SHA-256 of every file of a model, and of all of them together.</summary>
 /// <param name="Identity">
-/// SHA-256 over the lines <c>hash, two spaces, path, newline</c> in ordinal order of the paths (what <c>sha256sum</c> writes): <see cref="ModelReport.Sha256"/>.
+/// SHA-256 over the lines <c>hash, two spaces, path, newline</c> in ordinal order of the paths (what <c>sha256sum</c> writes):
+/// <see cref="ModelReport.Sha256"/>.
 /// </param>
 /// <param name="Files">Lower-case hexadecimal SHA-256 by path in the folder, in ordinal order: <see cref="ModelReport.Files"/>.</param>
 public sealed record ModelHashes(string Identity, IReadOnlyDictionary<string, string> Files)

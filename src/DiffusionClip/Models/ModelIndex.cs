@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace DiffusionClip.Models;
 
 /// <summary>
-/// A folder in diffusers' layout before any family has read it: <c>model_index.json</c>, which names the pipeline's class and its parts, and
-/// readers for the parts that families have in common. A family asks for the parts that it knows; what it asked for makes the folder.
+/// A folder in diffusers' layout before any family has read it: <c>model_index.json</c>, which names the pipeline's class and its parts,
+/// and readers for the parts that families have in common. A family asks for the parts that it knows; what it asked for makes the folder.
 /// </summary>
 public sealed class ModelIndex
 {

@@ -15,7 +15,9 @@ public sealed record TextEncoderFolder
     /// <summary>Width of the embeddings.</summary>
     public required int HiddenSize { get; init; }
 
-    /// <summary>Tokens of a sequence with start, end and padding: the smaller of the encoder's positions and the tokenizer's limit.</summary>
+    /// <summary>
+    /// Tokens of a sequence with start, end and padding: the smaller of the encoder's positions and the tokenizer's limit.
+    /// </summary>
     public required int TokenLimit { get; init; }
 
     /// <summary>Width of the pooled, projected vector; null if the configuration does not say.</summary>

@@ -41,7 +41,9 @@ internal static class TokenizerFiles
         string[] Present(string[] names) => [.. names.Where(Has).Select(name => tokenizer.Length == 0 ? name : $"{tokenizer}/{name}")];
     }
 
-    /// <summary>The smaller of an encoder's positions and the tokenizer's limit, which is 1e30 where transformers does not know one.</summary>
+    /// <summary>
+    /// The smaller of an encoder's positions and the tokenizer's limit, which is 1e30 where transformers does not know one.
+    /// </summary>
     /// <param name="positions">What the encoder's configuration says; null: nothing.</param>
     /// <param name="tokenizerPath">The tokenizer's folder.</param>
     public static int? TokenLimit(int? positions, string tokenizerPath)

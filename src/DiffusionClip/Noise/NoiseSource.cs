@@ -20,7 +20,7 @@ public abstract class NoiseSource
     public abstract void Write(BinaryWriter writer);
 
     /// <summary>Starts a stream.</summary>
-    /// <param name="kind">Whose numbers.</param>
+    /// <param name="kind">The random number generator.</param>
     /// <param name="seed">Any seed; torch's CPU generator looks only at its lower 32 bits.</param>
     public static NoiseSource Create(NoiseKind kind, ulong seed) => kind switch
     {

@@ -1,7 +1,7 @@
 namespace DiffusionClip.Observing;
 
 /// <summary>Measures the stages of a run and reports them to the observer.</summary>
-/// <param name="observer">Told when a stage begins and ends; null: none.</param>
+/// <param name="observer">Notified when a stage begins and ends; null: none.</param>
 /// <param name="time">Measures.</param>
 internal sealed class StageClock(IRunObserver? observer, TimeProvider time)
 {

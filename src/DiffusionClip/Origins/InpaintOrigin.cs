@@ -11,7 +11,7 @@ namespace DiffusionClip.Origins;
 /// what is repainted beside its sample (Rombach et al. 2022). Draws as diffusers' StableDiffusionInpaintPipeline does: the picture's
 /// latents (where they are needed), the noise, the masked picture's latents.
 /// </summary>
-/// <param name="picture">The picture; null where nobody looks at it: a denoiser that sees the mask and starts from noise.</param>
+/// <param name="picture">The picture; null where it is not used: with a denoiser that reads the mask and starts from noise.</param>
 /// <param name="masked">The picture without what is repainted.</param>
 /// <param name="mask">[height, width] of the latents: 1 is painted, 0 is kept.</param>
 /// <param name="seesMask">Whether the denoiser takes the mask as input.</param>
@@ -40,7 +40,7 @@ internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture mask
             scheduler.AddNoise(clean, drawn, scheduler.FirstEvaluation, sample);
         }
 
-        // Drawn also where nobody looks at it: what follows in the stream depends on it.
+        // Drawn also where it is not used: the rest of the stream depends on it.
         float[] maskedLatents = new float[length];
         masked.Draw(noise, maskedLatents);
         return seesMask ? new SeenMask(mask, maskedLatents) : new KeptLatents(scheduler, clean, drawn, mask);

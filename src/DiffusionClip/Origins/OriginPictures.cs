@@ -5,7 +5,9 @@ using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Origins;
 
-/// <summary>From the pictures that a request names to the origin of its candidates, prepared as diffusers' VaeImageProcessor does it.</summary>
+/// <summary>
+/// From the pictures that a request names to the origin of its candidates, prepared as diffusers' VaeImageProcessor does it.
+/// </summary>
 internal static class OriginPictures
 {
     // Grey levels that count as painted: 0.5 and above.

@@ -9,8 +9,8 @@ namespace DiffusionClip.Reporting;
 public sealed record ContactSheetCell(CandidateReport Candidate, RgbImage? Image);
 
 /// <summary>
-/// One picture of all candidates of a run: a grid, best first, with rank, score and seed under each, those that failed marked as failed, and
-/// the prompt above.
+/// One picture of all candidates of a run: a grid, best first, with rank, score and seed under each, those that failed marked as failed,
+/// and the prompt above.
 /// </summary>
 public static class ContactSheet
 {
@@ -49,9 +49,13 @@ public static class ContactSheet
     /// <summary>Composes a sheet.</summary>
     /// <param name="prompt">The prompt; wrapped to three lines, the rest cut with an ellipsis.</param>
     /// <param name="subtitle">One line under the prompt, e.g. model and scorer; null for the number of candidates.</param>
-    /// <param name="cells">The candidates in any order; at least one. Ranked ones come first, then unranked ones, then failures, by index.</param>
+    /// <param name="cells">
+    /// The candidates in any order; at least one. Ranked ones come first, then unranked ones, then failures, by index.
+    /// </param>
     /// <param name="text">Draws the text.</param>
-    /// <returns>A picture of a few hundred to a few thousand pixels a side: large candidates are scaled down, small ones up by a whole factor.</returns>
+    /// <returns>
+    /// A picture of a few hundred to a few thousand pixels a side: large candidates are scaled down, small ones up by a whole factor.
+    /// </returns>
     public static RgbImage Compose(string prompt, string? subtitle, IReadOnlyList<ContactSheetCell> cells, ITextRasterizer text)
     {
         ArgumentNullException.ThrowIfNull(prompt);

@@ -35,10 +35,10 @@ public sealed class PictureEncoder(IImageCodec codec)
         {
             content = output.Format switch
             {
-                OutputFormat.Jpeg => WithExif(content, record, report.Sampler, out warning),
+                OutputFormat.Jpeg => WithExif(content, record, report.Scheduler, out warning),
                 OutputFormat.Webp => WebPExifWriter.Insert(
-                    content, ExifWriter.Compose(InfotextWriter.For(record, report.Sampler).ToString(), PictureRecordJson.Write(record))),
-                _ => PngTextWriter.SetTexts(content, InfotextWriter.Texts(record, report.Sampler)),
+                    content, ExifWriter.Compose(InfotextWriter.For(record, report.Scheduler).ToString(), PictureRecordJson.Write(record))),
+                _ => PngTextWriter.SetTexts(content, InfotextWriter.Texts(record, report.Scheduler)),
             };
         }
 
@@ -48,9 +48,9 @@ public sealed class PictureEncoder(IImageCodec codec)
     /// <summary>Encodes pixels alone as PNG.</summary>
     public byte[] EncodePlain(RgbImage image) => codec.EncodePng(image);
 
-    private static byte[] WithExif(byte[] jpeg, PictureRecord record, SamplerReport sampler, out string? warning)
+    private static byte[] WithExif(byte[] jpeg, PictureRecord record, SchedulerReport scheduler, out string? warning)
     {
-        string infotext = InfotextWriter.For(record, sampler).ToString(), json = PictureRecordJson.Write(record);
+        string infotext = InfotextWriter.For(record, scheduler).ToString(), json = PictureRecordJson.Write(record);
         const string Remedy = "a JPEG holds 64 KiB of metadata; png and webp hold all of it";
         foreach ((string? comment, string? note, string? lost) in new (string?, string?, string?)[]
         {

@@ -9,7 +9,9 @@ internal static class TextLine
 {
     private const string Ellipsis = "…";
 
-    /// <summary>White space and control characters become single spaces, lone surrogates U+FFFD; what has no width of its own is left out.</summary>
+    /// <summary>
+    /// White space and control characters become single spaces, lone surrogates U+FFFD; what has no width of its own is left out.
+    /// </summary>
     public static string Clean(string text)
     {
         // Letters and their accents are one character where Unicode has one; the marks that remain are left out.

@@ -67,7 +67,9 @@ public sealed record ShapePort
     public required Func<LatentShape, int, (int[] Shape, float[] Values)> Make { get; init; }
 }
 
-/// <summary>How latents lie in a graph's tensors, where it is not [rows, channels, height, width]: e.g. packed into tokens of 2x2.</summary>
+/// <summary>
+/// How latents lie in a graph's tensors, where it is not [rows, channels, height, width]: e.g. packed into tokens of 2x2.
+/// </summary>
 public interface ILatentLayout
 {
     /// <summary>Shape of one sample in the graph's tensor, without the axis of rows; as many values as the latents have.</summary>

@@ -13,7 +13,9 @@ public interface IDenoiser : IDisposable
     IDenoiserBinding Bind(LatentShape shape, int rows, int sequenceLength);
 }
 
-/// <summary>Buffers of one shape; owns all native memory, and its spans die with it. One thread at a time, but for <see cref="Terminate"/>.</summary>
+/// <summary>
+/// Buffers of one shape; owns all native memory, and its spans die with it. One thread at a time, but for <see cref="Terminate"/>.
+/// </summary>
 public interface IDenoiserBinding : IDisposable
 {
     /// <summary>Gives a row its conditioning; uploads only when it differs from what the row holds (by reference).</summary>

@@ -23,6 +23,8 @@ public interface ILatentEncoder : IDisposable
 
 /// <summary>What an encoder makes of a picture; sample = mean + exp(log-variance / 2) · noise (Kingma and Welling 2014).</summary>
 /// <param name="Mean">[channels, height, width]; the sample itself where the graph draws it.</param>
-/// <param name="LogVariance">Same shape, as the graph gives it (diffusers clamps it to -30 … 20 before use); empty where the graph draws the sample itself.</param>
+/// <param name="LogVariance">
+/// Same shape, as the graph gives it (diffusers clamps it to -30 … 20 before use); empty where the graph draws the sample itself.
+/// </param>
 /// <param name="Shape">Shape of one sample.</param>
 public sealed record LatentEncoding(ReadOnlyMemory<float> Mean, ReadOnlyMemory<float> LogVariance, LatentShape Shape);

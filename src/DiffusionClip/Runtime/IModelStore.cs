@@ -12,13 +12,17 @@ public interface IModelStore : IDisposable
     /// <summary>Threads of the process-wide pool: <see cref="ExecutionPlan.Threads"/>.</summary>
     int Threads { get; }
 
-    /// <summary>Leases a model: what every use of it needs is loaded when the task completes. Never reads files on the caller's thread.</summary>
+    /// <summary>
+    /// Leases a model: what every use of it needs is loaded when the task completes. Never reads files on the caller's thread.
+    /// </summary>
     /// <typeparam name="TLease">
     /// What the model is used as: <see cref="GeneratorLease"/>, <see cref="ClipLease"/>, or what another registered loader makes.
     /// </typeparam>
     /// <param name="spec">Which model, and how.</param>
     /// <param name="cancellationToken">Stops waiting; a load that others wait for goes on.</param>
-    /// <exception cref="InvalidRequestException">The folder is no such model, or it cannot be had in this precision or with adapters.</exception>
+    /// <exception cref="InvalidRequestException">
+    /// The folder is no such model, or it cannot be had in this precision or with adapters.
+    /// </exception>
     /// <exception cref="ModelFolderException">
     /// The folder's graphs are damaged, do not fit together, cannot be mapped to their roles, or a file's hash is not the declared one.
     /// </exception>

@@ -16,7 +16,9 @@ public interface ITextEncoder : IDisposable
     /// <summary>Encodes one sequence.</summary>
     /// <param name="ids">Token ids with start, end and padding.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
-    /// <returns>The last hidden state [ids, hidden_size] and, where the graph gives them, the pooled vector and further hidden states.</returns>
+    /// <returns>
+    /// The last hidden state [ids, hidden_size] and, where the graph gives them, the pooled vector and further hidden states.
+    /// </returns>
     TextEncoding Encode(ReadOnlySpan<int> ids, CancellationToken cancellationToken);
 }
 

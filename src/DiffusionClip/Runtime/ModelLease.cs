@@ -3,7 +3,9 @@ using DiffusionClip.Tokenization;
 
 namespace DiffusionClip.Runtime;
 
-/// <summary>A loaded model on loan. Disposing gives it back; what it exposes belongs to the store and is not disposed by its user.</summary>
+/// <summary>
+/// A loaded model on loan. Disposing gives it back; what it exposes belongs to the store and is not disposed by its user.
+/// </summary>
 public abstract class ModelLease : IDisposable
 {
     /// <summary>Which execution provider runs it, and why not a better one.</summary>
@@ -49,11 +51,15 @@ public abstract class GeneratorLease : ModelLease
 
     /// <summary>
     /// The decoder for previews: the small one where the folder has one, else the full one; its factors are those of
-    /// <see cref="GeneratorFolder.PreviewDecoder"/>. Loaded on first use, which therefore blocks and may throw <see cref="ModelFolderException"/>.
+    /// <see cref="GeneratorFolder.PreviewDecoder"/>. Loaded on first use, which therefore blocks and may throw
+    /// <see cref="ModelFolderException"/>.
     /// </summary>
     public abstract ILatentDecoder PreviewDecoder { get; }
 
-    /// <summary>The encoder; null if the folder has none. Loaded on first use, which therefore blocks and may throw <see cref="ModelFolderException"/>.</summary>
+    /// <summary>
+    /// The encoder; null if the folder has none. Loaded on first use, which therefore blocks and may throw
+    /// <see cref="ModelFolderException"/>.
+    /// </summary>
     public abstract ILatentEncoder? LatentEncoder { get; }
 }
 
@@ -76,6 +82,8 @@ public abstract class ClipLease : ModelLease
     /// How the model makes logits of cosines: as the configuration says it, else measured with the folder's joint graph, which is loaded
     /// for that on first use and therefore blocks.
     /// </summary>
-    /// <exception cref="ModelFolderException">A SigLIP says it neither in its configuration nor by a joint graph, or the joint graph is damaged.</exception>
+    /// <exception cref="ModelFolderException">
+    /// A SigLIP says it neither in its configuration nor by a joint graph, or the joint graph is damaged.
+    /// </exception>
     public abstract ClipLogits Logits { get; }
 }

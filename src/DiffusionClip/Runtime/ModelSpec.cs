@@ -9,7 +9,8 @@ public sealed record ModelSpec
     public required ModelFolder Folder { get; init; }
 
     /// <summary>
-    /// The files' lengths and times of change, by which a model replaced on disk is another model; null: as the files are when it is leased.
+    /// The files' lengths and times of change, by which a model replaced on disk is another model; null: as the files are when it is
+    /// leased.
     /// </summary>
     public string? Revision { get; init; }
 

@@ -189,7 +189,7 @@ public sealed class CheckedScorer : IImageScorer
             TaskScheduler.Default);
         try
         {
-            // Not linked: what the scorer does at its cancellation must not hold up who cancels.
+            // Not linked: what the scorer does at its cancellation must not block the thread that cancels.
             using (cancellationToken.UnsafeRegister(static source => _ = ((CancellationTokenSource)source!).CancelAsync(), stop))
             {
                 return new() { Value = await running.WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false) };

@@ -12,7 +12,10 @@ public static class ClipMetrics
     /// <summary>CLIPScore as torchmetrics gives it: max(100 · cosine, 0), 0 to 100.</summary>
     public static float ClipScore100(float cosine) => MathF.Max(100 * cosine, 0);
 
-    /// <summary>CLIPScore as Hessel et al. 2021 define it: 2.5 · max(cosine, 0), 0 to 2.5. Their own program puts "A photo depicts " before the caption; this takes the cosine as it is.</summary>
+    /// <summary>
+    /// CLIPScore as Hessel et al. 2021 define it: 2.5 · max(cosine, 0), 0 to 2.5. Their own program puts "A photo depicts " before the
+    /// caption; this takes the cosine as it is.
+    /// </summary>
     public static float ClipScore(float cosine) => Weight * MathF.Max(cosine, 0);
 
     /// <summary>

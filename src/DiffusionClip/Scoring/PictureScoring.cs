@@ -13,7 +13,9 @@ public sealed class PictureScoring : IDisposable
     /// <summary>The scorers.</summary>
     public ScorerSet Scorers { get; }
 
-    /// <summary>What runs the scorers' models, e.g. <c>cpu</c>, and why <c>auto</c> did not take a faster provider; null: they have none.</summary>
+    /// <summary>
+    /// What runs the scorers' models, e.g. <c>cpu</c>, and why <c>auto</c> did not take a faster provider; null: they have none.
+    /// </summary>
     public string? Provider => Scorers.Entries.Select(entry => entry.Clip?.Provider).FirstOrDefault(provider => provider is not null) is { } used
         ? used.FallbackReason is { } reason ? $"{used.Name} ({reason})" : used.Name
         : null;
@@ -23,7 +25,7 @@ public sealed class PictureScoring : IDisposable
     /// <param name="codec">Decodes pictures.</param>
     /// <param name="limits">What pictures may be read.</param>
     /// <param name="search">
-    /// Who scores, how scores are combined, and against which text: without <see cref="SearchRequest.ScoreText"/> each picture has its own.
+    /// The scorers, the combination of their scores, and the text: without <see cref="SearchRequest.ScoreText"/> each picture has its own.
     /// </param>
     /// <param name="provider">Execution provider; null: the configured one.</param>
     /// <param name="cacheFolder">Where embeddings are kept between runs; null: nowhere.</param>

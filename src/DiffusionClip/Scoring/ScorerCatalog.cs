@@ -49,7 +49,7 @@ public sealed class ScorerCatalog
         Array.Find(_registered, scorer => string.Equals(scorer.Descriptor.Name, name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>
-    /// Finds who scores a run: who is asked for, else the scorer that goes with the generator, else the configured one. Only those that
+    /// Finds the scorers of a run: those asked for, else the scorer that goes with the generator, else the configured one. Only those that
     /// were asked for have to exist; of an optional one that does not there is a warning.
     /// </summary>
     /// <param name="search">What is asked for.</param>
@@ -87,7 +87,7 @@ public sealed class ScorerCatalog
     }
 
     /// <summary>
-    /// Finds who scores pictures that exist: who is asked for, else the configured scorer, else the one that goes with the default
+    /// Finds the scorers of existing pictures: those asked for, else the configured scorer, else the one that goes with the default
     /// generator. All have to exist and to score finished pictures.
     /// </summary>
     /// <param name="search">What is asked for.</param>

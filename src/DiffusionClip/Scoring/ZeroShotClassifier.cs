@@ -50,7 +50,9 @@ public sealed class ZeroShotClassifier
     /// <summary>Classifies pictures as one batch.</summary>
     /// <param name="images">The pictures, of any sizes.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
-    /// <returns>Per picture one number per label: of a CLIP probabilities that add up to 1, of a SigLIP each label's own probability.</returns>
+    /// <returns>
+    /// Per picture one number per label: of a CLIP probabilities that add up to 1, of a SigLIP each label's own probability.
+    /// </returns>
     public float[][] Classify(IReadOnlyList<RgbImage> images, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(images);

@@ -66,7 +66,7 @@ internal sealed class Candidate
     /// <summary>Starts a root.</summary>
     /// <param name="id">Its number.</param>
     /// <param name="seed">Its seed.</param>
-    /// <param name="noiseKind">Whose random numbers.</param>
+    /// <param name="noiseKind">The random number generator.</param>
     /// <param name="length">Values of a sample.</param>
     /// <param name="scheduler">The plan.</param>
     /// <param name="origin">Where it starts from.</param>
@@ -75,7 +75,7 @@ internal sealed class Candidate
         CandidateId id, ulong seed, NoiseKind noiseKind, int length, IScheduler scheduler, ILatentOrigin origin, IReadOnlyList<IStepHook>? hooks = null) =>
         new(Trajectory.Start(id, NoiseSource.Create(noiseKind, seed), length, scheduler, origin, hooks ?? []), seed, []);
 
-    /// <summary>A child that goes its own way from where this stands.</summary>
+    /// <summary>A fork that continues independently from the same evaluation.</summary>
     /// <param name="id">Its number.</param>
     /// <param name="scheduler">The plan.</param>
     public Candidate Fork(CandidateId id, IScheduler scheduler)
@@ -90,7 +90,7 @@ internal sealed class Candidate
         return child;
     }
 
-    /// <summary>Gives back its latents and its picture: it is out.</summary>
+    /// <summary>Releases its latents and its picture.</summary>
     public void Release()
     {
         Trajectory.Release();
@@ -99,7 +99,7 @@ internal sealed class Candidate
 
     public CandidateScore ToScore() => new() { Candidate = Id, Evaluation = Evaluation, Total = Score, Scores = Scores, Failure = Failure };
 
-    /// <summary>Writes it down; of its origin's state, which children share, only the number.</summary>
+    /// <summary>Writes the candidate; of its origin's state, which forks share, only the number.</summary>
     /// <param name="writer">Where to.</param>
     /// <param name="origin">Number of its origin's state; none for one that is out.</param>
     public void Write(SnapshotWriter writer, int? origin)
@@ -152,8 +152,8 @@ internal sealed class Candidate
     /// <param name="length">Values of a sample.</param>
     /// <param name="origins">The origins' states by number.</param>
     /// <param name="hooks">What works on it after each step.</param>
-    /// <exception cref="InvalidDataException">The bytes are no candidate.</exception>
-    /// <exception cref="DiffusionClipException">The scheduler's memory is another's.</exception>
+    /// <exception cref="InvalidDataException">The bytes are not a candidate.</exception>
+    /// <exception cref="DiffusionClipException">The state is that of another scheduler.</exception>
     /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
     public static Candidate Read(
         SnapshotReader reader, IScheduler scheduler, int length, IReadOnlyList<IOriginState> origins, IReadOnlyList<IStepHook> hooks)

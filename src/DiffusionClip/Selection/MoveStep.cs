@@ -34,8 +34,8 @@ internal sealed record MoveStep
     public required ScoringPhase Phase { get; init; }
 
     /// <summary>
-    /// The steps of a move: candidates that go the same way share runs of the denoiser, each is decoded as soon as it is there, and pictures
-    /// are scored in batches.
+    /// The steps of a move: candidates that go the same way share runs of the denoiser, each is decoded as soon as it is there, and
+    /// pictures are scored in batches.
     /// </summary>
     /// <param name="from">By place in the population, where the candidate stands.</param>
     /// <param name="until">By place in the population, where it is run to; null: it is held.</param>

@@ -1,6 +1,6 @@
 namespace DiffusionClip.Selection;
 
-/// <summary>What the observer is told of candidates, when it happens and once more when a run goes on.</summary>
+/// <summary>Candidate events for the observer: as they happen, and once more when an interrupted run continues.</summary>
 internal sealed partial class SearchLoop
 {
     private static CandidateUpdate Started(Candidate candidate, int evaluation) => new()
@@ -24,7 +24,7 @@ internal sealed partial class SearchLoop
         Reason = candidate.Stopped,
     };
 
-    /// <summary>A picture is there, or there will be none; checkpoints are told of once they are scored.</summary>
+    /// <summary>A picture is there, or there will be none; checkpoints are reported once they are scored.</summary>
     private static CandidateUpdate? DecodedUpdate(Candidate candidate, CandidateScore score, ScoringPhase phase) =>
         score.Failure is null && phase == ScoringPhase.Checkpoint
             ? null
@@ -52,7 +52,8 @@ internal sealed partial class SearchLoop
     };
 
     /// <summary>
-    /// Tells the observer what happened before the snapshot, as the log and the candidates say it. Pictures of candidates that are out are gone.
+    /// Replays the events before the snapshot to the observer, from the log and the candidates. Pictures of candidates that are out are
+    /// gone.
     /// </summary>
     private void ReplayEvents()
     {
@@ -61,7 +62,7 @@ internal sealed partial class SearchLoop
             return;
         }
 
-        var told = new HashSet<CandidateId>();
+        var reported = new HashSet<CandidateId>();
         var before = new Dictionary<CandidateId, CandidateScore>();
         foreach (SearchRound round in _rounds)
         {
@@ -84,7 +85,7 @@ internal sealed partial class SearchLoop
                 Branch? branch = place < move.Branches.Count ? move.Branches[place] : null;
                 CandidateId standing = branch?.Parent ?? population[place];
                 from.Add(branch?.RenoiseTo ?? before.GetValueOrDefault(standing)?.Evaluation ?? _scheduler.FirstEvaluation);
-                if (told.Add(population[place]))
+                if (reported.Add(population[place]))
                 {
                     observer.OnCandidate(Started(_all[population[place]], from[place]));
                 }

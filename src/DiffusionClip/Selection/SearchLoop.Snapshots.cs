@@ -3,7 +3,9 @@ using DiffusionClip.Selection.Snapshots;
 
 namespace DiffusionClip.Selection;
 
-/// <summary>The search written down and brought back. A snapshot always stands inside a move: between two moves there is nothing to lose.</summary>
+/// <summary>
+/// The search written down and brought back. A snapshot always stands inside a move: between two moves there is nothing to lose.
+/// </summary>
 internal sealed partial class SearchLoop
 {
     private const byte AdvanceMove = 1;
@@ -74,11 +76,13 @@ internal sealed partial class SearchLoop
         return true;
     }
 
-    /// <summary>Brings a fresh search to where <see cref="Write(SnapshotWriter)"/> was called; <see cref="RunAsync"/> goes on from there.</summary>
+    /// <summary>
+    /// Brings a fresh search to where <see cref="Write(SnapshotWriter)"/> was called; <see cref="RunAsync"/> goes on from there.
+    /// </summary>
     /// <param name="reader">The bytes.</param>
     /// <returns>Why the search does not go on from there, in which case it is as fresh as before; null if it does.</returns>
-    /// <exception cref="InvalidDataException">The bytes are no search.</exception>
-    /// <exception cref="DiffusionClipException">A scheduler's memory is another's.</exception>
+    /// <exception cref="InvalidDataException">The bytes are not a search.</exception>
+    /// <exception cref="DiffusionClipException">The state is that of another scheduler.</exception>
     /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
     public string? Read(SnapshotReader reader)
     {

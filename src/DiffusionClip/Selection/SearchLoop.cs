@@ -67,7 +67,7 @@ internal sealed partial class SearchLoop(SearchSetup setup)
     private long _decodes;
     private long _scores;
 
-    // The move being made: who takes part, from where, to where (null: held), in which steps, and how far it has come.
+    // The move in progress: its members, from which evaluation, to which (null: held), in which steps, and how far it has come.
     private SearchMove.Advance? _move;
     private List<Candidate> _population = [];
     private List<int> _from = [];
@@ -146,7 +146,7 @@ internal sealed partial class SearchLoop(SearchSetup setup)
         Seed = _strategySeed,
     };
 
-    /// <summary>Makes the population of a move: branches first, then who is held; everybody else is out.</summary>
+    /// <summary>Makes the population of a move: branches first, then held members; all others are out.</summary>
     private void Begin(SearchMove.Advance move)
     {
         Require(move.Branches.Count > 0, "advances no candidate");
@@ -407,8 +407,8 @@ internal sealed partial class SearchLoop(SearchSetup setup)
     }
 
     /// <summary>
-    /// Totals that depend on a population are set among all finished pictures of the run, and at checkpoints among the candidates that stand
-    /// at the same evaluation.
+    /// Totals that depend on a population are set among all finished pictures of the run, and at checkpoints among the candidates that
+    /// stand at the same evaluation.
     /// </summary>
     private void SetTotals()
     {
@@ -459,7 +459,7 @@ internal sealed partial class SearchLoop(SearchSetup setup)
         return alive.Count > 0 ? _all[Ranking.Order(scores, _budget.HigherIsBetter).First()] : null;
     }
 
-    // What a caller finishes early depends on when he does it: that part is not written down.
+    // The result of an early finish depends on its time: that part is not in snapshots.
     private void AtBoundary()
     {
         if (_journal is not null && !FinishedEarly && _journal.IsDue())

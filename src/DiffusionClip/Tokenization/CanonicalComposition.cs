@@ -11,7 +11,9 @@ internal static class CanonicalComposition
     private static readonly bool _isThere = Probe(text => text.Normalize(NormalizationForm.FormC));
 
     /// <summary>Composes; the text must not hold lone surrogates.</summary>
-    /// <exception cref="DiffusionClipException">The system has no tables of Unicode, without which tokens would silently differ.</exception>
+    /// <exception cref="DiffusionClipException">
+    /// The system has no tables of Unicode, without which tokens would silently differ.
+    /// </exception>
     public static string Compose(string text)
     {
         // ASCII is its own composition, everywhere.

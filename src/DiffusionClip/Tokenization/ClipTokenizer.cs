@@ -77,7 +77,7 @@ public sealed class ClipTokenizer : ITokenizer
 
     /// <summary>Token ids with start and end, as many as there are.</summary>
     /// <param name="text">Any text; half of a surrogate pair that stands alone counts as U+FFFD.</param>
-    /// <param name="normalization">Whose normalization.</param>
+    /// <param name="normalization">The normalization.</param>
     public int[] Encode(string text, TextNormalization normalization = TextNormalization.Diffusion)
     {
         List<int> ids = [StartId];
@@ -86,9 +86,9 @@ public sealed class ClipTokenizer : ITokenizer
         return [.. ids];
     }
 
-    /// <summary>Token ids without start and end, for those who make windows of their own.</summary>
+    /// <summary>Token ids without start and end, for callers that cut windows themselves.</summary>
     /// <param name="text">Any text; half of a surrogate pair that stands alone counts as U+FFFD.</param>
-    /// <param name="normalization">Whose normalization.</param>
+    /// <param name="normalization">The normalization.</param>
     public int[] EncodeWords(string text, TextNormalization normalization = TextNormalization.Diffusion)
     {
         List<int> ids = [];
@@ -99,7 +99,7 @@ public sealed class ClipTokenizer : ITokenizer
     /// <summary>One sequence of a given length: cut, with the end token kept, or padded.</summary>
     /// <param name="text">Any text; half of a surrogate pair that stands alone counts as U+FFFD.</param>
     /// <param name="maxLength">Length of the sequence, from 2; mostly <see cref="MaxLength"/>.</param>
-    /// <param name="normalization">Whose normalization.</param>
+    /// <param name="normalization">The normalization.</param>
     public TokenizedText Tokenize(string text, int maxLength, TextNormalization normalization = TextNormalization.Diffusion)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxLength, 2);

@@ -88,7 +88,7 @@ public sealed class SiglipTokenizer : ITokenizer
         var ids = new List<int>();
         while (true)
         {
-            // Special tokens stand for themselves, the first first.
+            // Special tokens stand for themselves; the earliest match wins.
             int at = rest.Length;
             (string Text, int Id) next = ("", 0);
             foreach ((string Text, int Id) special in _specials)

@@ -21,8 +21,8 @@ public interface IGraphTrials
     /// <param name="file">The graph's path in it.</param>
     /// <param name="sizes">Sizes for what the graph leaves free.</param>
     /// <param name="device">An execution provider beside the CPU; null or <c>cpu</c>: none.</param>
-    /// <param name="patience">How long each provider is timed.</param>
+    /// <param name="duration">How long each provider is timed.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
     GraphTrial Try(
-        ModelFolder folder, string file, GraphSizes sizes, string? device, TimeSpan patience, CancellationToken cancellationToken);
+        ModelFolder folder, string file, GraphSizes sizes, string? device, TimeSpan duration, CancellationToken cancellationToken);
 }

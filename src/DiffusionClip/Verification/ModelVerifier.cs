@@ -28,12 +28,12 @@ public sealed class ModelVerifier(
     /// <c>auto</c>, <c>cpu</c>, <c>dml</c> or <c>cuda</c>. Other than <c>cpu</c>: every graph runs on the CPU and on the device, and the
     /// results are compared.
     /// </param>
-    /// <param name="patience">How long each graph is timed; null: a second.</param>
+    /// <param name="duration">How long each graph is timed; null: a second.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <exception cref="ModelFolderException">There is no such folder.</exception>
     /// <exception cref="ExecutionProviderException">The provider is not there.</exception>
     public async Task<VerificationReport> VerifyAsync(
-        string name, string provider = "cpu", TimeSpan? patience = null, CancellationToken cancellationToken = default)
+        string name, string provider = "cpu", TimeSpan? duration = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         provider = trials.Resolve(provider);
@@ -62,7 +62,7 @@ public sealed class ModelVerifier(
                 Without = [.. FolderFacts.Without(folder)],
                 Graphs = folder.DescribeGraphs(),
             };
-            TimeSpan each = patience ?? TimeSpan.FromSeconds(1);
+            TimeSpan each = duration ?? TimeSpan.FromSeconds(1);
             report = report with
             {
                 Trials =

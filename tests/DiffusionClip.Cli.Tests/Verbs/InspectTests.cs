@@ -29,7 +29,7 @@ public sealed class InspectTests(GeneratedRunFixture run) : IClassFixture<Genera
         File.WriteAllBytes(_work["photo.jpg"], Pictures.Jpeg(run.Files[0]));
         CliResult text = (await Cli.RunAsync("inspect", _work["photo.jpg"])).AssertSuccess();
         Assert.Contains("jpeg, 128x128", text.Out, StringComparison.Ordinal);
-        Assert.Contains("nobody known", text.Out, StringComparison.Ordinal);
+        Assert.Contains("unknown program", text.Out, StringComparison.Ordinal);
     }
 
     [Fact]

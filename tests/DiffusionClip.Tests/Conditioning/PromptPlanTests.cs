@@ -123,7 +123,7 @@ public sealed class PromptPlanTests
     {
         PromptPlan plan = Plan("a (cat:1.2) [dog:3] BREAK <lora:x:1>", "", syntax: PromptSyntax.Plain);
         Assert.Empty(plan.Warnings);
-        PromptWindow window = Assert.Single(((PromptWindows)plan.Positive.Stretches.Single().Encoders[0]).Windows);
+        PromptWindow window = Assert.Single(((PromptWindows)plan.Positive.Segments.Single().Encoders[0]).Windows);
         Assert.Equal(PromptWindowsTests.Tokenizer.Tokenize("a (cat:1.2) [dog:3] BREAK <lora:x:1>", 77).Ids.ToArray(), window.Ids.ToArray());
         Assert.False(window.IsWeighted);
     }

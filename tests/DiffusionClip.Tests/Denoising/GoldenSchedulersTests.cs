@@ -62,7 +62,9 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         Assert.Equal(total, passed);
     }
 
-    /// <summary>The table holds each configuration twice: as given and with every default filled in. Both have to be the same to us.</summary>
+    /// <summary>
+    /// The table holds each configuration twice: as given and with every default filled in. Both have to be the same to us.
+    /// </summary>
     [Fact]
     public void GoldenDefaults()
     {

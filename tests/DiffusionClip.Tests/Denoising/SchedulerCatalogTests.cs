@@ -197,7 +197,7 @@ public sealed class SchedulerCatalogTests
     public void LabelsReadBack(string name, string sampler, string? scheduleType)
     {
         SchedulerConfig config = SchedulerCatalog.Configure(default, name, null);
-        Assert.Equal(new SamplerReport(config.ClassName, sampler, scheduleType), SchedulerCatalog.Label(config));
+        Assert.Equal(new SchedulerReport(config.ClassName, sampler, scheduleType), SchedulerCatalog.Label(config));
     }
 
     [Fact]

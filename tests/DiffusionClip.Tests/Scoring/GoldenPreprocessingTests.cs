@@ -5,7 +5,9 @@ using DiffusionClip.Models;
 
 namespace DiffusionClip.Scoring;
 
-/// <summary>golden/preprocess: resized pictures equal byte for byte, geometry, normalised values, and the conversion of every PNG mode to RGB.</summary>
+/// <summary>
+/// golden/preprocess: resized pictures equal byte for byte, geometry, normalised values, and the conversion of every PNG mode to RGB.
+/// </summary>
 public sealed class GoldenPreprocessingTests(ITestOutputHelper output)
 {
     private static RgbImage Load(string file) => PngDecoder.Decode(File.ReadAllBytes(Golden.PathOf("golden", "preprocess", file)), ImageLimits.Default);

@@ -17,12 +17,12 @@ public sealed class ScoreComparisonTests
     }
 
     [Fact]
-    public void Glimpses_and_finished_pictures_are_ranked_among_themselves()
+    public void Previews_and_finished_pictures_are_ranked_among_themselves()
     {
         var comparison = new ScoreComparison();
-        ScoreRecord glimpse = First with { Model = "small" };
-        Assert.Null(comparison.Refuse(glimpse, ScoringPhase.Checkpoint));
-        Assert.Same(glimpse, comparison.Record);
+        ScoreRecord preview = First with { Model = "small" };
+        Assert.Null(comparison.Refuse(preview, ScoringPhase.Checkpoint));
+        Assert.Same(preview, comparison.Record);
         Assert.Null(comparison.Refuse(First));
         Assert.NotNull(comparison.Refuse(First, ScoringPhase.Checkpoint));
         Assert.Same(First, comparison.Record);

@@ -180,7 +180,7 @@ public sealed class JobStopTests
 
     private static async Task<Job> WaitAsync(QueueHost host, Job job)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
-        return await host.Queue.WaitAsync(job.Caller, job.Id, patience.Token);
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        return await host.Queue.WaitAsync(job.Caller, job.Id, timeout.Token);
     }
 }

@@ -396,8 +396,8 @@ public sealed class KillTests
 
         public async Task<int> ExitedAsync()
         {
-            using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-            await _process.WaitForExitAsync(patience.Token);
+            using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+            await _process.WaitForExitAsync(timeout.Token);
             return _process.ExitCode;
         }
 

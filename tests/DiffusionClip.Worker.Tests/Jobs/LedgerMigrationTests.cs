@@ -95,11 +95,11 @@ public sealed class LedgerMigrationTests : IDisposable
         models.Copy("emoji-sd");
         Write((First, "generate", "queued", Generate("emoji-clip", 1), 0), (Second, "generate", "queued", Generate("emoji-clip", 1), 1));
         await using QueueHost host = await QueueHost.StartAsync(services: models.Replace, folder: _folder);
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
-        Job job = await host.Queue.WaitAsync("a", First, patience.Token);
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        Job job = await host.Queue.WaitAsync("a", First, timeout.Token);
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));
         Assert.Contains(job.Result!.Warnings, warning => warning.Contains("no scores", StringComparison.Ordinal));
-        job = await host.Queue.WaitAsync("a", Second, patience.Token);
+        job = await host.Queue.WaitAsync("a", Second, timeout.Token);
         Assert.Equal(JobState.Failed, job.State);
         Assert.Contains("emoji-clip", job.Reason, StringComparison.Ordinal);
     }

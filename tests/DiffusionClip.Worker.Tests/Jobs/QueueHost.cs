@@ -74,8 +74,8 @@ internal sealed class QueueHost : IAsyncDisposable
     public async Task<Job> RunAsync(JobSubmission submission)
     {
         Job job = await Queue.SubmitAsync(submission);
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
-        return await Queue.WaitAsync(submission.Caller, job.Id, patience.Token);
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        return await Queue.WaitAsync(submission.Caller, job.Id, timeout.Token);
     }
 
     public async ValueTask DisposeAsync()

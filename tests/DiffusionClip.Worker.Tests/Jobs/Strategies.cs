@@ -2,7 +2,9 @@ using DiffusionClip.Selection;
 
 namespace DiffusionClip.Worker.Jobs;
 
-/// <summary>A search whose population shrinks and branches: looks at every fifth of the way, drops the worse half, and forks the best.</summary>
+/// <summary>
+/// A search whose population shrinks and branches: looks at every fifth of the way, drops the worse half, and forks the best.
+/// </summary>
 /// <param name="before">Called before each move with the number of rounds so far.</param>
 internal sealed class HalvingStrategy(Action<int>? before = null) : ISearchStrategy
 {
@@ -53,18 +55,18 @@ internal sealed class TrapStrategy(string name, Action trap) : ISearchStrategy
 /// <summary>Where a run is held until the test lets it go on.</summary>
 internal sealed class Gate : IDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(2);
     private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ManualResetEventSlim _open = new();
 
     /// <summary>Ends when the run stands here.</summary>
-    public Task Reached => _reached.Task.WaitAsync(_patience);
+    public Task Reached => _reached.Task.WaitAsync(_timeout);
 
     /// <summary>Stops the run here, unless the gate is open.</summary>
     public void Pass()
     {
         _reached.TrySetResult();
-        Assert.True(_open.Wait(_patience, CancellationToken.None), "the gate was not opened");
+        Assert.True(_open.Wait(_timeout, CancellationToken.None), "the gate was not opened");
     }
 
     /// <summary>Lets the run go on, now and for ever.</summary>

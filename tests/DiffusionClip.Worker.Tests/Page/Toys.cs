@@ -1,6 +1,8 @@
 namespace DiffusionClip.Worker.Tests.Page;
 
-/// <summary>A strategy whose population shrinks and branches: at half the way the worse half is cut and the best is forked, at three quarters again.</summary>
+/// <summary>
+/// A strategy whose population shrinks and branches: at half the way the worse half is cut and the best is forked, at three quarters again.
+/// </summary>
 internal sealed class HalveAndFork : ISearchStrategy
 {
     public string Name => "halve-and-fork";

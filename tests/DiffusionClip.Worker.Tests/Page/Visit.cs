@@ -4,7 +4,10 @@ using Microsoft.Playwright;
 
 namespace DiffusionClip.Worker.Tests.Page;
 
-/// <summary>A look at the page by one visitor. At its end nothing may have gone wrong unseen: no error, no violation of the policy, no request to elsewhere.</summary>
+/// <summary>
+/// A look at the page by one visitor. At its end nothing may have gone wrong unseen: no error, no violation of the policy, no request to
+/// elsewhere.
+/// </summary>
 internal sealed class Visit : IAsyncDisposable
 {
     private const string ReportViolations = "document.addEventListener('securitypolicyviolation', e => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile));";
@@ -45,7 +48,9 @@ internal sealed class Visit : IAsyncDisposable
         await Assertions.Expect(Page.Locator("main h1:visible")).ToBeVisibleAsync();
     }
 
-    /// <summary>A picture of the page, for people to look at, in the folder that <c>DIFFUSIONCLIP_SHOTS</c> names; none without it.</summary>
+    /// <summary>
+    /// A picture of the page, for people to look at, in the folder that <c>DIFFUSIONCLIP_SHOTS</c> names; none without it.
+    /// </summary>
     public Task ShotAsync(string name, bool whole = false) => string.IsNullOrEmpty(_shots)
         ? Task.CompletedTask
         : Page.ScreenshotAsync(new() { Path = Path.Combine(_shots, name + ".png"), FullPage = whole });

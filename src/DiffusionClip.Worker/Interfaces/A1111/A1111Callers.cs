@@ -6,8 +6,8 @@ using DiffusionClip.Worker.Jobs;
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
 /// <summary>
-/// What the webui keeps once for everybody, kept once for each caller: the settings, and what runs now. One caller's progress, interrupt
-/// and settings are nobody else's. Settings live as long as the process.
+/// What the webui keeps once is kept here for each caller: the settings, and what runs now. One caller's progress, interrupt
+/// and settings do not affect another's. Settings live as long as the process.
 /// </summary>
 internal sealed class A1111Callers(IJobQueue queue, GeneratorModels models, TimeProvider time)
 {
@@ -17,7 +17,7 @@ internal sealed class A1111Callers(IJobQueue queue, GeneratorModels models, Time
     public A1111Caller Of(string caller) => _callers.GetOrAdd(caller, name => new A1111Caller(name, queue, time));
 
     /// <summary>Ends what of a caller's runs, or, where nothing runs yet, what waits.</summary>
-    /// <param name="caller">Whose.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="skip">Whether it was asked for as a skip.</param>
     public Task EndAsync(string caller, bool skip) => Of(caller).EndAsync(skip);
 
@@ -88,7 +88,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
         }
     }
 
-    /// <summary>What of the caller's runs or waits; at rest exactly what the webui says at rest, which programs wait for.</summary>
+    /// <summary>What of the caller's runs or waits; when idle exactly what the webui answers when idle, which programs wait for.</summary>
     public JsonObject Progress(bool skipImage)
     {
         WatchedJob[] jobs = Jobs();
@@ -98,7 +98,7 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
             return Reply(0.0m, 0.0m, State(false, false, "", 0, "0", 0, 0, 0), null);
         }
 
-        // As in the webui what is at work is never at 0, which is rest.
+        // As in the webui, progress is above 0 while a job runs: 0 means idle.
         double progress = Math.Clamp(current.Progress, 0.01, 1);
         double elapsed = current.IsRunning ? (time.GetUtcNow() - current.Began).TotalSeconds : 0;
         return Reply(
@@ -176,10 +176,10 @@ internal sealed class WatchedJob : IDisposable
 
     public double Progress => Volatile.Read(ref _progress);
 
-    /// <summary>The last glimpse, base64 PNG; null before the first.</summary>
+    /// <summary>The last preview, base64 PNG; null before the first.</summary>
     public string? Preview => _preview;
 
-    /// <summary>Ends with the job, or when nobody looks any more.</summary>
+    /// <summary>Ends with the job, or when the caller has stopped following it.</summary>
     public Task Following { get; }
 
     public void Dispose() => _end.Cancel();
@@ -214,7 +214,7 @@ internal sealed class WatchedJob : IDisposable
         }
         catch (Exception exception) when (exception is OperationCanceledException or KeyNotFoundException)
         {
-            // Nobody looks any more.
+            // The caller has stopped following it.
         }
     }
 }
@@ -234,7 +234,7 @@ internal sealed record A1111Options
     /// <summary>A1111's clip skip: 1 is the last layer.</summary>
     public int ClipSkip { get; init; } = 1;
 
-    /// <summary>Whose random numbers; null: the configured.</summary>
+    /// <summary>The random number generator; null: the configured one.</summary>
     public NoiseKind? Noise { get; init; }
 
     /// <summary>Whether pictures carry their parameters.</summary>
@@ -260,7 +260,7 @@ internal sealed record A1111Options
     /// <summary>Colour behind what is transparent, <c>#rrggbb</c>.</summary>
     public string Background { get; init; } = "#ffffff";
 
-    /// <summary>The object as programs read it. What a worker does not have stands at the value that says so.</summary>
+    /// <summary>The object as programs read it. What a worker does not have is off or zero.</summary>
     public JsonObject Write(string title, string? hash) => new()
     {
         ["samples_save"] = false,
@@ -280,7 +280,10 @@ internal sealed record A1111Options
         ["live_previews_enable"] = true,
     };
 
-    /// <summary>The settings with those of an object laid over them. Settings of the webui that mean nothing here are left out, as it leaves out those it does not know.</summary>
+    /// <summary>
+    /// The settings with those of an object laid over them. Settings of the webui that mean nothing here are left out, as it leaves out
+    /// those it does not know.
+    /// </summary>
     public A1111Options With(BodyFields fields, GeneratorModels models)
     {
         A1111Options options = this;

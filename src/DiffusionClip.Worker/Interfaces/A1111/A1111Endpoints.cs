@@ -4,7 +4,7 @@ using DiffusionClip.Worker.Trust;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary>The API of AUTOMATIC1111's webui, <c>/sdapi/v1</c>, for the programs that speak it.</summary>
+/// <summary>The API of AUTOMATIC1111's webui, <c>/sdapi/v1</c>, for programs that were written for it.</summary>
 internal static class A1111Endpoints
 {
     /// <summary>Path that all its routes but the health ones begin with.</summary>
@@ -42,7 +42,7 @@ internal static class A1111Endpoints
         api.MapPost("interrogate", static (HttpContext context, Interrogator interrogator) => interrogator.RunAsync(context)).WithName("a1111-interrogate").WithMetadata(A1111Bodies.Interrogate);
         PaintPlugin.Map(routes);
 
-        // What programs look at before they believe that a webui is there.
+        // What programs query to detect a webui.
         routes.MapGet("internal/ping", static () => Results.Json(new JsonObject())).WithTags("A1111").WithName("a1111-ping");
     }
 

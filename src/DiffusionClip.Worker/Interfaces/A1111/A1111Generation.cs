@@ -5,7 +5,7 @@ using DiffusionClip.Worker.Trust;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary><c>txt2img</c> and <c>img2img</c>: a body becomes a job, somebody waits for it, and its result becomes a reply.</summary>
+/// <summary><c>txt2img</c> and <c>img2img</c>: a body becomes a job, the request waits for it, and its result becomes a reply.</summary>
 internal sealed class A1111Generation(WaitedJobs jobs, A1111Callers callers, A1111Pictures pictures, GeneratorModels models, PipelineOptions pipeline, WorkerOptions worker)
 {
     /// <summary>Answers a request.</summary>

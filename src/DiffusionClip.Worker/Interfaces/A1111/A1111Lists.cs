@@ -80,7 +80,7 @@ internal sealed class A1111Lists(GeneratorModels models)
                 ["model_name"] = entry.Id,
                 ["hash"] = GeneratorModels.Short(sha256),
                 ["sha256"] = sha256,
-                // Where the folder lies is nobody's business but the server's.
+                // The folder's path stays on the server.
                 ["filename"] = entry.Id,
                 ["config"] = null,
             });

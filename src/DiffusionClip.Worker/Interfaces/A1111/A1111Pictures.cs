@@ -5,13 +5,15 @@ using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary>Makes of the webui's pictures and masks what the pipeline takes: opaque pictures, and masks that are white where it paints.</summary>
+/// <summary>
+/// Makes of the webui's pictures and masks what the pipeline takes: opaque pictures, and masks that are white where it paints.
+/// </summary>
 internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts, IImageCodec codec, ImageLimits limits)
 {
     private const int Half = 128;
 
     /// <summary>Keeps a picture to start from. What is transparent shows the background's colour.</summary>
-    /// <param name="caller">Who gives it.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="given">Base64 or data URI.</param>
     /// <param name="background">Colour as <c>#rrggbb</c>.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -40,7 +42,7 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
     }
 
     /// <summary>Reads a mask: its alpha where it has one, else its brightness.</summary>
-    /// <param name="caller">Who gives it.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="given">Base64 or data URI.</param>
     /// <param name="inverted">Whether black is painted, not white.</param>
     /// <param name="cancellationToken">Gives up.</param>

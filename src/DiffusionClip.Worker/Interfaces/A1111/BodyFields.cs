@@ -6,7 +6,9 @@ using System.Text.Unicode;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary>Reads a body field by field. Null counts as absent; what cannot be used is collected, so that a caller sees all of it at once.</summary>
+/// <summary>
+/// Reads a body field by field. Null counts as absent; what cannot be used is collected, so that a caller sees all of it at once.
+/// </summary>
 internal sealed class BodyFields
 {
     private const int MaxDepth = 32;
@@ -53,7 +55,7 @@ internal sealed class BodyFields
         }
     }
 
-    // Half a surrogate pair throws wherever it is looked at, also where a reply repeats it.
+    // Half a surrogate pair throws wherever it is read, also where a reply repeats it.
     private static void RequireUnicode(JsonElement element, string? field)
     {
         switch (element.ValueKind)
@@ -90,7 +92,7 @@ internal sealed class BodyFields
         }
     }
 
-    // Pictures are megabytes without an escape: those are not copied to be looked at.
+    // Pictures are megabytes without an escape: those are not copied to be checked.
     private static bool IsUnicode(JsonElement text)
     {
         ReadOnlySpan<byte> raw = JsonMarshal.GetRawUtf8Value(text);

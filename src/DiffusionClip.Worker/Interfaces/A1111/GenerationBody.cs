@@ -26,7 +26,7 @@ internal sealed class GenerationBody
     /// <summary>Whether those stay after the request.</summary>
     public bool KeepsOverrides { get; init; }
 
-    /// <summary>What the reply repeats of the body: fields of the API only, never what else a program put in.</summary>
+    /// <summary>What the reply repeats of the body: fields of the API only.</summary>
     public required JsonObject Echo { get; init; }
 
     /// <summary>What was asked for and is not done, one line each.</summary>
@@ -428,7 +428,7 @@ internal static class ScheduleTypes
     /// <summary>Those that have a counterpart here.</summary>
     public static IEnumerable<ScheduleType> All => _known.Where(type => type.IsHere);
 
-    /// <summary>Finds one by name or label; null where nobody knows it.</summary>
+    /// <summary>Finds one by name or label; null where it is unknown.</summary>
     public static ScheduleType? Find(string name) => Array.Find(_known, type =>
         string.Equals(type.Name, name.Trim(), StringComparison.OrdinalIgnoreCase) || string.Equals(type.Label, name.Trim(), StringComparison.OrdinalIgnoreCase));
 }

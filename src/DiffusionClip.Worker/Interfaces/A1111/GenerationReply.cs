@@ -8,7 +8,9 @@ using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
-/// <summary>The reply to <c>txt2img</c> and <c>img2img</c>: pictures best first, never a grid, and <c>info</c> as a text that holds JSON.</summary>
+/// <summary>
+/// The reply to <c>txt2img</c> and <c>img2img</c>: pictures best first, never a grid, and <c>info</c> as a text that holds JSON.
+/// </summary>
 internal static class GenerationReply
 {
     private static readonly JsonSerializerOptions _info = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -41,8 +43,8 @@ internal static class GenerationReply
             ("width", sampling.Width),
             ("height", sampling.Height),
             ("denoising_strength", used.Origin?.Strength),
-            ("sampler_name", report?.Sampler.Label),
-            ("scheduler", report is null ? null : report.Sampler.ScheduleType ?? ScheduleTypes.Automatic),
+            ("sampler_name", report?.Scheduler.Label),
+            ("scheduler", report is null ? null : report.Scheduler.ScheduleType ?? ScheduleTypes.Automatic),
         ])
         {
             if (echo.ContainsKey(name) && echo[name] is null)
@@ -71,7 +73,7 @@ internal static class GenerationReply
             ["subseed_strength"] = 0,
             ["width"] = sampling.Width,
             ["height"] = sampling.Height,
-            ["sampler_name"] = report?.Sampler.Label ?? sampling.Scheduler,
+            ["sampler_name"] = report?.Scheduler.Label ?? sampling.Scheduler,
             ["cfg_scale"] = Plain(sampling.GuidanceScale),
             ["steps"] = sampling.NumInferenceSteps,
             ["batch_size"] = given.BatchSize,
@@ -133,7 +135,7 @@ internal static class GenerationReply
     private static JsonObject Extra(RunReport? report, IReadOnlyList<KeptPicture> kept)
     {
         var extra = new JsonObject();
-        if (report?.Sampler.ScheduleType is { } type)
+        if (report?.Scheduler.ScheduleType is { } type)
         {
             extra["Schedule type"] = type;
         }
@@ -148,7 +150,7 @@ internal static class GenerationReply
     }
 
     private static string Infotext(KeptPicture picture, RunReport? report) =>
-        report is not null && picture.Candidate is { } candidate ? InfotextWriter.For(PictureRecord.For(candidate, report), report.Sampler).ToString() : "";
+        report is not null && picture.Candidate is { } candidate ? InfotextWriter.For(PictureRecord.For(candidate, report), report.Scheduler).ToString() : "";
 
     private static IEnumerable<string> Dropped(RunReport? report) => (report?.Texts ?? []).Where(text => text.TokensDropped > 0)
         .Select(text => string.Create(CultureInfo.InvariantCulture, $"{text.Role}: {text.TokensDropped} tokens beyond the limit were not read"));

@@ -81,7 +81,9 @@ internal sealed class Interrogator(
     /// <inheritdoc/>
     public void Dispose() => _one.Dispose();
 
-    /// <summary>Ranks captions; after the first stage only the best is gone on with, and what is added has to fit better than without.</summary>
+    /// <summary>
+    /// Ranks captions; after the first stage only the best is gone on with, and what is added has to fit better than without.
+    /// </summary>
     internal IReadOnlyList<(string Caption, double Score)> Rank(ClipScorer scorer, RgbImage image, IReadOnlyList<IReadOnlyList<string>> stages, CancellationToken cancellationToken)
     {
         float[] seen = scorer.Embedder.EmbedImages([image], cancellationToken);

@@ -28,8 +28,8 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
     }
 
     /// <summary>
-    /// The size that is painted: the shorter side at the model's base size, the longer one in proportion, rounded up to multiples of 64; where
-    /// that exceeds the largest size, the longer side at that one.
+    /// The size that is painted: the shorter side at the model's base size, the longer one in proportion, rounded up to multiples of 64;
+    /// where that exceeds the largest size, the longer side at that one.
     /// </summary>
     internal static (int Width, int Height) PaintedSize(int width, int height, int baseSize, int maxSize)
     {

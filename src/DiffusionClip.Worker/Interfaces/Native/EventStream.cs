@@ -24,7 +24,7 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
             bool isOverAlready = await HasComeAsync(next, _hesitation, time, aborted).ConfigureAwait(false) && !await next.ConfigureAwait(false);
             if (isOverAlready)
             {
-                // Tells an EventSource that there is no use in coming back.
+                // Stops an EventSource from reconnecting.
                 response.StatusCode = StatusCodes.Status204NoContent;
                 return;
             }
@@ -57,14 +57,14 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
         }
         finally
         {
-            // The enumerator may be disposed only when nobody waits for it.
+            // The enumerator may be disposed only after its pending move has ended.
             await next.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
         }
     }
 
-    private static async Task<bool> HasComeAsync(Task task, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task<bool> HasComeAsync(Task task, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
     {
-        await task.WaitAsync(patience, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await task.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
         return task.IsCompleted;
     }

@@ -3,7 +3,7 @@ using DiffusionClip.Worker.Jobs;
 
 namespace DiffusionClip.Worker.Interfaces.Native;
 
-/// <summary>What there is, for those who want to choose. Paths of this machine are nobody's business.</summary>
+/// <summary>Models, scorers, strategies and schedulers to choose from, without paths of this machine.</summary>
 internal static class Facts
 {
     /// <summary>The generators of the catalogue, the damaged ones with their problem.</summary>

@@ -36,7 +36,7 @@ internal static class NativeEndpoints
             .WithSummary("Accepts a job").WithDescription("The reply is sent once the job is written down. Follow it with the events, or ask for the job until its state is an end.")
             .Produces<Job>(StatusCodes.Status202Accepted).Problems(400, 413, 415, 422, 429, 503, 507);
         api.MapPost("/generate", GenerateAsync).WithName("Generate")
-            .WithSummary("Paints and waits").WithDescription("The job with its result, or the best picture itself where Accept prefers a picture; its format is output.format. Who leaves cancels the job.")
+            .WithSummary("Paints and waits").WithDescription("The job with its result, or the best picture itself where Accept prefers a picture; its format is output.format. A client that disconnects cancels the job.")
             .Produces<Job>().Produces<byte[]>(StatusCodes.Status200OK, "image/png", "image/jpeg", "image/webp").Problems(400, 413, 415, 422, 429, 500, 503, 507);
         api.MapGet("/jobs", List).WithName("ListJobs").WithSummary("Your jobs, newest first").Produces<JobPage>().Problems(422);
         api.MapGet("/jobs/{id}", (string id, HttpContext context, [FromServices] IJobQueue queue) => queue.Find(Caller.Of(context), id) is { } job ? Results.Ok(job) : NoJob())
@@ -154,7 +154,7 @@ internal static class NativeEndpoints
     {
         string caller = Caller.Of(context);
         long seen = after ?? 0;
-        // An EventSource that comes back says what it saw; that is newer than the address.
+        // A reconnecting EventSource sends the last event it received; that is newer than the address.
         if (!string.IsNullOrEmpty(lastEventId) && !long.TryParse(lastEventId, NumberStyles.None, CultureInfo.InvariantCulture, out seen))
         {
             throw new InvalidRequestException("Last-Event-ID", lastEventId, "the number of an event");

@@ -19,7 +19,7 @@ public sealed record NewJob
     /// <summary>Scores pictures against texts.</summary>
     public ScoreBody? Score { get; init; }
 
-    /// <summary>Whether somebody waits for it.</summary>
+    /// <summary>Whether a caller waits for it.</summary>
     public JobPriority Priority { get; init; } = JobPriority.Interactive;
 
     /// <summary>Whether pictures already made for an equal request may be the answer.</summary>

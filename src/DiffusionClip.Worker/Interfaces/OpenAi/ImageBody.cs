@@ -201,7 +201,7 @@ internal sealed record ImageBody
     /// <summary>Whether the reply is a stream of events.</summary>
     public bool Streams { get; init; }
 
-    /// <summary>Glimpses wanted in the stream.</summary>
+    /// <summary>Previews wanted in the stream.</summary>
     public int PartialImages { get; init; }
 
     /// <summary>The size as asked for.</summary>
@@ -246,7 +246,7 @@ internal sealed record ImageBody
             ignored.Add("output_compression: png is lossless");
         }
 
-        // Whom a request is for and how it is judged means nothing here, and changes nothing.
+        // The user and the moderation level of a request are accepted and ignored.
         _ = fields.Text("user");
         _ = fields.Text("moderation");
         _ = fields.Text("input_fidelity");

@@ -3,7 +3,7 @@ using DiffusionClip.Models;
 
 namespace DiffusionClip.Worker.Interfaces.OpenAi;
 
-/// <summary>OpenAI's image API, <c>/v1</c>, for the programs that speak it.</summary>
+/// <summary>OpenAI's image API, <c>/v1</c>, for programs that were written for it.</summary>
 internal static class OpenAiEndpoints
 {
     /// <summary>Adds what the routes need, beside what the A1111 interface adds.</summary>
@@ -88,7 +88,7 @@ internal sealed record OpenAiError(int Status, string Message, string Type, stri
     /// <summary>A fault of the pipeline or the queue.</summary>
     public static OpenAiError Of(Fault fault) => fault.Status switch
     {
-        // OpenAI has no 422; its programs read 400 as their own mistake.
+        // OpenAI has no 422; its clients treat 400 as an invalid request.
         StatusCodes.Status422UnprocessableEntity => new(StatusCodes.Status400BadRequest, fault.Detail, InvalidRequest, Name(fault.Field), "invalid_value"),
         StatusCodes.Status401Unauthorized => new(fault.Status, fault.Detail, InvalidRequest, null, "invalid_api_key"),
         StatusCodes.Status429TooManyRequests => new(fault.Status, fault.Detail, "requests", null, "rate_limit_exceeded"),

@@ -11,7 +11,10 @@ using DiffusionClip.Worker.Trust;
 
 namespace DiffusionClip.Worker.Interfaces.OpenAi;
 
-/// <summary><c>images/generations</c> and <c>images/edits</c>: a body becomes a job, somebody waits for it, and its result becomes a reply or a stream.</summary>
+/// <summary>
+/// <c>images/generations</c> and <c>images/edits</c>: a body becomes a job, the request waits for it, and its result becomes a reply or a
+/// stream.
+/// </summary>
 internal sealed class OpenAiGeneration(
     WaitedJobs jobs, IJobQueue queue, OpenAiPictures pictures, GeneratorModels models, IImageCodec codec, ImageLimits limits,
     PipelineOptions pipeline, WorkerOptions worker, TimeProvider time)
@@ -123,15 +126,15 @@ internal sealed class OpenAiGeneration(
         {
             progress = happened.Data.Progress ?? progress;
 
-            // Spread over the way: the k-th of n is due after k parts of n + 1.
+            // Spread evenly: the k-th of n is due after k parts of n + 1.
             if (happened is { Kind: JobEventKind.Preview, Data.Image: { } image } && sent < given.PartialImages && progress * (given.PartialImages + 1) >= sent + (sent == 0 ? 0 : 1))
             {
-                byte[] glimpse = Base64Picture.Read("preview", image);
-                RgbImage pixels = codec.Decode(glimpse, limits, gone);
+                byte[] file = Base64Picture.Read("preview", image);
+                RgbImage pixels = codec.Decode(file, limits, gone);
                 await SendAsync(response, $"{events}.partial_image", new JsonObject
                 {
                     ["type"] = $"{events}.partial_image",
-                    ["b64_json"] = Convert.ToBase64String(Encode(given.Request.Output, pixels, glimpse)),
+                    ["b64_json"] = Convert.ToBase64String(Encode(given.Request.Output, pixels, file)),
                     ["partial_image_index"] = sent++,
                     ["created_at"] = time.GetUtcNow().ToUnixTimeSeconds(),
                     ["size"] = $"{pixels.Width}x{pixels.Height}",

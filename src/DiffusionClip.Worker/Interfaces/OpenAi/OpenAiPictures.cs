@@ -9,7 +9,7 @@ internal sealed class OpenAiPictures(ImageSource source, A1111Pictures pictures,
     private const int Half = 128;
 
     /// <summary>Keeps the picture of an edit and its mask.</summary>
-    /// <param name="caller">Who gives them.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="image">The picture's file.</param>
     /// <param name="mask">The mask's file; null: the picture's own transparent part, and where it has none, all of it.</param>
     /// <param name="cancellationToken">Gives up.</param>

@@ -7,7 +7,7 @@ namespace DiffusionClip.Worker.Jobs.Artifacts;
 
 /// <summary>
 /// Artefacts as files <c>ab/abcdef….png</c>: the folder by the first two digits, the name by all of them, the ending by the type. Links are
-/// not followed. Who may see what stands in the ledger.
+/// not followed. The ledger holds which caller may see what.
 /// </summary>
 internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger ledger, WorkerOptions options, TimeProvider time) : IArtifactStore
 {
@@ -24,7 +24,7 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
     private readonly Dictionary<string, long> _fresh = new(StringComparer.Ordinal);
     private readonly Lock _gate = new();
 
-    /// <summary>How long what nobody names yet is left alone: a job or an upload is about to.</summary>
+    /// <summary>How long an unreferenced artefact is kept: a job or an upload may be about to refer to it.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromHours(1);
 
     /// <inheritdoc/>
@@ -145,7 +145,9 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
         }
     }
 
-    /// <summary>Removes what processes left that ended while they wrote: temporary files, and files that the ledger does not know.</summary>
+    /// <summary>
+    /// Removes what processes left that ended while they wrote: temporary files, and files that the ledger does not know.
+    /// </summary>
     /// <param name="isKnown">Whether the ledger knows an artefact.</param>
     /// <param name="cancellationToken">Stops between files.</param>
     /// <returns>How many files were removed.</returns>
@@ -212,7 +214,7 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
 
     private string PathOf(string sha256, string extension) => Path.Combine(folder.Artifacts, sha256[..2], sha256 + extension);
 
-    // Neither the file nor its folder may be a link: somebody who can write here must not lend us others' files.
+    // Neither the file nor its folder may be a link: write access here must not give read access elsewhere.
     private static bool IsRegular(string path, out long length)
     {
         var file = new FileInfo(path);

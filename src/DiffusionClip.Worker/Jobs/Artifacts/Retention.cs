@@ -4,7 +4,7 @@ using DiffusionClip.Worker.Jobs.Running;
 namespace DiffusionClip.Worker.Jobs.Artifacts;
 
 /// <summary>
-/// Removes jobs that are over, and artefacts that nobody names any more: by age, and the oldest first while all artefacts together are too
+/// Removes jobs that are over, and unreferenced artefacts: by age, and the oldest first while all artefacts together are too
 /// large. Never what is pinned, and never what a job that waits or runs needs.
 /// </summary>
 internal sealed partial class Retention(

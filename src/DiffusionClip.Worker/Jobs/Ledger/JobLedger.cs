@@ -101,7 +101,7 @@ internal sealed class JobLedger : IDisposable
 
     /// <summary>Accepts a job, or finds the one that the idempotency key stands for.</summary>
     /// <param name="entry">The job.</param>
-    /// <param name="committed">Told of the job after the commit, if it is new.</param>
+    /// <param name="committed">Called with the job after the commit, if it is new.</param>
     /// <exception cref="QueueFullException">The caller's share or the whole queue is full.</exception>
     /// <exception cref="IdempotencyConflictException">The key stands for another body.</exception>
     /// <exception cref="StorageException">It cannot be written.</exception>
@@ -279,7 +279,7 @@ internal sealed class JobLedger : IDisposable
     public Job? FindCached(string caller, string cacheKey) => _reader.Query(
         $"SELECT {LedgerReading.Columns} FROM jobs WHERE caller = ?1 AND cache_key = ?2 AND state = 'done' ORDER BY id DESC LIMIT 1", LedgerReading.Job, caller, cacheKey).SingleOrDefault();
 
-    /// <summary>Waiting and running jobs of everybody and of a caller.</summary>
+    /// <summary>Waiting and running jobs of all callers and of one.</summary>
     public (int Queued, int Running, int OwnQueued, int OwnRunning) Count(string caller) => _reader.Query(
         """
         SELECT (SELECT count(*) FROM jobs WHERE state = 'queued'),

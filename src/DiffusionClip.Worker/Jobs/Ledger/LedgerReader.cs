@@ -3,7 +3,9 @@ using Microsoft.Data.Sqlite;
 namespace DiffusionClip.Worker.Jobs.Ledger;
 
 /// <summary>Reads the ledger beside its one writer, each time what is committed. Thread-safe.</summary>
-/// <param name="path">The ledger's file, which has to be there: in place of one that is gone, an empty one would say that there are no jobs.</param>
+/// <param name="path">
+/// The ledger's file, which has to be there: in place of one that is gone, an empty one would say that there are no jobs.
+/// </param>
 internal sealed class LedgerReader(string path) : IDisposable
 {
     private readonly string _connectionString = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, DefaultTimeout = 10 }.ToString();

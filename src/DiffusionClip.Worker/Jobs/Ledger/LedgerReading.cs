@@ -60,7 +60,7 @@ internal static class LedgerReading
     /// <summary>Milliseconds as a time.</summary>
     public static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 
-    /// <summary>What an error of SQLite means for who asked.</summary>
+    /// <summary>The exception that callers see for an error of SQLite.</summary>
     public static StorageException Fault(string path, SqliteException exception) => exception.SqliteErrorCode switch
     {
         Full => new($"{path}: no space left on the disk; free some", exception) { IsFull = true },

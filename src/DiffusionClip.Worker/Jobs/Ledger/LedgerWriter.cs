@@ -5,7 +5,7 @@ namespace DiffusionClip.Worker.Jobs.Ledger;
 
 /// <summary>
 /// The one writer of the ledger: changes that arrive together share a transaction and its sync to the disk, so that many
-/// callers who each wait for their own commit cost few of them. A change is done when its transaction is.
+/// callers that each wait for their own commit cost few syncs. A change is done when its transaction is.
 /// </summary>
 internal sealed class LedgerWriter : IDisposable
 {
@@ -122,7 +122,7 @@ internal sealed class LedgerWriter : IDisposable
     {
         try
         {
-            // Writing goes on into a file that somebody removed, and is lost with the process.
+            // Writes to a deleted file succeed, and are lost with the process.
             if (!File.Exists(_path))
             {
                 throw new StorageException($"{_path}: the ledger was removed while the worker ran; restart the worker");
@@ -163,7 +163,7 @@ internal sealed class LedgerWriter : IDisposable
 
     private abstract class Change
     {
-        /// <summary>Whether it stands; what it throws by intent is kept for who asked, what SQLite throws ends the batch.</summary>
+        /// <summary>Whether the change stands. Its own exceptions go to its caller; those of SQLite end the batch.</summary>
         public abstract bool Try(LedgerWriter writer);
 
         public abstract void Complete();

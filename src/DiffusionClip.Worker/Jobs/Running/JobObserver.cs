@@ -4,7 +4,7 @@ using DiffusionClip.Imaging.Resampling;
 
 namespace DiffusionClip.Worker.Jobs.Running;
 
-/// <summary>Makes events and measurements of what happens in a run. Never waits for anybody.</summary>
+/// <summary>Makes events and measurements of what happens in a run. Never blocks.</summary>
 internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCodec codec, TimeSpan previewInterval, TimeProvider time) : IRunObserver
 {
     private const int PreviewSide = 256;

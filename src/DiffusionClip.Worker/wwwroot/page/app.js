@@ -98,7 +98,7 @@ function welcome() {
   views.job.replaceChildren(h("div", { class: "welcome" },
     h("div", { class: "intro" },
       h("h1", { tabindex: "-1" }, "Paint several, keep the best"),
-      h("p", { class: "lede" }, "Stable Diffusion paints candidates for your prompt. CLIP looks at each and puts them in order. You see all of it happen: glimpses, scores, who goes on and who is cut."),
+      h("p", { class: "lede" }, "Stable Diffusion paints candidates for your prompt. CLIP looks at each and puts them in order. You see all of it happen: previews, scores, which candidates continue and which are cut."),
       ideas),
     lately));
   api.models().then((models) => {

@@ -144,7 +144,7 @@ function figure(width, height, title, description, parts) {
   return s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}. ${description}` }, parts);
 }
 
-/** Who ran from where to where, who was cut, who forked from whom. */
+/** Each candidate's evaluations, with cuts and forks. */
 export function populationChart(run, width) {
   const order = [];
   const visit = (candidate) => {
@@ -196,7 +196,7 @@ export function populationChart(run, width) {
   return figure(width, height, "Population over the steps", `${text.plural(order.length, "candidate")}, ${text.plural(forks, "fork")}, ${cut} cut. The table below says the same.`, parts);
 }
 
-/** The charts' numbers for those who cannot or do not want to look. */
+/** The charts' numbers as a table. */
 export function scoreTable(run) {
   const drawn = run.all.filter((candidate) => candidate.points.length > 0 || candidate.parent !== null || candidate.state === "cut");
   const evaluations = [...new Set(drawn.flatMap((candidate) => candidate.points.map((point) => point.evaluation)))].sort((a, b) => a - b);

@@ -42,7 +42,7 @@ export function table(caption, columns, rows, rowClass) {
         h("tr", { class: rowClass?.(index) || null }, row.map((value, i) => (i === 0 ? cell("th", value, columns[i], { scope: "row" }) : cell("td", value, columns[i]))))))));
 }
 
-/** Says something to those who listen instead of looking; one thing at a time. */
+/** Announces something to screen readers, one message at a time. */
 const pending = [];
 let speaking = 0;
 export function announce(text) {

@@ -330,7 +330,7 @@ class JobView {
       this.cards.set(candidate.index, card);
     }
     const { run } = this;
-    // Artefacts are the caller's once the job is over; until then there are glimpses, the last of them of the finished picture.
+    // Artefacts are the caller's once the job is over; until then there are previews, the last of them of the finished picture.
     const isOver = candidate.sha256 !== null && api.isOver(run.job);
     const source = isOver ? api.artifact(candidate.sha256) : candidate.preview;
     if (source && card.image?.getAttribute("src") !== source) {
@@ -397,7 +397,7 @@ class JobView {
   }
 
   altOf(candidate, isOver) {
-    const what = isOver ? "" : "A glimpse of ";
+    const what = isOver ? "" : "A preview of ";
     const place = candidate.rank ? `, rank ${candidate.rank}` : "";
     return `${what}${this.run.job.kind === "rank" ? text.nameOf(candidate.index, "rank") : `candidate ${candidate.index}`}${place}: ${titleOf(this.run.job) || "no prompt"}`;
   }
@@ -428,7 +428,7 @@ class JobView {
     this.tableBox = h("div", null);
     this.scoreTitle = h("h2", null);
     this.scoreBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, this.scoreTitle, this.scoreNote), this.scoreBox);
-    this.populationBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, h("h2", null, "Population"), h("p", null, "Who went on, who was cut, who forked from whom.")), this.populationBox, legend());
+    this.populationBlock = h("section", { hidden: true }, h("div", { class: "section-head" }, h("h2", null, "Population"), h("p", null, "Which candidates continued, were cut, or were forked.")), this.populationBox, legend());
     return h("div", { class: "job" }, this.scoreBlock, this.populationBlock, this.tableBox);
   }
 
@@ -444,7 +444,7 @@ class JobView {
     if (scores) {
       this.scoreBox.replaceChildren(scores);
       setText(this.scoreTitle, overSteps ? "Scores over the steps" : "Scores");
-      setText(this.scoreNote, overSteps ? "A ring is a glimpse on the way, a dot a finished picture, a star one that was kept." : "This search looked at finished pictures only: one score for each, stars for those kept.");
+      setText(this.scoreNote, overSteps ? "A ring is a preview on the way, a dot a finished picture, a star one that was kept." : "This search looked at finished pictures only: one score for each, stars for those kept.");
     }
     const population = this.run.branches ? charts.populationChart(this.run, width) : null;
     this.populationBlock.hidden = !population;

@@ -17,7 +17,7 @@ export class Run {
     return [...this.candidates.values()].sort((a, b) => a.index - b.index);
   }
 
-  /** Whether anybody was cut or forked: whether there is a population to show. */
+  /** Whether any candidate was cut or forked, so that there is a population to show. */
   get branches() {
     return this.all.some((candidate) => candidate.parent !== null || candidate.state === "cut");
   }

@@ -4,7 +4,7 @@ export const score = (value) => (value === null || value === undefined ? "–" :
 export const seconds = (value) => (value >= 100 ? `${value.toFixed(0)} s` : value >= 1 ? `${value.toFixed(1)} s` : `${(value * 1000).toFixed(value < 0.01 ? 1 : 0)} ms`);
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 export const candidate = (index) => `#${index}`;
-/** A candidate has a number that reports and errors use too; a picture that somebody gave has its place in what was given. */
+/** A candidate has a number that reports and errors use too; an uploaded picture has its place among the uploads. */
 export const nameOf = (index, kind) => (kind === "rank" ? `picture ${index + 1}` : candidate(index));
 export const short = (sha256) => sha256?.slice(0, 12) ?? "";
 

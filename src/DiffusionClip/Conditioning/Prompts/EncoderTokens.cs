@@ -3,7 +3,7 @@ using DiffusionClip.Tokenization;
 namespace DiffusionClip.Conditioning.Prompts;
 
 /// <summary>
-/// A prompt as one text encoder reads it. Its family knows what kind of tokens it made; everybody else asks for lengths only.
+/// A prompt as one text encoder reads it. Only its family knows the kind of tokens; other code reads lengths only.
 /// </summary>
 public abstract class EncoderTokens
 {

@@ -10,8 +10,8 @@ public static partial class PlainText
     private const int MaxDepth = 64;
 
     /// <summary>
-    /// Leaves the words. Tags such as <c>&lt;lora:name:1&gt;</c> and <c>embedding:name</c> go; of an edit <c>[a:b:0.5]</c> stays what the picture ends
-    /// with, of an alternation <c>[a|b]</c> its first; weights, brackets, escapes and BREAK go.
+    /// Leaves the words. Tags such as <c>&lt;lora:name:1&gt;</c> and <c>embedding:name</c> go; of an edit <c>[a:b:0.5]</c> stays what the
+    /// picture ends with, of an alternation <c>[a|b]</c> its first; weights, brackets, escapes and BREAK go.
     /// A prompt without syntax comes back unchanged.
     /// </summary>
     public static string Of(string prompt)

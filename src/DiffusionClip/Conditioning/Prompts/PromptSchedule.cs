@@ -4,7 +4,7 @@ using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Conditioning.Prompts;
 
-/// <summary>A prompt for a stretch of steps.</summary>
+/// <summary>A prompt for a range of steps.</summary>
 /// <param name="Until">The last step it holds for, counted from 1.</param>
 /// <param name="Text">The prompt, its weights still in it.</param>
 public readonly record struct ScheduledPrompt(int Until, string Text);
@@ -34,7 +34,7 @@ public sealed class PromptSchedule
     /// <param name="steps">Number of steps, from 1.</param>
     public static IReadOnlyList<ScheduledPrompt> Parse(string prompt, int steps) => [.. Enumerate(prompt, steps)];
 
-    /// <summary>The same one by one, for those who may have enough before the end.</summary>
+    /// <summary>The same, lazily: a caller may stop before the end.</summary>
     internal static IEnumerable<ScheduledPrompt> Enumerate(string prompt, int steps)
     {
         ArgumentNullException.ThrowIfNull(prompt);

@@ -40,7 +40,7 @@ internal sealed record DdimConfig : BetaSchedulerConfig
         {
             int t = TimestepIndex.Of(timesteps[i], NumTrainTimesteps);
             levels[i] = Level(alphas[t]);
-            // The target is one stride below, wherever the spacing puts the next timestep: so the reference.
+            // The target is one stride below, wherever the spacing puts the next timestep, as in the reference implementation.
             targets[i] = t >= stride ? Level(alphas[t - stride]) : SetAlphaToOne ? new(1, 0) : Level(alphas[0]);
         }
 

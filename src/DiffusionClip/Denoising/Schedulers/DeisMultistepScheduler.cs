@@ -106,7 +106,7 @@ internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOpti
         return (Integral(rho, b, c) - Integral(b, b, c), Integral(rho, c, b) - Integral(b, c, b));
 
         // ∫ (log t - log c)/(log b - log c) dt.
-        static float Integral(float t, float b, float c) => t * (-Torch.Log(c) + Torch.Log(t) - 1) / (Torch.Log(b) - Torch.Log(c));
+        static float Integral(float t, float b, float c) => t * (-TorchRounding.Log(c) + TorchRounding.Log(t) - 1) / (TorchRounding.Log(b) - TorchRounding.Log(c));
     }
 
     private static (float, float, float) Third(SignalNoise t, SignalNoise s0, SignalNoise s1, SignalNoise s2)
@@ -123,10 +123,10 @@ internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOpti
         // ∫ (log t - log c)(log t - log d)/((log b - log c)(log b - log d)) dt.
         static float Integral(float t, float b, float c, float d)
         {
-            float lt = Torch.Log(t);
-            float lb = Torch.Log(b);
-            float lc = Torch.Log(c);
-            float ld = Torch.Log(d);
+            float lt = TorchRounding.Log(t);
+            float lb = TorchRounding.Log(b);
+            float lc = TorchRounding.Log(c);
+            float ld = TorchRounding.Log(d);
             return t * ((lc * (ld - lt + 1)) - (ld * lt) + ld + (lt * lt) - (2 * lt) + 2) / ((lb - lc) * (lb - ld));
         }
     }

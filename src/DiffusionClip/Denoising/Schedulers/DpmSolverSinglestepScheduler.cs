@@ -106,7 +106,10 @@ internal sealed record DpmSolverSinglestepConfig : LambdaSchedulerConfig
     }
 }
 
-/// <summary>DPM-Solver and DPM-Solver++ as singlestep methods (Lu et al. 2022, DPM-Solver, algorithms 1 and 2; DPM-Solver++, algorithm 1), ODE and SDE.</summary>
+/// <summary>
+/// DPM-Solver and DPM-Solver++ as singlestep methods (Lu et al. 2022, DPM-Solver, algorithms 1 and 2; DPM-Solver++, algorithm 1), ODE and
+/// SDE.
+/// </summary>
 internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorithm algorithm, DpmSolverType type, int[] orders) : LambdaPlan(layout)
 {
     /// <inheritdoc/>
@@ -162,7 +165,7 @@ internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorit
         if (algorithm == DpmAlgorithm.SdeDpmSolverPlusPlus)
         {
             // The SDE's second difference has a sign here that it has not in the multistep solver.
-            d2 = t.Alpha * (((1 - Torch.Exp(-2 * h) + (-2 * h)) / (-2 * h * (-2 * h))) - 0.5f);
+            d2 = t.Alpha * (((1 - TorchRounding.Exp(-2 * h) + (-2 * h)) / (-2 * h * (-2 * h))) - 0.5f);
         }
 
         return new(sample, d0, d1, d2, noise, r0, r1);

@@ -48,7 +48,10 @@ internal sealed record EdmDpmSolverMultistepConfig : EdmSchedulerConfig
     }
 }
 
-/// <summary>DPM-Solver++ in the EDM formulation: the multistep solver on samples with alpha = 1 (Lu et al. 2022, DPM-Solver++; Karras et al. 2022, table 1).</summary>
+/// <summary>
+/// DPM-Solver++ in the EDM formulation: the multistep solver on samples with alpha = 1 (Lu et al. 2022, DPM-Solver++; Karras et al. 2022,
+/// table 1).
+/// </summary>
 internal sealed class EdmDpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOptions options, EdmPreconditioning preconditioning)
     : DpmSolverMultistepScheduler(layout, options)
 {

@@ -26,12 +26,12 @@ internal sealed record EulerAncestralDiscreteConfig : BetaSchedulerConfig
         int steps = Check(request);
         NoiseSchedule schedule = NoiseSchedule.Create(this, RescaleBetasZeroSnr, finiteTerminal: true);
         double[] timesteps = SpacedTimesteps.Continuous(TimestepSpacing, NumTrainTimesteps, steps, StepsOffset);
-        float[] sigmas = [.. timesteps.Select(t => (float)Torch.Interpolate(t, schedule.Sigmas)), 0];
+        float[] sigmas = [.. timesteps.Select(t => (float)TorchRounding.Interpolate(t, schedule.Sigmas)), 0];
         float highest = sigmas.Max();
         return new EulerAncestralDiscreteScheduler(new PlanLayout
         {
             Timesteps = Array.ConvertAll(timesteps, t => (float)t),
-            Levels = SigmaPlan.Exploding(sigmas),
+            Levels = SigmaPlan.VarianceExploding(sigmas),
             Sigmas = sigmas,
             FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
             PredictionType = PredictionType,
@@ -41,7 +41,10 @@ internal sealed record EulerAncestralDiscreteConfig : BetaSchedulerConfig
     }
 }
 
-/// <summary>Euler's method with ancestral noise: each step goes below the next level and comes back up by fresh noise (k-diffusion, after Song et al. 2020, eta = 1).</summary>
+/// <summary>
+/// Euler's method with ancestral noise: each step goes below the next level and comes back up by fresh noise (k-diffusion, after Song et
+/// al. 2020, eta = 1).
+/// </summary>
 internal sealed class EulerAncestralDiscreteScheduler(PlanLayout layout) : SigmaPlan(layout)
 {
     /// <inheritdoc/>

@@ -46,8 +46,8 @@ internal sealed record EulerDiscreteConfig : SigmaSchedulerConfig
             (timesteps, double[] levels) = LayOut(schedule, request, steps);
             if (InterpolationType == InterpolationType.LogLinear)
             {
-                // One sigma more than steps: the last step ends on the lowest sigma, not on zero. So the reference.
-                float[] even = Array.ConvertAll(Torch.Linspace(schedule.LogSigmas[^1], schedule.LogSigmas[0], steps + 1), Torch.Exp);
+                // One sigma more than steps: the last step ends on the lowest sigma, not on zero, as in the reference implementation.
+                float[] even = Array.ConvertAll(TorchRounding.Linspace(schedule.LogSigmas[^1], schedule.LogSigmas[0], steps + 1), TorchRounding.Exp);
                 levels = ConvertedSigmas(even[^1], even[0], steps) ?? Array.ConvertAll(even, s => (double)s);
                 if (UsesConvertedSigmas)
                 {
@@ -62,8 +62,8 @@ internal sealed record EulerDiscreteConfig : SigmaSchedulerConfig
         return new EulerDiscreteScheduler(
             new PlanLayout
             {
-                Timesteps = continuous ? Array.ConvertAll(sigmas[..evaluations], s => 0.25f * Torch.Log(s)) : Array.ConvertAll(timesteps, t => (float)t),
-                Levels = SigmaPlan.Exploding(sigmas.AsSpan(0, evaluations + 1)),
+                Timesteps = continuous ? Array.ConvertAll(sigmas[..evaluations], s => 0.25f * TorchRounding.Log(s)) : Array.ConvertAll(timesteps, t => (float)t),
+                Levels = SigmaPlan.VarianceExploding(sigmas.AsSpan(0, evaluations + 1)),
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, evaluations),
                 PredictionType = PredictionType,
@@ -102,7 +102,7 @@ internal sealed class EulerDiscreteScheduler(PlanLayout layout, Churn churn) : S
     {
         float sigma = Layout.Levels[evaluation].Sigma;
         float raised = churn.Apply(sample, sigma, memory, noise);
-        // v is read at the level before churn, epsilon at the level after it: so the reference.
+        // v is read at the level before churn, epsilon at the level after it, as in the reference implementation.
         Parameterization original = Parameterization.Original(Layout.PredictionType, new(1, Layout.PredictionType == PredictionType.Epsilon ? raised : sigma));
         Elementwise.Apply(sample, sample, modelOutput, new EulerStep(original, raised, Layout.Levels[evaluation + 1].Sigma - raised));
     }

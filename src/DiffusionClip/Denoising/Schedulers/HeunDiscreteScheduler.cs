@@ -31,7 +31,7 @@ internal sealed record HeunDiscreteConfig : SigmaSchedulerConfig
         return new HeunDiscreteScheduler(new PlanLayout
         {
             Timesteps = Array.ConvertAll(TwoStagePlan.Twice<double>(timesteps), t => (float)t),
-            Levels = SigmaPlan.Exploding(sigmas),
+            Levels = SigmaPlan.VarianceExploding(sigmas),
             Sigmas = sigmas,
             FirstEvaluation = 2 * OptionCheck.BeginIndex(request, timesteps.Length),
             PredictionType = PredictionType,
@@ -43,7 +43,9 @@ internal sealed record HeunDiscreteConfig : SigmaSchedulerConfig
     }
 }
 
-/// <summary>Heun's method on the probability flow: a step of Euler's, corrected by the slope at its end (Karras et al. 2022, algorithm 2).</summary>
+/// <summary>
+/// Heun's method on the probability flow: a step of Euler's, corrected by the slope at its end (Karras et al. 2022, algorithm 2).
+/// </summary>
 internal sealed class HeunDiscreteScheduler(PlanLayout layout) : TwoStagePlan(layout)
 {
     private const int KeptSample = 0;

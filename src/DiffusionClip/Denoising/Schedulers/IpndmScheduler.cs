@@ -30,7 +30,7 @@ internal sealed record IpndmConfig : SchedulerConfig
         }
         else
         {
-            sigmas = Array.ConvertAll(Torch.Linspace(1f, 0f, steps + 1), t =>
+            sigmas = Array.ConvertAll(TorchRounding.Linspace(1f, 0f, steps + 1), t =>
             {
                 float sine = MathF.Sin(t * MathF.PI / 2);
                 return sine * sine;
@@ -50,7 +50,10 @@ internal sealed record IpndmConfig : SchedulerConfig
     }
 }
 
-/// <summary>Improved pseudo linear multistep (Liu et al. 2022, equation 12; Zhang and Chen 2022, "iPNDM"): lower orders instead of Runge-Kutta steps at the beginning.</summary>
+/// <summary>
+/// Improved pseudo linear multistep (Liu et al. 2022, equation 12; Zhang and Chen 2022, "iPNDM"): lower orders instead of Runge-Kutta steps
+/// at the beginning.
+/// </summary>
 internal sealed class IpndmScheduler(PlanLayout layout) : SchedulerPlan(layout)
 {
     /// <inheritdoc/>

@@ -30,7 +30,9 @@ internal sealed record Kdpm2AncestralDiscreteConfig : Kdpm2Config
     }
 }
 
-/// <summary>DPM-Solver-2 with ancestral noise: a midpoint step below the next level, and back up by fresh noise (k-diffusion's DPM2 a).</summary>
+/// <summary>
+/// DPM-Solver-2 with ancestral noise: a midpoint step below the next level, and back up by fresh noise (k-diffusion's DPM2 a).
+/// </summary>
 internal sealed class Kdpm2AncestralDiscreteScheduler(PlanLayout layout) : TwoStagePlan(layout)
 {
     /// <inheritdoc/>

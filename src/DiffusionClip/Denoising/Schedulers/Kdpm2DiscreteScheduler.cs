@@ -30,7 +30,10 @@ internal sealed record Kdpm2DiscreteConfig : Kdpm2Config
     }
 }
 
-/// <summary>DPM-Solver-2: the slope in the middle, in log sigma, of a step (Karras et al. 2022, algorithm 2 with the midpoint; Lu et al. 2022, DPM-Solver-2).</summary>
+/// <summary>
+/// DPM-Solver-2: the slope in the middle, in log sigma, of a step (Karras et al. 2022, algorithm 2 with the midpoint; Lu et al. 2022,
+/// DPM-Solver-2).
+/// </summary>
 internal sealed class Kdpm2DiscreteScheduler(PlanLayout layout) : TwoStagePlan(layout)
 {
     /// <inheritdoc/>

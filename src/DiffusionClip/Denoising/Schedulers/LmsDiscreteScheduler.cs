@@ -22,7 +22,7 @@ internal sealed record LmsDiscreteConfig : SigmaSchedulerConfig
             new PlanLayout
             {
                 Timesteps = Array.ConvertAll(timesteps, t => (float)t),
-                Levels = SigmaPlan.Exploding(sigmas),
+                Levels = SigmaPlan.VarianceExploding(sigmas),
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
                 PredictionType = PredictionType,
@@ -38,7 +38,9 @@ internal sealed record LmsDiscreteConfig : SigmaSchedulerConfig
         UseKarrasSigmas ? SigmaSchedule.Karras(ownMin, ownMax, steps) : base.ConvertedSigmas(ownMin, ownMax, steps);
 }
 
-/// <summary>Linear multistep: Adams-Bashforth on unevenly spaced sigmas (k-diffusion; Hairer et al., Solving ODEs I, section III.5).</summary>
+/// <summary>
+/// Linear multistep: Adams-Bashforth on unevenly spaced sigmas (k-diffusion; Hairer et al., Solving ODEs I, section III.5).
+/// </summary>
 internal sealed class LmsDiscreteScheduler : SigmaPlan
 {
     private readonly float[][][] _coefficients;
@@ -71,7 +73,8 @@ internal sealed class LmsDiscreteScheduler : SigmaPlan
         memory.AddHistory(sample, _coefficients[evaluation][order - 1]);
     }
 
-    // Lagrange's polynomials through the last derivatives, integrated from one sigma to the next; Gauss-Legendre with 5 points is exact up to degree 9.
+    // Lagrange's polynomials through the last derivatives, integrated from one sigma to the next; Gauss-Legendre with 5 points is exact up
+    // to degree 9.
     private static float[] Coefficients(float[] sigmas, int evaluation, int order)
     {
         ReadOnlySpan<double> nodes = [0, 0.5384693101056831, -0.5384693101056831, 0.9061798459386640, -0.9061798459386640];

@@ -78,8 +78,8 @@ internal sealed record PndmConfig : BetaSchedulerConfig
 }
 
 /// <summary>
-/// Pseudo numerical methods (Liu et al. 2022, algorithm 2, equations 9 to 12): optionally pseudo Runge-Kutta steps, then pseudo linear multistep.
-/// Without the former the first multistep step is corrected once, which takes an evaluation of its own.
+/// Pseudo numerical methods (Liu et al. 2022, algorithm 2, equations 9 to 12): optionally pseudo Runge-Kutta steps, then pseudo linear
+/// multistep. Without the former the first multistep step is corrected once, which takes an evaluation of its own.
 /// </summary>
 internal sealed class PndmScheduler(PlanLayout layout, float[] alphas, float finalAlpha, int[] timesteps, int rungeKutta, int stride) : SchedulerPlan(layout)
 {

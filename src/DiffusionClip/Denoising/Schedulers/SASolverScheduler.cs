@@ -75,8 +75,8 @@ internal enum SASolverAlgorithm
 }
 
 /// <summary>
-/// Stochastic Adams solver (Xue et al. 2023, SA-Solver, algorithm 1, equations 13 to 18): a stochastic Adams-Bashforth predictor, corrected by
-/// Adams-Moulton with the next evaluation. tau is 1 in the middle of the schedule (timesteps 200 to 800) and 0 at its ends.
+/// Stochastic Adams solver (Xue et al. 2023, SA-Solver, algorithm 1, equations 13 to 18): a stochastic Adams-Bashforth predictor, corrected
+/// by Adams-Moulton with the next evaluation. tau is 1 in the middle of the schedule (timesteps 200 to 800) and 0 at its ends.
 /// </summary>
 internal sealed class SASolverScheduler : LambdaPlan
 {
@@ -159,23 +159,23 @@ internal sealed class SASolverScheduler : LambdaPlan
         float[] gradient = Gradient(lambdas, start, end, k);
         if (PredictsData && order == 2)
         {
-            float rest = ((h * k) - 1 + Torch.Exp(k * -h)) / (k * k);
+            float rest = ((h * k) - 1 + TorchRounding.Exp(k * -h)) / (k * k);
             float correction = corrects
-                ? Torch.Exp(k * end) * ((h / 2) - (((h * k) - 1 + Torch.Exp(k * -h)) / (k * k * h)))
-                : Torch.Exp(k * end) * ((h * h / 2) - rest) / (start - DpmSolver.Lambda(Layout.Levels[newest - 1]));
+                ? TorchRounding.Exp(k * end) * ((h / 2) - (((h * k) - 1 + TorchRounding.Exp(k * -h)) / (k * k * h)))
+                : TorchRounding.Exp(k * end) * ((h * h / 2) - rest) / (start - DpmSolver.Lambda(Layout.Levels[newest - 1]));
             gradient[0] += correction;
             gradient[1] -= correction;
         }
 
-        float factor = PredictsData ? k * target.Sigma * Torch.Exp(-(tau * tau) * end) : -k * target.Alpha;
+        float factor = PredictsData ? k * target.Sigma * TorchRounding.Exp(-(tau * tau) * end) : -k * target.Alpha;
         for (int i = 0; i < order; i++)
         {
             gradient[i] *= factor;
         }
 
         return PredictsData
-            ? new(Torch.Exp(-(tau * tau) * h) * (target.Sigma / from.Sigma), gradient, target.Sigma * MathF.Sqrt(1 - Torch.Exp(-2 * tau * tau * h)))
-            : new(target.Alpha / from.Alpha, gradient, tau * target.Sigma * MathF.Sqrt(Torch.Exp(2 * h) - 1));
+            ? new(TorchRounding.Exp(-(tau * tau) * h) * (target.Sigma / from.Sigma), gradient, target.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * tau * tau * h)))
+            : new(target.Alpha / from.Alpha, gradient, tau * target.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1));
     }
 
     // Lagrange's polynomials through the outputs in lambda, times the exponential, integrated over the step.
@@ -223,8 +223,8 @@ internal sealed class SASolverScheduler : LambdaPlan
     // ∫ e^(-x)·x^power dx.
     private static float Negative(int power, float s, float e)
     {
-        float growth = Torch.Exp(e - s);
-        float decay = Torch.Exp(-e);
+        float growth = TorchRounding.Exp(e - s);
+        float decay = TorchRounding.Exp(-e);
         return power switch
         {
             0 => decay * (growth - 1),
@@ -237,8 +237,8 @@ internal sealed class SASolverScheduler : LambdaPlan
     // ∫ e^(k·x)·x^power dx, the bounds already times k.
     private static float Positive(int power, float s, float e, float k)
     {
-        float growth = Torch.Exp(e);
-        float decay = Torch.Exp(-(e - s));
+        float growth = TorchRounding.Exp(e);
+        float decay = TorchRounding.Exp(-(e - s));
         return power switch
         {
             0 => growth * (1 - decay) / k,

@@ -33,7 +33,10 @@ internal sealed record TcdConfig : ConsistencySchedulerConfig
     }
 }
 
-/// <summary>Trajectory consistency distillation: jumps to a level below the next and noises back up to it (Zheng et al. 2024, algorithm 4, "strategic stochastic sampling").</summary>
+/// <summary>
+/// Trajectory consistency distillation: jumps to a level below the next and noises back up to it (Zheng et al. 2024, algorithm 4,
+/// "strategic stochastic sampling").
+/// </summary>
 internal sealed class TcdScheduler(PlanLayout layout, SignalNoise[] below, float[] ratios) : SchedulerPlan(layout)
 {
     /// <inheritdoc/>

@@ -70,7 +70,7 @@ internal sealed record UniPCMultistepConfig : LambdaSchedulerConfig
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
                 PredictionType = PredictionType,
-                // Noise-predicting UniPC does not threshold: so the reference.
+                // Noise-predicting UniPC does not threshold, as in the reference implementation.
                 Limit = PredictX0 ? Limit : OriginalSampleLimit.None,
                 History = SolverOrder + 1,
                 Kept = 1,
@@ -92,7 +92,7 @@ internal sealed record UniPCMultistepConfig : LambdaSchedulerConfig
             return (Array.ConvertAll(converted, s => s * NumTrainTimesteps), converted);
         }
 
-        double[] sigmas = request.Sigmas is { } custom ? [.. custom] : Torch.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1)[..^1];
+        double[] sigmas = request.Sigmas is { } custom ? [.. custom] : TorchRounding.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1)[..^1];
         if (UseDynamicShifting)
         {
             double mu = request.Mu ?? throw OptionCheck.Invalid("mu", null, "use_dynamic_shifting needs it");
@@ -132,7 +132,10 @@ internal enum UniPCSolverType
     Bh1,
 }
 
-/// <summary>UniPC: a predictor of any order, whose result the next evaluation corrects without an evaluation of its own (Zhao et al. 2023, algorithms 1 to 3, equations 8 to 10).</summary>
+/// <summary>
+/// UniPC: a predictor of any order, whose result the next evaluation corrects without an evaluation of its own (Zhao et al. 2023,
+/// algorithms 1 to 3, equations 8 to 10).
+/// </summary>
 internal sealed class UniPCMultistepScheduler : LambdaPlan
 {
     private readonly UniPCMultistepConfig _config;

@@ -5,7 +5,7 @@ namespace DiffusionClip.Imaging.Jpeg;
 /// <summary>
 /// Reads a JPEG's entropy-coded data without making pixels, to find files that are cut off or have flipped bits (ITU-T T.81, annexes F
 /// and G). JPEG has no checksum, and decoders fill what they cannot read with grey and say nothing; but data that do not decode to exactly
-/// the blocks that the header promises are damaged. What still decodes to that many blocks cannot be told from a picture.
+/// the blocks that the header promises are damaged. Damage that still decodes to that many blocks goes unnoticed.
 /// Huffman-coded files only; arithmetic-coded ones are left to the decoder.
 /// </summary>
 internal static class JpegIntegrity

@@ -20,7 +20,7 @@ internal enum JpegEnd
 
 /// <summary>
 /// Walks over the marker segments of a JPEG file up to the marker of its end (ITU-T T.81, annex B). Entropy-coded data follow a scan's
-/// header without a marker: who walks on past one says where they end.
+/// header without a marker: a caller that continues past one gives their end.
 /// </summary>
 /// <param name="file">The whole file, which begins with the two bytes of JPEG's first marker.</param>
 internal ref struct JpegSegments(ReadOnlySpan<byte> file)

@@ -45,7 +45,9 @@ internal static class PngFilter
         }
     }
 
-    /// <summary>Applies a filter and adds up how large its residuals are as signed bytes: the usual measure of which filter will compress best.</summary>
+    /// <summary>
+    /// Applies a filter and adds up how large its residuals are as signed bytes: the usual measure of which filter will compress best.
+    /// </summary>
     /// <param name="type">0 to 4.</param>
     /// <param name="row">The row.</param>
     /// <param name="above">The row above, zeros for the first.</param>

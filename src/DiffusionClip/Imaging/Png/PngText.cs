@@ -5,7 +5,9 @@ namespace DiffusionClip.Imaging.Png;
 /// <summary>One text chunk of a PNG file (PNG 3rd edition, section 11.3.3).</summary>
 /// <param name="Keyword">1 to 79 Latin-1 characters.</param>
 /// <param name="Text">The text by the letter of the specification: Latin-1 from tEXt and zTXt, UTF-8 from iTXt.</param>
-/// <param name="TextIfUtf8">The text as UTF-8 where a Latin-1 chunk holds valid UTF-8 beyond ASCII, as some writers put there; else null.</param>
+/// <param name="TextIfUtf8">
+/// The text as UTF-8 where a Latin-1 chunk holds valid UTF-8 beyond ASCII, as some writers put there; else null.
+/// </param>
 public sealed record PngText(string Keyword, string Text, string? TextIfUtf8 = null)
 {
     /// <summary>What the writer most likely meant.</summary>

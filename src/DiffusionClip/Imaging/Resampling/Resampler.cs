@@ -3,8 +3,8 @@ using System.Buffers;
 namespace DiffusionClip.Imaging.Resampling;
 
 /// <summary>
-/// Resizes 8-bit RGB exactly as <c>Image.resize</c> of Pillow 13 does (Resample.c and, for nearest, Geometry.c): the same bytes, on every machine.
-/// When a picture shrinks, the filter widens with the scale (antialiasing).
+/// Resizes 8-bit RGB exactly as <c>Image.resize</c> of Pillow 13 does (Resample.c and, for nearest, Geometry.c): the same bytes, on every
+/// machine. When a picture shrinks, the filter widens with the scale (antialiasing).
 /// </summary>
 public static class Resampler
 {
@@ -29,7 +29,9 @@ public static class Resampler
         return new RgbImage(width, height, pixels);
     }
 
-    /// <summary>Resizes a picture but computes only a region of the result, which has the same bytes as if it were cut from the whole.</summary>
+    /// <summary>
+    /// Resizes a picture but computes only a region of the result, which has the same bytes as if it were cut from the whole.
+    /// </summary>
     /// <param name="image">The picture.</param>
     /// <param name="width">Width of the whole result, at least 1.</param>
     /// <param name="height">Height of the whole result, at least 1.</param>

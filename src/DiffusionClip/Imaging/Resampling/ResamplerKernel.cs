@@ -110,7 +110,9 @@ internal static unsafe class ResamplerKernel
     }
 
     /// <summary>Filters columns from top to bottom.</summary>
-    /// <param name="source">Rows <paramref name="sourceStride"/> bytes apart; row 0 is the source row <paramref name="firstRow"/> of the weights.</param>
+    /// <param name="source">
+    /// Rows <paramref name="sourceStride"/> bytes apart; row 0 is the source row <paramref name="firstRow"/> of the weights.
+    /// </param>
     /// <param name="sourceStride">Bytes from row to row.</param>
     /// <param name="firstRow">Which row of the whole picture the source begins with.</param>
     /// <param name="sourceRows">Rows in the source.</param>

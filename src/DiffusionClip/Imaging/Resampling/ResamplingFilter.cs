@@ -1,6 +1,8 @@
 namespace DiffusionClip.Imaging.Resampling;
 
-/// <summary>The filters of Pillow's <c>Image.resize</c>, under Pillow's numbers, which preprocessor configurations use (<c>resample: 3</c>).</summary>
+/// <summary>
+/// The filters of Pillow's <c>Image.resize</c>, under Pillow's numbers, which preprocessor configurations use (<c>resample: 3</c>).
+/// </summary>
 public enum ResamplingFilter
 {
     /// <summary>The pixel under the centre; no antialiasing.</summary>

@@ -37,7 +37,10 @@ internal sealed class ResamplingWeights
     /// <summary>Weights stored per output position: the longest window, rounded up to a multiple of four, padded with zeros.</summary>
     public int Taps { get; }
 
-    /// <summary>[Count] first source position of each window. Windows are moved inwards so that all Taps lie inside the source where it is long enough.</summary>
+    /// <summary>
+    /// [Count] first source position of each window. Windows are moved inwards so that all Taps lie inside the source where it is long
+    /// enough.
+    /// </summary>
     public int[] First { get; }
 
     /// <summary>[Count] how many of the Taps can be other than zero.</summary>
@@ -58,7 +61,9 @@ internal sealed class ResamplingWeights
     /// <summary>One past the last source position that any window needs.</summary>
     public int EndSource { get; private init; }
 
-    /// <summary>Weights for output positions <paramref name="start"/> to start + count of a whole axis resized from source to target.</summary>
+    /// <summary>
+    /// Weights for output positions <paramref name="start"/> to start + count of a whole axis resized from source to target.
+    /// </summary>
     public static ResamplingWeights For(int source, int target, ResamplingFilter filter, int start, int count)
     {
         Key key = new(source, target, filter, start, count);
@@ -72,7 +77,7 @@ internal sealed class ResamplingWeights
         {
             if (Cache.Count >= CachedTables)
             {
-                // Sizes repeat or they do not; starting over is simpler than remembering who was used last.
+                // Sizes either repeat or do not; starting over is simpler than tracking the least recently used.
                 Cache.Clear();
             }
 

@@ -7,7 +7,7 @@ namespace DiffusionClip.Models.Graphs;
 /// </summary>
 internal sealed class OnnxGraphFile : OnnxGraphWalker
 {
-    // Domains whose operators ONNX Runtime brings along; any other needs a library that the model names, which is never loaded.
+    // Domains whose operators are part of ONNX Runtime; any other needs a library that the model names, which is never loaded.
     private static readonly HashSet<string> KnownDomains = new(StringComparer.Ordinal)
     {
         "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc",
@@ -76,7 +76,9 @@ internal sealed class OnnxGraphFile : OnnxGraphWalker
     /// <summary>Reads a graph's structure and checks what it refers to.</summary>
     /// <param name="path">The graph.</param>
     /// <param name="folder">The model's folder, which external data must not leave.</param>
-    /// <exception cref="ModelFolderException">Not a graph, cut off, with foreign operators, or with external data that is missing or leads out of the folder.</exception>
+    /// <exception cref="ModelFolderException">
+    /// Not a graph, cut off, with foreign operators, or with external data that is missing or leads out of the folder.
+    /// </exception>
     public static OnnxGraphFile Read(string path, string folder)
     {
         ModelFile.CheckGraph(path);

@@ -2,7 +2,7 @@ namespace DiffusionClip.Models.Graphs;
 
 /// <summary>
 /// Walks an ONNX file without a runtime (field numbers of onnx.proto): its graph, inner graphs and functions. Reads kilobytes: weights are
-/// skipped, and where they lie is remembered. Who derives from it picks what it needs.
+/// skipped, and where they lie is remembered. Derived classes pick what they need.
 /// </summary>
 internal abstract class OnnxGraphWalker
 {
@@ -11,7 +11,9 @@ internal abstract class OnnxGraphWalker
 
     private int _depth;
 
-    /// <summary>Whether the node, tensor or input at hand belongs to the main graph itself, not to a graph in it or to a function.</summary>
+    /// <summary>
+    /// Whether the node, tensor or input at hand belongs to the main graph itself, not to a graph in it or to a function.
+    /// </summary>
     protected bool IsMain => _depth == 1;
 
     /// <summary>Walks a model.</summary>
@@ -272,6 +274,6 @@ internal sealed record OnnxTensor(
     // The numbers of onnx.proto's data types.
     public const int Single = 1, Half = 10, Double = 11, Brain = 16;
 
-    /// <summary>Number of its values; <see cref="long.MaxValue"/> where that is beyond all reason.</summary>
+    /// <summary>Number of its values; <see cref="long.MaxValue"/> where that overflows.</summary>
     public long Length => Axes.Aggregate(1L, (length, size) => size <= 1 << 30 && length <= 1 << 30 ? length * (long)size : long.MaxValue);
 }

@@ -135,7 +135,7 @@ internal sealed class ProtobufCursor
     /// <summary>The field as a message, which has to be walked to its end.</summary>
     public ProtobufCursor Message()
     {
-        // Graphs nest in graphs; a hostile file must not nest the stack away.
+        // Graphs nest in graphs; a hostile file must not overflow the stack.
         long length = Length();
         return _depth < 100 ? new ProtobufCursor(_stream, _stream.Position + length, _depth + 1) : throw new EndOfStreamException();
     }

@@ -62,7 +62,7 @@ internal static class A1111Metadata
             Loras = Loras(infotext.Prompt, rest),
             Fields = infotext.Fields,
             Notes = infotext.Prompt.Length == 0 && infotext.NegativePrompt is null && infotext["Steps"] is null && infotext.Fields.Count > 0
-                ? ["parameters: a prompt in 'key: value' style cannot be told from parameters; its words may stand under extras."]
+                ? ["parameters: a prompt in 'key: value' style cannot be distinguished from parameters; its words may stand under extras."]
                 : null,
         };
         return rest.Count == 0 ? metadata : metadata with { Extras = rest };

@@ -91,7 +91,7 @@ internal static class ComfyUiMetadata
             [
                 graph.Nodes.Values.Where(node => node.Type.Contains("SaveImage", StringComparison.Ordinal)),
                 graph.Nodes.Values.Where(node => node.Type.Contains("PreviewImage", StringComparison.Ordinal)),
-                graph.Nodes.Values, // saved by a node of someone's own making
+                graph.Nodes.Values, // saved by a custom node
             ])
         {
             List<Node> upstream = Upstream(graph, ends);

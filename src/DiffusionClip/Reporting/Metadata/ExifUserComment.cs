@@ -13,7 +13,9 @@ public static class ExifUserComment
 
     /// <summary>Decodes the tag's bytes; trailing NULs are dropped.</summary>
     /// <param name="userComment">The tag's bytes, from the encoding's name on. Without a known name all of it is UTF-8.</param>
-    /// <param name="bigEndian">Byte order of the file (<c>MM</c>: true, <c>II</c>: false), which decides where the text does not; null: unknown.</param>
+    /// <param name="bigEndian">
+    /// Byte order of the file (<c>MM</c>: true, <c>II</c>: false), which decides where the text does not; null: unknown.
+    /// </param>
     public static string Decode(ReadOnlySpan<byte> userComment, bool? bigEndian = null)
     {
         if (userComment.Length < NameLength)

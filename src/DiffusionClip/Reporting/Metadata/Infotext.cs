@@ -128,7 +128,9 @@ public sealed record Infotext
     /// Writes the text: values with commas, colons, line breaks or anything else that would not be read back as it is
     /// become JSON strings; empty ones are left out. A NUL, which no text chunk may hold, becomes U+FFFD.
     /// </summary>
-    /// <exception cref="ArgumentException">A key does not follow the grammar: two characters or more, words, spaces, '-' and '/'.</exception>
+    /// <exception cref="ArgumentException">
+    /// A key does not follow the grammar: two characters or more, words, spaces, '-' and '/'.
+    /// </exception>
     public override string ToString()
     {
         var text = new StringBuilder(Prompt);

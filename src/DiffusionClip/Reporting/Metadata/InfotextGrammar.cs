@@ -20,7 +20,9 @@ internal static class InfotextGrammar
 
     /// <summary>The matches in order.</summary>
     /// <param name="line">The line.</param>
-    /// <param name="jsonValues">Whether a value that begins with { or [ and is JSON up to a comma or the end is taken whole: our addition.</param>
+    /// <param name="jsonValues">
+    /// Whether a value that begins with { or [ and is JSON up to a comma or the end is taken whole: our addition.
+    /// </param>
     public static IEnumerable<InfotextSpan> Matches(string line, bool jsonValues)
     {
         int position = 0;

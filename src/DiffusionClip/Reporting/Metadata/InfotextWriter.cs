@@ -18,13 +18,13 @@ public static class InfotextWriter
 
     /// <summary>The text of a picture. Keys stand in A1111's order, since some readers go by position.</summary>
     /// <param name="record">Our record.</param>
-    /// <param name="sampler">The scheduler in A1111's words.</param>
-    public static Infotext For(PictureRecord record, SamplerReport sampler)
+    /// <param name="scheduler">The scheduler in A1111's words.</param>
+    public static Infotext For(PictureRecord record, SchedulerReport scheduler)
     {
         ArgumentNullException.ThrowIfNull(record);
         ImageRequest request = record.Request;
         SamplingRequest sampling = request.Sampling;
-        ArgumentNullException.ThrowIfNull(sampler);
+        ArgumentNullException.ThrowIfNull(scheduler);
         ModelReport? generator = record.Models.FirstOrDefault(model => model.Role == "generator");
         List<InfotextField> fields = [];
         void Add(string key, string? value)
@@ -36,8 +36,8 @@ public static class InfotextWriter
         }
 
         Add("Steps", Text(sampling.NumInferenceSteps));
-        Add("Sampler", sampler.Label);
-        Add("Schedule type", sampler.ScheduleType);
+        Add("Sampler", scheduler.Label);
+        Add("Schedule type", scheduler.ScheduleType);
         Add("CFG scale", Text(sampling.GuidanceScale));
         Add("Seed", Text(record.Candidate.Seed));
         Add("Size", sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
@@ -69,10 +69,10 @@ public static class InfotextWriter
 
     /// <summary>The texts of a picture in the order in which they are written: <c>parameters</c>, then our own.</summary>
     /// <param name="record">Our record.</param>
-    /// <param name="sampler">The scheduler in A1111's words.</param>
-    public static IReadOnlyList<KeyValuePair<string, string>> Texts(PictureRecord record, SamplerReport sampler) =>
+    /// <param name="scheduler">The scheduler in A1111's words.</param>
+    public static IReadOnlyList<KeyValuePair<string, string>> Texts(PictureRecord record, SchedulerReport scheduler) =>
     [
-        new("parameters", For(record, sampler).ToString()),
+        new("parameters", For(record, scheduler).ToString()),
         new(PictureRecordJson.Keyword, PictureRecordJson.Write(record)),
     ];
 

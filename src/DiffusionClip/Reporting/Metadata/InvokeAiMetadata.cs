@@ -4,7 +4,9 @@ using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 
-/// <summary>InvokeAI: <c>invokeai_metadata</c> since version 3, <c>sd-metadata</c> and the command line under <c>Dream</c> before.</summary>
+/// <summary>
+/// InvokeAI: <c>invokeai_metadata</c> since version 3, <c>sd-metadata</c> and the command line under <c>Dream</c> before.
+/// </summary>
 internal static partial class InvokeAiMetadata
 {
     private const string Format = "invokeai";

@@ -10,7 +10,7 @@ namespace DiffusionClip.Reporting.Metadata;
 public sealed record PictureMetadata
 {
     /// <summary>
-    /// Who wrote it: <c>diffusionclip</c>, <c>a1111</c>, <c>comfyui</c>, <c>invokeai</c>, <c>swarmui</c>, <c>novelai</c>,
+    /// The program that wrote it: <c>diffusionclip</c>, <c>a1111</c>, <c>comfyui</c>, <c>invokeai</c>, <c>swarmui</c>, <c>novelai</c>,
     /// <c>fooocus</c>, <c>easydiffusion</c>; null: nothing known was found.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]

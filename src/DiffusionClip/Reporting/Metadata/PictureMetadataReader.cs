@@ -21,7 +21,9 @@ public static class PictureMetadataReader
         return png.Readable ? Inspect(png) : InspectOther(file.Span);
     }
 
-    /// <summary>Reads a file from a stream's beginning. A PNG file that can be sought is read with bounded memory, any other is held whole.</summary>
+    /// <summary>
+    /// Reads a file from a stream's beginning. A PNG file that can be sought is read with bounded memory, any other is held whole.
+    /// </summary>
     /// <param name="stream">The file; left open.</param>
     /// <param name="limits">The largest file that is held whole; null: the default ones.</param>
     /// <exception cref="ImageFormatException">The file would have to be held whole and is beyond the limits.</exception>

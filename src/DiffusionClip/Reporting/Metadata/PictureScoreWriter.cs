@@ -3,7 +3,7 @@ using DiffusionClip.Unicode;
 
 namespace DiffusionClip.Reporting.Metadata;
 
-/// <summary>Writes a score into a PNG file that exists, whoever made it, and leaves its pixels and all it said before alone.</summary>
+/// <summary>Writes a score into an existing PNG file of any program; its pixels and other metadata stay as they are.</summary>
 public static class PictureScoreWriter
 {
     /// <summary>

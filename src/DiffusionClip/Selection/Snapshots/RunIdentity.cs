@@ -18,7 +18,9 @@ internal sealed class RunIdentity
     /// <summary>The identity of a run.</summary>
     /// <param name="request">The normalized request.</param>
     /// <param name="plan">The plan.</param>
-    /// <param name="models">Models by their role and id, with their SHA-256, and scorers that are no models, with what they say of themselves.</param>
+    /// <param name="models">
+    /// Models by their role and id, with their SHA-256, and scorers that are no models, with what they say of themselves.
+    /// </param>
     public RunIdentity(ImageRequest request, ExecutionPlan plan, IEnumerable<(string Name, string Value)> models)
         : this([
             ("request", request.ComputeSha256()),
@@ -34,7 +36,7 @@ internal sealed class RunIdentity
     private static string Machine { get; } = FormattableString.Invariant(
         $"{RuntimeInformation.ProcessArchitecture}, vectors of {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, {RuntimeInformation.FrameworkDescription}");
 
-    /// <summary>The identity of a run on models on loan; completes when they are hashed.</summary>
+    /// <summary>The identity of a run on leased models; completes when they are hashed.</summary>
     public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerSet scorers, IReadOnlyList<IStepHook> hooks)
     {
         ModelHashes hashes = await generator.Hashes.ConfigureAwait(false);

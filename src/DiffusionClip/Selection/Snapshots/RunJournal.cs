@@ -4,11 +4,11 @@ using DiffusionClip.Scoring;
 namespace DiffusionClip.Selection.Snapshots;
 
 /// <summary>
-/// Writes a run down and brings it back: whose run it is, how scores came about, and the search
+/// Writes a run down and brings it back: its identity, how scores came about, and the search
 /// (<see cref="SearchLoop.Write(SnapshotWriter)"/>).
 /// </summary>
 /// <param name="snapshots">Where snapshots go and come from.</param>
-/// <param name="identity">Whose run it is. While models are being hashed there are no snapshots.</param>
+/// <param name="identity">The run's identity. While models are being hashed there are no snapshots.</param>
 /// <param name="scoring">How scores come about.</param>
 /// <param name="maxLength">Bytes of candidates that a snapshot takes; a run that outgrows it is written down no further.</param>
 internal sealed class RunJournal(

@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 
 namespace DiffusionClip.Selection.Snapshots;
 
-/// <summary>Reads what <see cref="SnapshotWriter"/> wrote. Counts are held against the bytes that are left before anything is allocated for them.</summary>
+/// <summary>
+/// Reads what <see cref="SnapshotWriter"/> wrote. Counts are held against the bytes that are left before anything is allocated for them.
+/// </summary>
 internal sealed class SnapshotReader : BinaryReader
 {
     private SnapshotReader(byte[] snapshot)

@@ -35,7 +35,9 @@ internal static class CharacterRepairs
         ('\u201C', "\""), ('\u201D', "\""), ('\u201E', "\""), ('\u201F', "\""),
     ]);
 
-    /// <summary>Controls that show nothing: ASCII but tab, line feed, form feed and return; old Arabic and annotation controls; the byte order mark.</summary>
+    /// <summary>
+    /// Controls that show nothing: ASCII but tab, line feed, form feed and return; old Arabic and annotation controls; the byte order mark.
+    /// </summary>
     public static CharacterMap Controls { get; } = new(
         Span(0, 8).Concat(Span(0xB, 0xB)).Concat(Span(0xE, 0x1F)).Concat(Span(0x7F, 0x7F))
             .Concat(Span(0x206A, 0x206F)).Concat(Span(0xFEFF, 0xFEFF)).Concat(Span(0xFFF9, 0xFFFC))

@@ -52,7 +52,7 @@ internal static class EncodingRepair
             return parts;
         }
 
-        // Windows-1252 read as Latin-1. The bytes that it leaves open speak against it; then only the others are replaced.
+        // Windows-1252 read as Latin-1. Bytes that it leaves undefined rule it out; then only the others are replaced.
         if (latin1 is not null && !latin1.Any(b => b is 0x81 or 0x8D or 0x8F or 0x90 or 0x9D))
         {
             return string.Create(latin1.Length, latin1, (characters, bytes) =>

@@ -85,7 +85,7 @@ internal static class Mojibake
     private static readonly SearchValues<char> Continuation = SearchValues.Create([.. CharactersOf(0x80, 0xBF), ' ']);
     private static readonly SearchValues<char> StrictContinuation = SearchValues.Create([.. CharactersOf(0x80, 0xBF).Except("–—―‘’‚“”„•…")]);
 
-    /// <summary>Whether the text contains neighbours that speak for misread UTF-8.</summary>
+    /// <summary>Whether the text contains neighbours that indicate misread UTF-8.</summary>
     public static bool IsSuspected(string text)
     {
         ReadOnlySpan<char> span = text;

@@ -1,7 +1,7 @@
 namespace DiffusionClip.Tokenization.Repair;
 
 /// <summary>
-/// UTF-8 whose bytes suffered between the misreading and now: A0, a no-break space to whoever misread it, became a space; other
+/// UTF-8 whose bytes suffered between the misreading and now: A0, a no-break space in the wrong encoding, became a space; other
 /// bytes became U+FFFD or a question mark.
 /// </summary>
 internal static class Utf8Damage

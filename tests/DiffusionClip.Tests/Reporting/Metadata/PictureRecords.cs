@@ -5,7 +5,7 @@ namespace DiffusionClip.Reporting.Metadata;
 /// <summary>Records for tests.</summary>
 internal static class PictureRecords
 {
-    public static SamplerReport Sampler { get; } = new("DPMSolverMultistepScheduler", "DPM++ 2M", "Karras");
+    public static SchedulerReport Sampler { get; } = new("DPMSolverMultistepScheduler", "DPM++ 2M", "Karras");
 
     public static PictureRecord For(string prompt, string negative = "", ulong seed = 5) => new()
     {

@@ -278,7 +278,10 @@ public sealed class ResumeTests
         await BeginsAnew(newer, Search(), new BestOfN(), FormattableString.Invariant($"version {SnapshotWriter.Version + 1}, this build reads {SnapshotWriter.Version}"));
     }
 
-    /// <summary>Wrong values under a right checksum: whatever they are, reading them ends in an answer and takes no more memory than the bytes are worth.</summary>
+    /// <summary>
+    /// Wrong values under a right checksum: whatever they are, reading them ends in an answer and takes no more memory than the bytes are
+    /// worth.
+    /// </summary>
     [Fact]
     public async Task Forged_snapshots_end_in_an_answer()
     {

@@ -51,7 +51,8 @@ internal sealed class Story : IRunObserver
 }
 
 /// <summary>
-/// Cuts, forks in two rounds, noises back, holds a finished picture and takes it up again, starts roots late, and draws: every kind of move.
+/// Cuts, forks in two rounds, noises back, holds a finished picture and takes it up again, starts roots late, and draws: every kind of
+/// move.
 /// </summary>
 internal sealed class Branching : ISearchStrategy
 {

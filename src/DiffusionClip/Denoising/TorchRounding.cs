@@ -1,7 +1,7 @@
 namespace DiffusionClip.Denoising;
 
 /// <summary>The few array functions of torch and numpy that schedules are made of, with their rounding.</summary>
-internal static class Torch
+internal static class TorchRounding
 {
     /// <summary><c>torch.linspace</c> in float32, which counts from both ends.</summary>
     public static float[] Linspace(float start, float end, int count)
@@ -41,7 +41,9 @@ internal static class Torch
         return values;
     }
 
-    /// <summary>The natural logarithm to the nearest float32: the C library's own is a little off, and differences of logarithms show it.</summary>
+    /// <summary>
+    /// The natural logarithm to the nearest float32: the C library's own is a little off, and differences of logarithms show it.
+    /// </summary>
     public static float Log(float x) => (float)Math.Log(x);
 
     /// <summary>The exponential to the nearest float32.</summary>

@@ -6,7 +6,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 namespace DiffusionClip.Onnx;
 
 /// <summary>Converts between float32 and the element types that graphs take and give.</summary>
-internal static class Elements
+internal static class TensorElements
 {
     public static int SizeOf(TensorElementType type) => type switch
     {
