@@ -6,10 +6,13 @@ using Microsoft.Extensions.Configuration;
 namespace DiffusionClip.Hosting;
 
 /// <summary>Reads the options and refuses what it does not know: a mistyped key would otherwise be silence.</summary>
-internal static class OptionsReader
+public static class OptionsReader
 {
     private const long LeastMemory = 1L << 20;
 
+    /// <summary>Reads the section <c>DiffusionClip</c> and checks its ranges.</summary>
+    /// <param name="configuration">The configuration.</param>
+    /// <exception cref="InvalidRequestException">A key is unknown or a value cannot be used; it is named.</exception>
     public static DiffusionClipOptions Read(IConfiguration configuration)
     {
         DiffusionClipOptions options = Read<DiffusionClipOptions>(configuration, DiffusionClipOptions.Section);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
 using DiffusionClip.Denoising;
@@ -106,9 +105,9 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         CheckRange("width", sampling.Width ?? 1, 1, Math.Min(options.Limits.Side, LimitOptions.MostSide));
         CheckRange("height", sampling.Height ?? 1, 1, Math.Min(options.Limits.Side, LimitOptions.MostSide));
         CheckRange("candidates", request.Search.Candidates ?? 1, 1, options.Limits.Candidates);
-        CheckKnown("syntax", request.Prompt.Syntax);
-        CheckKnown("noise", sampling.Noise);
-        CheckKnown("long_text", request.Search.LongText);
+        RequestChecks.CheckKnown("syntax", request.Prompt.Syntax);
+        RequestChecks.CheckKnown("noise", sampling.Noise);
+        RequestChecks.CheckKnown("long_text", request.Search.LongText);
         CheckOutput(request.Output, sampling);
         if (request.Search.Strategy is { } strategy && !strategies.Contains(strategy, StringComparer.OrdinalIgnoreCase))
         {
@@ -118,7 +117,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
 
     private static void CheckOutput(OutputRequest output, SamplingRequest sampling)
     {
-        CheckKnown("format", (OutputFormat?)output.Format);
+        RequestChecks.CheckKnown("format", (OutputFormat?)output.Format);
         if (output is { Format: OutputFormat.Png, Quality: { } quality })
         {
             throw new InvalidRequestException("quality", Text(quality), "png is lossless and has none; leave it out, or choose jpeg or webp");
@@ -193,7 +192,7 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int Down(int side) => Math.Max(side / multiple, 1) * multiple;
     }
 
-    private void CheckText(string field, string text) => RequestText.Check(field, text, options.Limits.PromptLength);
+    private void CheckText(string field, string text) => RequestChecks.Check(field, text, options.Limits.PromptLength);
 
     private static int Size(string field, int value, GeneratorFolder folder)
     {
@@ -206,18 +205,6 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int below = value / multiple * multiple;
         string nearest = below == 0 ? $"is {Text(multiple)}" : $"are {Text(below)} and {Text(below + multiple)}";
         throw new InvalidRequestException(field, Text(value), $"{folder.Id} paints multiples of {Text(multiple)}, the nearest {nearest}");
-    }
-
-    /// <summary>Refuses a number in place of a name: JSON allows it, and nothing stands for most of them.</summary>
-    internal static void CheckKnown<T>(string field, T? value)
-        where T : struct, Enum
-    {
-        if (value is { } given && !Enum.IsDefined(given))
-        {
-            // The names as JSON has them.
-            IEnumerable<string> known = Enum.GetValues<T>().Select(name => JsonSerializer.Serialize(name, DiffusionClipJson.Compact).Trim('"'));
-            throw new InvalidRequestException(field, given.ToString("D"), $"known are {string.Join(", ", known)}");
-        }
     }
 
     private static void CheckRange(string field, double value, double least, double most)

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json;
-using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Observing;
 using DiffusionClip.Origins;

@@ -13,5 +13,5 @@ internal static class ScoredText
     /// <returns>The text.</returns>
     /// <exception cref="InvalidRequestException">It is too long or no valid Unicode.</exception>
     public static string Check(string field, string text, IServiceProvider services) =>
-        RequestText.Check(field, text, services.GetRequiredService<DiffusionClipOptions>().Limits.PromptLength);
+        RequestChecks.Check(field, text, services.GetRequiredService<DiffusionClipOptions>().Limits.PromptLength);
 }

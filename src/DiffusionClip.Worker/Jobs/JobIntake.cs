@@ -166,7 +166,7 @@ internal sealed class JobIntake(
             throw new InvalidRequestException(field, null, "it has to be a text");
         }
 
-        RequestText.Check(field, words, options.Limits.PromptLength);
+        RequestChecks.Check(field, words, options.Limits.PromptLength);
     }
 
     private void RequireVisible(string field, string caller, IEnumerable<string> names)

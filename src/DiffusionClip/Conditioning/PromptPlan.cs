@@ -1,4 +1,5 @@
 using DiffusionClip.Conditioning.Prompts;
+using DiffusionClip.Denoising;
 using DiffusionClip.Runtime;
 using DiffusionClip.Tokenization;
 

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using DiffusionClip.Conditioning;
 using DiffusionClip.Runtime;
 
 namespace DiffusionClip.Denoising;

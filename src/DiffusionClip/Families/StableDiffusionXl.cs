@@ -1,6 +1,7 @@
 using System.Text.Json;
 using DiffusionClip.Conditioning;
 using DiffusionClip.Conditioning.Prompts;
+using DiffusionClip.Denoising;
 using DiffusionClip.Models;
 using DiffusionClip.Runtime;
 

@@ -84,7 +84,7 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
         : null;
 
     /// <summary>The format's usual name.</summary>
-    internal static string Name(ImageFileFormat format) => format switch
+    public static string Name(ImageFileFormat format) => format switch
     {
         ImageFileFormat.Png => "PNG",
         ImageFileFormat.Jpeg => "JPEG",

@@ -32,7 +32,7 @@ public static class Orientation
     /// <param name="alpha">The channel as stored.</param>
     /// <param name="orientation">1 to 8, as for a picture; anything else counts as 1.</param>
     /// <returns>The upright channel; the same object for 1.</returns>
-    internal static AlphaChannel Apply(AlphaChannel alpha, int orientation)
+    public static AlphaChannel Apply(AlphaChannel alpha, int orientation)
     {
         if (orientation is < 2 or > 8)
         {

@@ -9,7 +9,7 @@ namespace DiffusionClip.Imaging;
 /// and are given back at once: the pool would round them up to a power of two and keep one for each thread that ever held one.
 /// </summary>
 /// <typeparam name="T">Type of a value.</typeparam>
-internal sealed unsafe class PixelBuffer<T> : IDisposable
+public sealed unsafe class PixelBuffer<T> : IDisposable
     where T : unmanaged
 {
     /// <summary>The most bytes that are rented: 1024 × 1024 pixels of 4 bytes.</summary>

@@ -269,8 +269,8 @@ public sealed class ScorerCatalog
             throw new InvalidRequestException("scorer", search.Scorer, "it is short for scorers; give one of the two");
         }
 
-        RequestNormalizer.CheckKnown("combination", search.Combination);
-        RequestNormalizer.CheckKnown("long_text", search.LongText);
+        RequestChecks.CheckKnown("combination", search.Combination);
+        RequestChecks.CheckKnown("long_text", search.LongText);
         IReadOnlyList<ScorerRequest>? scorers = search.Scorer is { } line
             ? ScorerShorthand.Parse(line, name => FindRegistered(name) is not null || Directory.Exists(name))
             : search.Scorers;
@@ -311,13 +311,13 @@ public sealed class ScorerCatalog
                 FormattableString.Invariant($"{scorer.Id} may weigh 0 to {MaxWeight}; with 0 it watches"));
         }
 
-        RequestNormalizer.CheckKnown(Field("long_text"), scorer.LongText);
-        RequestText.Check(Field("text"), scorer.Text ?? "", _options.Limits.PromptLength);
+        RequestChecks.CheckKnown(Field("long_text"), scorer.LongText);
+        RequestChecks.Check(Field("text"), scorer.Text ?? "", _options.Limits.PromptLength);
         if (scorer.Phases is { } phases)
         {
             foreach (ScoringPhase phase in phases)
             {
-                RequestNormalizer.CheckKnown<ScoringPhase>(Field("phases"), phase);
+                RequestChecks.CheckKnown<ScoringPhase>(Field("phases"), phase);
             }
 
             if (phases.Count == 0 || phases.Distinct().Count() != phases.Count)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using DiffusionClip.Conditioning;
 using DiffusionClip.Denoising;
 using DiffusionClip.Observing;
 using DiffusionClip.Scoring;

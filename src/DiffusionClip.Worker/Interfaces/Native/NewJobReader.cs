@@ -15,8 +15,8 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     {
         JobKind kind = KindOf(job);
         CheckKey(idempotencyKey);
-        RequestNormalizer.CheckKnown("priority", (JobPriority?)job.Priority);
-        RequestNormalizer.CheckKnown("cache", (CacheUse?)job.Cache);
+        RequestChecks.CheckKnown("priority", (JobPriority?)job.Priority);
+        RequestChecks.CheckKnown("cache", (CacheUse?)job.Cache);
         var body = new JobBody
         {
             Generate = kind == JobKind.Generate ? await OfAsync(job.Generate!).ConfigureAwait(false) : null,
@@ -80,8 +80,8 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     private async Task<RankBody> OfAsync(RankBody rank)
     {
         Need("rank.prompt", rank.Prompt);
-        RequestNormalizer.CheckKnown("rank.combination", rank.Combination);
-        RequestNormalizer.CheckKnown("rank.long_text", rank.LongText);
+        RequestChecks.CheckKnown("rank.combination", rank.Combination);
+        RequestChecks.CheckKnown("rank.long_text", rank.LongText);
         CheckCount("rank.images", rank.Images?.Count, 1, MostPictures);
         var images = new string[rank.Images!.Count];
         for (int i = 0; i < images.Length; i++)
@@ -95,7 +95,7 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     private async Task<ScoreBody> OfAsync(ScoreBody score)
     {
         CheckCount("score.pairs", score.Pairs?.Count, 1, MostPictures);
-        RequestNormalizer.CheckKnown("score.long_text", score.LongText);
+        RequestChecks.CheckKnown("score.long_text", score.LongText);
         var pairs = new ScorePair[score.Pairs!.Count];
         for (int i = 0; i < pairs.Length; i++)
         {

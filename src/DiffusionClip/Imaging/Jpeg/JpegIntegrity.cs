@@ -8,7 +8,7 @@ namespace DiffusionClip.Imaging.Jpeg;
 /// the blocks that the header promises are damaged. Damage that still decodes to that many blocks goes unnoticed.
 /// Huffman-coded files only; arithmetic-coded ones are left to the decoder.
 /// </summary>
-internal static class JpegIntegrity
+public static class JpegIntegrity
 {
     /// <summary>The most scans a file may have. Encoders write about ten; each costs time for every block, however few its bytes.</summary>
     public const int MostScans = 100;

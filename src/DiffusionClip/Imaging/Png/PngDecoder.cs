@@ -7,7 +7,7 @@ namespace DiffusionClip.Imaging.Png;
 /// the upper 8 are kept, as Pillow's <c>convert</c> does (16-bit grey too, which Pillow itself would clip). No colour management. Every
 /// checksum is verified.
 /// </summary>
-internal static class PngDecoder
+public static class PngDecoder
 {
     private static ReadOnlySpan<byte> AdamLeft => [0, 4, 0, 2, 0, 1, 0];
 

@@ -6,7 +6,7 @@ namespace DiffusionClip.Imaging.Png;
 /// <summary>
 /// Writes 8-bit RGB as PNG: IHDR, one IDAT, IEND and nothing else. Each row takes the filter with the smallest residuals.
 /// </summary>
-internal static class PngEncoder
+public static class PngEncoder
 {
     /// <summary>Encodes a picture.</summary>
     public static byte[] Encode(RgbImage image)

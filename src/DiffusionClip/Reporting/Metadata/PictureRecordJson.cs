@@ -20,15 +20,15 @@ public static class PictureRecordJson
     public static string Write(PictureRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        RequestText.CheckUnicode("prompt", record.Request.Prompt.Text);
-        RequestText.CheckUnicode("negative_prompt", record.Request.Prompt.Negative);
-        RequestText.CheckUnicode("prompt_2", record.Request.Prompt.Text2);
-        RequestText.CheckUnicode("negative_prompt_2", record.Request.Prompt.Negative2);
-        RequestText.CheckUnicode("score_text", record.Request.Search.ScoreText);
-        RequestText.CheckUnicode("score_text", record.Scoring?.Text);
+        RequestChecks.CheckUnicode("prompt", record.Request.Prompt.Text);
+        RequestChecks.CheckUnicode("negative_prompt", record.Request.Prompt.Negative);
+        RequestChecks.CheckUnicode("prompt_2", record.Request.Prompt.Text2);
+        RequestChecks.CheckUnicode("negative_prompt_2", record.Request.Prompt.Negative2);
+        RequestChecks.CheckUnicode("score_text", record.Request.Search.ScoreText);
+        RequestChecks.CheckUnicode("score_text", record.Scoring?.Text);
         foreach (ScorerReport scorer in record.Scorers ?? [])
         {
-            RequestText.CheckUnicode("score_text", scorer.Record?.Text);
+            RequestChecks.CheckUnicode("score_text", scorer.Record?.Text);
         }
 
         return JsonSerializer.Serialize(record, Strict);
@@ -39,7 +39,7 @@ public static class PictureRecordJson
     public static string Write(PictureScore score)
     {
         ArgumentNullException.ThrowIfNull(score);
-        RequestText.CheckUnicode("score_text", score.Scoring.Text);
+        RequestChecks.CheckUnicode("score_text", score.Scoring.Text);
         return JsonSerializer.Serialize(score, Strict);
     }
 

@@ -342,7 +342,7 @@ public sealed class ResumeTests
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = 1, BatchedGuidance = false, Threads = 1, Runtime = "toy" };
         var control = new RunControl { Observer = new Silence(), Snapshots = log };
         using var denoising = new DenoisingLoop(
-            silent, ToySearch.Shape, scheduler, new Conditioning.ConditioningSchedule(text, text), new ConstantGuidance(new GuidanceSettings(2, 0)), plan, control.Observer, _ => throw new NotSupportedException(), default);
+            silent, ToySearch.Shape, scheduler, new ConditioningSchedule(text, text), new ConstantGuidance(new GuidanceSettings(2, 0)), plan, control.Observer, _ => throw new NotSupportedException(), default);
         var scoring = new ToyScoring();
         using var journal = new RunJournal(log, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), scoring);
         for (int repeat = 0; repeat < 2; repeat++)

@@ -1,10 +1,11 @@
 using System.Globalization;
+using System.Text.Json;
 using DiffusionClip.Unicode;
 
 namespace DiffusionClip;
 
-/// <summary>Texts of requests.</summary>
-internal static class RequestText
+/// <summary>What every interface checks of a request's fields, in one place.</summary>
+public static class RequestChecks
 {
     /// <summary>Refuses what no tokenizer should see.</summary>
     /// <param name="field">What the text is.</param>
@@ -34,6 +35,18 @@ internal static class RequestText
         {
             throw new InvalidRequestException(field, text, string.Create(
                 CultureInfo.InvariantCulture, $"it is no valid Unicode: half a surrogate pair at character {lone}; remove it"));
+        }
+    }
+
+    /// <summary>Refuses a number in place of a name: JSON allows it, and nothing stands for most of them.</summary>
+    public static void CheckKnown<T>(string field, T? value)
+        where T : struct, Enum
+    {
+        if (value is { } given && !Enum.IsDefined(given))
+        {
+            // The names as JSON has them.
+            IEnumerable<string> known = Enum.GetValues<T>().Select(name => JsonSerializer.Serialize(name, DiffusionClipJson.Compact).Trim('"'));
+            throw new InvalidRequestException(field, given.ToString("D"), $"known are {string.Join(", ", known)}");
         }
     }
 }

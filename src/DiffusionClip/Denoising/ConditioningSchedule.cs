@@ -1,6 +1,6 @@
 using DiffusionClip.Runtime;
 
-namespace DiffusionClip.Conditioning;
+namespace DiffusionClip.Denoising;
 
 /// <summary>What the denoiser attends to over the evaluations: the prompt's side and guidance's other side.</summary>
 public sealed class ConditioningSchedule
