@@ -13,7 +13,9 @@ internal static partial class Golden
 
     /// <summary>Root of the reference data.</summary>
     public static string Root { get; } =
-        Environment.GetEnvironmentVariable("DIFFUSIONCLIP_GOLDEN") is { Length: > 0 } folder ? folder : Path.Combine(Repository, "tests", "Golden");
+        Environment.GetEnvironmentVariable("DIFFUSIONCLIP_GOLDEN") is { Length: > 0 } folder
+            ? folder
+            : Path.Combine(Repository, "tests", "Golden");
 
     /// <summary>The folder of everything, beside the repository; only there on the machines that develop it.</summary>
     public static string Shared { get; } = Path.Combine(Repository, "..", "shared");
@@ -24,7 +26,12 @@ internal static partial class Golden
     /// </summary>
     public static string PathOf(params string[] parts)
     {
-        string[] places = [Path.Combine([Root, .. parts]), Path.Combine([Repository, "tests", "Golden", .. parts]), Path.Combine([Repository, .. parts])];
+        string[] places =
+        [
+            Path.Combine([Root, .. parts]),
+            Path.Combine([Repository, "tests", "Golden", .. parts]),
+            Path.Combine([Repository, .. parts]),
+        ];
         return Array.Find(places, Path.Exists) ?? places[1];
     }
 

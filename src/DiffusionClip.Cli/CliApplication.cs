@@ -27,7 +27,11 @@ internal static class CliApplication
     /// <param name="interruption">When it has to stop.</param>
     /// <param name="configure">Replaces services, for tests.</param>
     /// <returns>The exit code.</returns>
-    public static async Task<int> RunAsync(IReadOnlyList<string> args, Terminal terminal, Interruption interruption, Action<IServiceCollection>? configure = null)
+    public static async Task<int> RunAsync(
+        IReadOnlyList<string> args,
+        Terminal terminal,
+        Interruption interruption,
+        Action<IServiceCollection>? configure = null)
     {
         ParseResult? parse = null;
         try
@@ -129,7 +133,11 @@ internal static class CliApplication
         {
             bool isFlag = unknown.StartsWith('-');
             IEnumerable<string> known = isFlag
-                ? parse.CommandResult.Command.Options.Where(option => !option.Hidden).Select(option => option.Name).Append(Set.Name).Append(Verbose.Name)
+                ? parse
+                    .CommandResult.Command.Options.Where(option => !option.Hidden)
+                    .Select(option => option.Name)
+                    .Append(Set.Name)
+                    .Append(Verbose.Name)
                 : parse.CommandResult.Command.Subcommands.Select(sub => sub.Name);
             string nearest = Suggestions.Likely(unknown, known) is { } name ? $"did you mean {name}? " : "";
             string what = isFlag ? "flag" : parse.CommandResult.Command.Subcommands.Count > 0 ? "verb" : "argument";
@@ -142,7 +150,10 @@ internal static class CliApplication
     private static IEnumerable<string> Commands(ParseResult parse)
     {
         var names = new Stack<string>();
-        for (System.CommandLine.Parsing.SymbolResult? result = parse.CommandResult; result is System.CommandLine.Parsing.CommandResult { Command: not RootCommand } command; result = result.Parent)
+        for (
+            System.CommandLine.Parsing.SymbolResult? result = parse.CommandResult;
+            result is System.CommandLine.Parsing.CommandResult { Command: not RootCommand } command;
+            result = result.Parent)
         {
             names.Push(command.Command.Name);
         }
@@ -172,7 +183,9 @@ internal static class CliApplication
 
         public override int Invoke(ParseResult parseResult)
         {
-            string? version = typeof(CliApplication).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
+            string? version = typeof(CliApplication)
+                .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()
+                ?.InformationalVersion;
             parseResult.InvocationConfiguration.Output.WriteLine($"dclip {version?.Split('+')[0]}");
             return ExitCodes.Success;
         }

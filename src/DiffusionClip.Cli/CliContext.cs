@@ -12,7 +12,11 @@ namespace DiffusionClip.Cli;
 /// <param name="Interruption">When it has to stop.</param>
 /// <param name="Settings">Configuration given on the command line, <c>Key:Sub=value</c> within the section.</param>
 /// <param name="Configure">Replaces services, for tests.</param>
-internal sealed record CliContext(Terminal Terminal, Interruption Interruption, IReadOnlyList<string> Settings, Action<IServiceCollection>? Configure)
+internal sealed record CliContext(
+    Terminal Terminal,
+    Interruption Interruption,
+    IReadOnlyList<string> Settings,
+    Action<IServiceCollection>? Configure)
 {
     /// <summary>Composes the program: <c>appsettings.json</c> of the content root, then the environment, then the command line.</summary>
     /// <exception cref="InvalidRequestException">A key is unknown or a value cannot be used.</exception>
@@ -20,14 +24,19 @@ internal sealed record CliContext(Terminal Terminal, Interruption Interruption, 
     {
         string root = ContentRoot.Find();
         string file = Path.Combine(root, "appsettings.json");
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = root, DisableDefaults = true });
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(
+            new HostApplicationBuilderSettings { ContentRootPath = root, DisableDefaults = true });
         try
         {
             builder.Configuration.AddJsonFile(file, optional: true, reloadOnChange: false);
         }
-        catch (Exception exception) when (exception is InvalidDataException or FormatException or IOException or UnauthorizedAccessException)
+        catch (Exception exception)
+            when (exception is InvalidDataException or FormatException or IOException or UnauthorizedAccessException)
         {
-            throw new InvalidRequestException("configuration", file, $"it has to be readable JSON ({exception.InnerException?.Message ?? exception.Message})");
+            throw new InvalidRequestException(
+                "configuration",
+                file,
+                $"it has to be readable JSON ({exception.InnerException?.Message ?? exception.Message})");
         }
 
         builder.Configuration.AddEnvironmentVariables();

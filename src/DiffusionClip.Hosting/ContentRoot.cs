@@ -18,7 +18,12 @@ public static class ContentRoot
         return new ModelCatalog(folders.Select(folder => Path.Combine(root, folder)), formats);
     }
 
-    private static readonly EnumerationOptions _oneDown = new() { RecurseSubdirectories = true, MaxRecursionDepth = 1, IgnoreInaccessible = true };
+    private static readonly EnumerationOptions _oneDown = new()
+    {
+        RecurseSubdirectories = true,
+        MaxRecursionDepth = 1,
+        IgnoreInaccessible = true,
+    };
 
     private static string? Search(string start)
     {
@@ -39,6 +44,7 @@ public static class ContentRoot
         string settings = Path.Combine(folder, "appsettings.json");
         return File.Exists(settings)
             ? File.ReadAllText(settings).Contains($"\"{DiffusionClipOptions.Section}\"", StringComparison.Ordinal)
-            : Directory.Exists(Path.Combine(folder, "models")) && Directory.EnumerateFiles(Path.Combine(folder, "models"), "model_index.json", _oneDown).Any();
+            : Directory.Exists(Path.Combine(folder, "models"))
+                && Directory.EnumerateFiles(Path.Combine(folder, "models"), "model_index.json", _oneDown).Any();
     }
 }

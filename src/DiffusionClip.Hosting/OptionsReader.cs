@@ -87,7 +87,10 @@ public static class OptionsReader
         Check("Runtime:MemoryBudget", options.Runtime.MemoryBudget ?? LeastMemory, LeastMemory, 1L << 50);
         if (options.Scoring.Timeout < TimeSpan.FromMilliseconds(1) || options.Scoring.Timeout > TimeSpan.FromDays(1))
         {
-            throw new InvalidRequestException("DiffusionClip:Scoring:Timeout", options.Scoring.Timeout.ToString(), "it lies from 1 ms to 1 day: 00:05:00");
+            throw new InvalidRequestException(
+                "DiffusionClip:Scoring:Timeout",
+                options.Scoring.Timeout.ToString(),
+                "it lies from 1 ms to 1 day: 00:05:00");
         }
 
         if (string.IsNullOrWhiteSpace(options.DefaultModel))

@@ -60,7 +60,15 @@ internal sealed class EncoderCall : IDisposable
     {
         if (port.Type == TensorElementType.Float)
         {
-            Add(port, OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, port.Type, shape, (IntPtr)numbers, (long)length * sizeof(float)), shape);
+            Add(
+                port,
+                OrtValue.CreateTensorValueWithData(
+                    OrtMemoryInfo.DefaultInstance,
+                    port.Type,
+                    shape,
+                    (IntPtr)numbers,
+                    (long)length * sizeof(float)),
+                shape);
             return;
         }
 
@@ -83,7 +91,9 @@ internal sealed class EncoderCall : IDisposable
         }
         catch (OnnxRuntimeException exception)
         {
-            throw new DiffusionClipException($"{session.Path}: the evaluation failed: {exception.Message.ReplaceLineEndings(" ")}", exception);
+            throw new DiffusionClipException(
+                $"{session.Path}: the evaluation failed: {exception.Message.ReplaceLineEndings(" ")}",
+                exception);
         }
         finally
         {

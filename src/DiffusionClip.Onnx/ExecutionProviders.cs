@@ -52,7 +52,9 @@ public static class ExecutionProviders
     internal static string Parse(string provider)
     {
         string name = provider.Trim().ToLowerInvariant();
-        return name is Auto or Cpu or DirectMl or Cuda ? name : throw new InvalidRequestException("provider", provider, "give auto, cpu, dml or cuda");
+        return name is Auto or Cpu or DirectMl or Cuda
+            ? name
+            : throw new InvalidRequestException("provider", provider, "give auto, cpu, dml or cuda");
     }
 
     /// <summary>Chooses a provider by trying to set sessions up for it.</summary>
@@ -80,7 +82,9 @@ public static class ExecutionProviders
             }
             catch (Exception exception) when (IsMissingDevice(exception))
             {
-                throw new ExecutionProviderException($"provider: '{wanted}' cannot be used on this machine ({FirstLine(exception)}); {there}", exception);
+                throw new ExecutionProviderException(
+                    $"provider: '{wanted}' cannot be used on this machine ({FirstLine(exception)}); {there}",
+                    exception);
             }
         }
 
@@ -90,7 +94,13 @@ public static class ExecutionProviders
             try
             {
                 trySetUp(candidate);
-                string[] faster = [.. Known.TakeWhile(known => known.Name != candidate).Select(known => known.Name).Where(name => !available.Contains(name))];
+                string[] faster =
+                [
+                    .. Known
+                        .TakeWhile(known => known.Name != candidate)
+                        .Select(known => known.Name)
+                        .Where(name => !available.Contains(name)),
+                ];
                 if (candidate == Cpu && faster.Length > 0)
                 {
                     reasons.Insert(0, $"this build of ONNX Runtime has no {string.Join(" and no ", faster)}");
@@ -104,7 +114,9 @@ public static class ExecutionProviders
             }
         }
 
-        throw new ExecutionProviderException($"provider: this build of ONNX Runtime has none that is known here; it has {string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}");
+        throw new ExecutionProviderException(
+            $"provider: this build of ONNX Runtime has none that is known here; it has {string.Join(", ", OrtEnv.Instance().GetAvailableProviders())}"
+        );
     }
 
     /// <summary>Sets session options up for a provider.</summary>
@@ -124,7 +136,8 @@ public static class ExecutionProviders
         }
     }
 
-    private static bool IsMissingDevice(Exception exception) => exception is OnnxRuntimeException or DllNotFoundException or EntryPointNotFoundException;
+    private static bool IsMissingDevice(Exception exception) =>
+        exception is OnnxRuntimeException or DllNotFoundException or EntryPointNotFoundException;
 
     private static string FirstLine(Exception exception) => exception.Message.ReplaceLineEndings("\n").Split('\n')[0];
 

@@ -55,7 +55,12 @@ internal sealed unsafe class HostTensor : IDisposable
         long length = shape.Aggregate(1L, (product, size) => product * size);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + length, Length);
         int size = TensorElements.SizeOf(Type);
-        return OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, Type, shape, (IntPtr)(_memory + ((long)offset * size)), length * size);
+        return OrtValue.CreateTensorValueWithData(
+            OrtMemoryInfo.DefaultInstance,
+            Type,
+            shape,
+            (IntPtr)(_memory + ((long)offset * size)),
+            length * size);
     }
 
     public void Dispose()

@@ -36,7 +36,11 @@ internal abstract class LoadedModel(ProviderInUse provider, string precision, Ta
     /// Loading parts in parallel would be no faster, the denoiser being most of the work, but would take half as much memory again: the
     /// allocator gives each thread an arena of its own, and what loading leaves free in one serves no other.
     /// </remarks>
-    protected static async Task<IDisposable[]> LoadAsync(ModelFolder folder, Task<ModelHashes> hashes, Action first, params Func<IDisposable>[] parts)
+    protected static async Task<IDisposable[]> LoadAsync(
+        ModelFolder folder,
+        Task<ModelHashes> hashes,
+        Action first,
+        params Func<IDisposable>[] parts)
     {
         var loaded = new List<IDisposable>();
         Task loading = Task.Run(() =>
@@ -69,8 +73,14 @@ internal sealed class LoadedGenerator : LoadedModel
     private readonly OnnxTextEncoder[] _textEncoders;
 
     private LoadedGenerator(
-        GeneratorFolder folder, IReadOnlyList<ITokenizer> tokenizers, ProviderInUse provider, Task<ModelHashes> hashes, OnnxEnvironment environment,
-        OnnxTextEncoder[] textEncoders, OnnxDenoiser denoiser, OnnxLatentDecoder decoder)
+        GeneratorFolder folder,
+        IReadOnlyList<ITokenizer> tokenizers,
+        ProviderInUse provider,
+        Task<ModelHashes> hashes,
+        OnnxEnvironment environment,
+        OnnxTextEncoder[] textEncoders,
+        OnnxDenoiser denoiser,
+        OnnxLatentDecoder decoder)
         : base(provider, folder.Precision, hashes)
     {
         Folder = folder;
@@ -78,8 +88,12 @@ internal sealed class LoadedGenerator : LoadedModel
         _textEncoders = textEncoders;
         Denoiser = denoiser;
         Decoder = decoder;
-        _tinyDecoder = folder.TinyDecoder is { } tiny ? new(() => new(OnnxSession.Load(folder.PathOf(tiny.Graph), provider.Name, environment), tiny)) : null;
-        _encoder = folder.Encoder is { } part ? new(() => new(OnnxSession.Load(folder.PathOf(part.Graph), provider.Name, environment), part)) : null;
+        _tinyDecoder = folder.TinyDecoder is { } tiny
+            ? new(() => new(OnnxSession.Load(folder.PathOf(tiny.Graph), provider.Name, environment), tiny))
+            : null;
+        _encoder = folder.Encoder is { } part
+            ? new(() => new(OnnxSession.Load(folder.PathOf(part.Graph), provider.Name, environment), part))
+            : null;
     }
 
     public GeneratorFolder Folder { get; }
@@ -98,7 +112,11 @@ internal sealed class LoadedGenerator : LoadedModel
 
     public override ModelLease Lend(Action giveBack) => new OnnxGeneratorLease(this, giveBack);
 
-    public static async Task<LoadedModel> LoadAsync(GeneratorFolder folder, IModelFamily family, ProviderInUse provider, OnnxEnvironment environment)
+    public static async Task<LoadedModel> LoadAsync(
+        GeneratorFolder folder,
+        IModelFamily family,
+        ProviderInUse provider,
+        OnnxEnvironment environment)
     {
         OnnxSession Session(string graph) => OnnxSession.Load(folder.PathOf(graph), provider.Name, environment);
 
@@ -167,7 +185,8 @@ internal sealed class LoadedClip : LoadedModel
         {
             throw new ModelFolderException(
                 folder.PathOf("config.json"),
-                "logit_scale and logit_bias are missing, without which a SigLIP's cosines are no probabilities; add them, or the joint onnx/model.onnx");
+                "logit_scale and logit_bias are missing, without which a SigLIP's cosines are no probabilities; add them, or the joint onnx/model.onnx"
+            );
         }
 
         Task<ModelHashes> hashes = HashAsync(folder);
@@ -202,7 +221,14 @@ internal sealed class LoadedClip : LoadedModel
                 () => new OnnxClipTextEncoder(Session(folder.TextGraph), folder)).ConfigureAwait(false);
         }
 
-        return new LoadedClip(folder, tokenizer!, provider, hashes, environment, (OnnxClipTextEncoder)parts[1], (OnnxClipImageEncoder)parts[0]);
+        return new LoadedClip(
+            folder,
+            tokenizer!,
+            provider,
+            hashes,
+            environment,
+            (OnnxClipTextEncoder)parts[1],
+            (OnnxClipImageEncoder)parts[0]);
     }
 
     public override void Dispose()

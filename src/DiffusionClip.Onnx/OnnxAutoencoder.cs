@@ -26,7 +26,10 @@ internal sealed class OnnxLatentDecoder : ILatentDecoder
             _outputs = [map.Output("sample", port => port is { Rank: 4, IsReal: true }, "images").Name];
             if (_latents.Fixed(1) is { } channels && channels != folder.LatentChannels)
             {
-                throw new ModelFolderException(session.Path, $"takes {channels} latent channels, but {folder.ConfigPath} says latent_channels {folder.LatentChannels}; expected graph and configuration of one model");
+                throw new ModelFolderException(
+                    session.Path,
+                    $"takes {channels} latent channels, but {folder.ConfigPath} says latent_channels {folder.LatentChannels}; expected graph and configuration of one model"
+                );
             }
 
             LatentChannels = folder.LatentChannels;
@@ -44,12 +47,16 @@ internal sealed class OnnxLatentDecoder : ILatentDecoder
     {
         if (latents.Length != shape.Length || shape.Channels != LatentChannels)
         {
-            throw new ArgumentException($"{latents.Length} values of {shape.Channels} channels are no latents of {LatentChannels} channels and {shape.Length} values.", nameof(latents));
+            throw new ArgumentException(
+                $"{latents.Length} values of {shape.Channels} channels are no latents of {LatentChannels} channels and {shape.Length} values.",
+                nameof(latents));
         }
 
         if ((_latents.Fixed(2) ?? shape.Height) != shape.Height || (_latents.Fixed(3) ?? shape.Width) != shape.Width)
         {
-            throw new ModelFolderException(_session.Path, $"takes only latents of {_latents.Fixed(3)}x{_latents.Fixed(2)}, not {shape.Width}x{shape.Height}");
+            throw new ModelFolderException(
+                _session.Path,
+                $"takes only latents of {_latents.Fixed(3)}x{_latents.Fixed(2)}, not {shape.Width}x{shape.Height}");
         }
 
         // A graph for a fixed number of pictures gets this one several times over, and its first answer counts.
@@ -63,7 +70,9 @@ internal sealed class OnnxLatentDecoder : ILatentDecoder
             OrtTensorTypeAndShapeInfo info = results[0].GetTensorTypeAndShape();
             if (info.ElementCount != (long)destination.Length * rows)
             {
-                throw new ArgumentException($"The picture has {info.ElementCount / rows} values ({string.Join("x", info.Shape)}), its destination {destination.Length}.", nameof(destination));
+                throw new ArgumentException(
+                    $"The picture has {info.ElementCount / rows} values ({string.Join("x", info.Shape)}), its destination {destination.Length}.",
+                    nameof(destination));
             }
 
             int bytes = destination.Length * TensorElements.SizeOf(info.ElementDataType);
@@ -115,7 +124,9 @@ internal sealed class OnnxLatentEncoder : ILatentEncoder
             {
                 { } channels when channels == 2 * LatentChannels => true,
                 { } channels when channels == LatentChannels => false,
-                { } channels => throw map.Unmapped($"{output} has {channels} channels, not {LatentChannels} or {2 * LatentChannels} (latent_channels of {folder.ConfigPath})"),
+                { } channels => throw map.Unmapped(
+                    $"{output} has {channels} channels, not {LatentChannels} or {2 * LatentChannels} (latent_channels of {folder.ConfigPath})"
+                ),
                 null => output.Name == "latent_parameters",
             };
             _outputs = [output.Name];
@@ -136,7 +147,9 @@ internal sealed class OnnxLatentEncoder : ILatentEncoder
     {
         if (pixels.Length != 3L * height * width || height % _scale != 0 || width % _scale != 0)
         {
-            throw new ArgumentException($"{pixels.Length} values are no 3x{height}x{width} picture with sides that are multiples of {_scale}.", nameof(pixels));
+            throw new ArgumentException(
+                $"{pixels.Length} values are no 3x{height}x{width} picture with sides that are multiples of {_scale}.",
+                nameof(pixels));
         }
 
         var shape = new LatentShape(LatentChannels, height / _scale, width / _scale);
@@ -149,7 +162,9 @@ internal sealed class OnnxLatentEncoder : ILatentEncoder
             int expected = shape.Length * (GivesDistribution ? 2 : 1);
             return values.Length == expected
                 ? new(values.AsMemory(0, shape.Length), values.AsMemory(shape.Length), shape)
-                : throw new ModelFolderException(_session.Path, $"gives {values.Length} values for a {width}x{height} picture; expected {expected}");
+                : throw new ModelFolderException(
+                    _session.Path,
+                    $"gives {values.Length} values for a {width}x{height} picture; expected {expected}");
         }
     }
 

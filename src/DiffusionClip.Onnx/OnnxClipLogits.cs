@@ -18,8 +18,14 @@ internal static class OnnxClipLogits
     public static ClipLogits Measure(OnnxSession joint, ClipFolder folder)
     {
         var ports = new ClipPorts(joint, folder, wantText: true, wantImage: true, "a joint CLIP");
-        string[] outputs = [ports.Logits().Name, ports.Embeds("text_embeds", "text_embedding").Name, ports.Embeds("image_embeds", "image_embedding").Name];
-        double[] cosines = new double[Samples], logits = new double[Samples];
+        string[] outputs =
+        [
+            ports.Logits().Name,
+            ports.Embeds("text_embeds", "text_embedding").Name,
+            ports.Embeds("image_embeds", "image_embedding").Name,
+        ];
+        double[] cosines = new double[Samples],
+            logits = new double[Samples];
         for (int i = 0; i < Samples; i++)
         {
             (cosines[i], logits[i]) = Evaluate(joint, folder, ports, outputs, i);
@@ -38,10 +44,17 @@ internal static class OnnxClipLogits
         double worst = cosines.Zip(logits, (cosine, logit) => Math.Abs((fit.Scale * cosine) + fit.Bias - logit)).Max();
         return float.IsFinite(fit.Scale) && fit.Scale > 0 && worst <= 1e-2 * Math.Max(1, logits.Max(Math.Abs))
             ? fit
-            : throw new ModelFolderException(joint.Path, "its logits are no line over the cosines; add logit_scale and logit_bias to config.json");
+            : throw new ModelFolderException(
+                joint.Path,
+                "its logits are no line over the cosines; add logit_scale and logit_bias to config.json");
     }
 
-    private static unsafe (double Cosine, double Logit) Evaluate(OnnxSession joint, ClipFolder folder, ClipPorts ports, string[] outputs, int sample)
+    private static unsafe (double Cosine, double Logit) Evaluate(
+        OnnxSession joint,
+        ClipFolder folder,
+        ClipPorts ports,
+        string[] outputs,
+        int sample)
     {
         int height = folder.Preprocessing.Height, width = folder.Preprocessing.Width, rows = ports.Pixels!.Fixed(0) ?? 1;
         float[] pixels = new float[checked(rows * 3 * height * width)];
@@ -63,7 +76,9 @@ internal static class OnnxClipLogits
             ports.Text.Add(call, ids, joint);
             call.AddPinned(ports.Pixels, pinned, pixels.Length, rows, 3, height, width);
             using IDisposableReadOnlyCollection<OrtValue> results = call.Run(joint, outputs, CancellationToken.None);
-            float[] logits = TensorElements.ToFloats(results[0]), text = TensorElements.ToFloats(results[1]), image = TensorElements.ToFloats(results[2]);
+            float[] logits = TensorElements.ToFloats(results[0]),
+                text = TensorElements.ToFloats(results[1]),
+                image = TensorElements.ToFloats(results[2]);
             int embedDim = image.Length / rows;
             return (TensorPrimitives.CosineSimilarity<float>(image.AsSpan(0, embedDim), text.AsSpan(0, embedDim)), logits[0]);
         }

@@ -70,9 +70,14 @@ internal sealed class OnnxClipImageEncoder : IClipImageEncoder
             _pixels = _ports.Pixels!;
             _outputs = [_ports.Embeds("image_embeds", "image_embedding", "embedding", "pooler_output").Name];
             ClipPreprocessing preprocessing = folder.Preprocessing;
-            if ((_pixels.Fixed(2) ?? preprocessing.Height) != preprocessing.Height || (_pixels.Fixed(3) ?? preprocessing.Width) != preprocessing.Width)
+            if (
+                (_pixels.Fixed(2) ?? preprocessing.Height) != preprocessing.Height
+                || (_pixels.Fixed(3) ?? preprocessing.Width) != preprocessing.Width)
             {
-                throw new ModelFolderException(session.Path, $"takes pictures of {_pixels.Fixed(3)}x{_pixels.Fixed(2)}, but {preprocessing.Source} prepares {preprocessing.Width}x{preprocessing.Height}; expected graph and configuration of one model");
+                throw new ModelFolderException(
+                    session.Path,
+                    $"takes pictures of {_pixels.Fixed(3)}x{_pixels.Fixed(2)}, but {preprocessing.Source} prepares {preprocessing.Width}x{preprocessing.Height}; expected graph and configuration of one model"
+                );
             }
         }
         catch
@@ -82,7 +87,12 @@ internal sealed class OnnxClipImageEncoder : IClipImageEncoder
         }
     }
 
-    public unsafe ReadOnlyMemory<float> Encode(ReadOnlySpan<float> pixelValues, int rows, int height, int width, CancellationToken cancellationToken)
+    public unsafe ReadOnlyMemory<float> Encode(
+        ReadOnlySpan<float> pixelValues,
+        int rows,
+        int height,
+        int width,
+        CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
         int length = checked(3 * height * width);
@@ -127,7 +137,12 @@ internal sealed class OnnxClipImageEncoder : IClipImageEncoder
 
     public void Dispose() => _session.Dispose();
 
-    private unsafe ReadOnlyMemory<float> Run(ReadOnlySpan<float> pixelValues, int rows, int height, int width, CancellationToken cancellationToken)
+    private unsafe ReadOnlyMemory<float> Run(
+        ReadOnlySpan<float> pixelValues,
+        int rows,
+        int height,
+        int width,
+        CancellationToken cancellationToken)
     {
         fixed (float* pinned = pixelValues)
         {
@@ -170,7 +185,8 @@ internal sealed class ClipPorts
     public Port Embeds(params string[] names)
     {
         Port port = _isJoint
-            ? _map.OptionalOutput(candidate => candidate is { Rank: 2, IsReal: true }, names[0], names[1]) ?? throw _map.Unmapped($"no output {names[0]}")
+            ? _map.OptionalOutput(candidate => candidate is { Rank: 2, IsReal: true }, names[0], names[1])
+                ?? throw _map.Unmapped($"no output {names[0]}")
             : _map.Output(names[0], candidate => candidate is { Rank: 2, IsReal: true }, names[1..]);
         if (port.Fixed(1) is { } width && _folder.EmbedDim is { } expected && width != expected)
         {
@@ -181,7 +197,9 @@ internal sealed class ClipPorts
     }
 
     /// <summary>The logits of a joint graph, [pictures, texts].</summary>
-    public Port Logits() => _map.OptionalOutput(port => port is { Rank: 2, IsReal: true }, "logits_per_image") ?? throw _map.Unmapped("no output logits_per_image");
+    public Port Logits() =>
+        _map.OptionalOutput(port => port is { Rank: 2, IsReal: true }, "logits_per_image")
+        ?? throw _map.Unmapped("no output logits_per_image");
 
     /// <summary>Of a joint graph, something for the image half to look at.</summary>
     public void AddEmptyPicture(EncoderCall call)

@@ -43,7 +43,9 @@ internal sealed class OnnxDenoiser : IDenoiser
         ArgumentOutOfRangeException.ThrowIfLessThan(sequenceLength, 1);
         if (shape.Channels != Descriptor.OutChannels)
         {
-            throw new ArgumentException($"Latents have {shape.Channels} channels, the denoiser gives {Descriptor.OutChannels}.", nameof(shape));
+            throw new ArgumentException(
+                $"Latents have {shape.Channels} channels, the denoiser gives {Descriptor.OutChannels}.",
+                nameof(shape));
         }
 
         if ((Descriptor.FixedHeight ?? shape.Height) != shape.Height || (Descriptor.FixedWidth ?? shape.Width) != shape.Width)
@@ -197,7 +199,13 @@ internal sealed class DenoiserBinding : IDenoiserBinding
     private volatile bool _terminated;
     private bool _disposed;
 
-    public DenoiserBinding(OnnxSession session, DenoiserPorts ports, DenoiserDescriptor descriptor, LatentShape shape, int rows, int sequenceLength)
+    public DenoiserBinding(
+        OnnxSession session,
+        DenoiserPorts ports,
+        DenoiserDescriptor descriptor,
+        LatentShape shape,
+        int rows,
+        int sequenceLength)
     {
         _descriptor = descriptor;
         _rows = rows;
@@ -227,14 +235,18 @@ internal sealed class DenoiserBinding : IDenoiserBinding
             _sample = Own(new RowTensor(ports.Sample, allRows, inShape));
             _embeds = Own(new RowTensor(ports.Embeds, allRows, sequenceLength, descriptor.CrossAttentionDim));
             _output = Own(new RowTensor(ports.Output, allRows, outShape));
-            _further = [.. ports.Further.Select(part => (part.Conditioning.Role, Own(FurtherTensor(part.Conditioning, part.Port, allRows))))];
+            _further =
+            [
+                .. ports.Further.Select(part => (part.Conditioning.Role, Own(FurtherTensor(part.Conditioning, part.Port, allRows)))),
+            ];
             if (_layout is not null)
             {
                 _unpackedSample = new float[rows * _inShape.Length];
                 _unpackedOutput = new float[rows * _outShape.Length];
             }
 
-            _timestep = Own(ports.Timestep.Rank == 0 ? new HostTensor(ports.Timestep.Type) : new HostTensor(ports.Timestep.Type, timesteps));
+            _timestep = Own(
+                ports.Timestep.Rank == 0 ? new HostTensor(ports.Timestep.Type) : new HostTensor(ports.Timestep.Type, timesteps));
             OrtValue timestep = Own(ports.Timestep.Rank == 0 ? _timestep.View(0) : _timestep.View(0, timesteps));
 
             var constants = new List<(string, OrtValue)>();
@@ -278,7 +290,8 @@ internal sealed class DenoiserBinding : IDenoiserBinding
         if (conditioning.SequenceLength != _sequenceLength || conditioning.Width != _descriptor.CrossAttentionDim)
         {
             throw new ArgumentException(
-                $"The embeddings are [{conditioning.SequenceLength}, {conditioning.Width}]; bound for [{_sequenceLength}, {_descriptor.CrossAttentionDim}].", nameof(conditioning));
+                $"The embeddings are [{conditioning.SequenceLength}, {conditioning.Width}]; bound for [{_sequenceLength}, {_descriptor.CrossAttentionDim}].",
+                nameof(conditioning));
         }
 
         _embeds.Write(row, conditioning.PromptEmbeds.Span, ConditioningRole.PromptEmbeds.Name);
@@ -329,7 +342,9 @@ internal sealed class DenoiserBinding : IDenoiserBinding
             catch (OnnxRuntimeException exception)
             {
                 ThrowIfTerminated(exception);
-                throw new DiffusionClipException($"{_session.Path}: the evaluation failed: {exception.Message.ReplaceLineEndings(" ")}", exception);
+                throw new DiffusionClipException(
+                    $"{_session.Path}: the evaluation failed: {exception.Message.ReplaceLineEndings(" ")}",
+                    exception);
             }
 
             ThrowIfTerminated(null);

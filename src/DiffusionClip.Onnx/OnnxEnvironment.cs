@@ -170,10 +170,15 @@ internal sealed partial class OnnxEnvironment
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "This process already has an ONNX Runtime environment: its threads are used as they are, and each session makes a pool of its own.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "This process already has an ONNX Runtime environment: its threads are used as they are, and each session makes a pool of its own."
+    )]
     private static partial void EnvironmentExists(ILogger logger);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The threads of this process are set to {Threads} already; {Wanted} is not applied.")]
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "The threads of this process are set to {Threads} already; {Wanted} is not applied.")]
     private static partial void OptionsComeLate(ILogger logger, int threads, int wanted);
 
     [LoggerMessage(Message = "ONNX Runtime: {Text}")]

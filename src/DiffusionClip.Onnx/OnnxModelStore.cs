@@ -69,7 +69,8 @@ public sealed partial class OnnxModelStore : IModelStore
     public static long EstimateBytes(ModelFolder folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        long bytes = folder.Files.Sum(file => Target(new FileInfo(folder.PathOf(file))) is FileInfo { Exists: true } info ? info.Length : 0);
+        long bytes = folder.Files.Sum(file =>
+            Target(new FileInfo(folder.PathOf(file))) is FileInfo { Exists: true } info ? info.Length : 0);
         return bytes + (bytes / 2);
     }
 
@@ -138,10 +139,15 @@ public sealed partial class OnnxModelStore : IModelStore
                 loads = [.. _loads.Where(work => !work.IsCompleted)];
             }
 
-            Task.WhenAll(loads).ContinueWith(
-                static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).GetAwaiter().GetResult();
-        }
-        while (loads.Length > 0);
+            Task.WhenAll(loads)
+                .ContinueWith(
+                    static _ => { },
+                    CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default)
+                .GetAwaiter()
+                .GetResult();
+        } while (loads.Length > 0);
     }
 
     private OnnxModelLoader LoaderOf(ModelFolder folder, Type lease) =>
@@ -166,7 +172,9 @@ public sealed partial class OnnxModelStore : IModelStore
             loader.Lease,
             spec.Folder.Path,
             spec.Revision ?? Revision(spec.Folder),
-            string.Join('\n', spec.Adapters.Select(adapter => string.Create(CultureInfo.InvariantCulture, $"{adapter.Scale:R} {adapter.Path}"))),
+            string.Join(
+                '\n',
+                spec.Adapters.Select(adapter => string.Create(CultureInfo.InvariantCulture, $"{adapter.Scale:R} {adapter.Path}"))),
             provider.Name,
             precision);
         return (key, provider, EstimateBytes(spec.Folder));
@@ -206,7 +214,10 @@ public sealed partial class OnnxModelStore : IModelStore
         catch (OperationCanceledException)
         {
             _ = admission.ContinueWith(
-                late => Return(late.GetAwaiter().GetResult()), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+                late => Return(late.GetAwaiter().GetResult()),
+                CancellationToken.None,
+                TaskContinuationOptions.OnlyOnRanToCompletion,
+                TaskScheduler.Default);
             throw;
         }
     }
@@ -279,7 +290,10 @@ public sealed partial class OnnxModelStore : IModelStore
         Entry[] idle = [.. _entries.Values.Where(entry => entry.Leases == 0).OrderByDescending(entry => entry.LastUsed)];
         List<Entry> evicted = [.. idle.Skip(_options.KeepLoaded)];
         long loaded = _entries.Values.Sum(entry => entry.Bytes) - evicted.Sum(entry => entry.Bytes);
-        foreach (Entry entry in idle.Take(_options.KeepLoaded).Reverse().TakeWhile(_ => loaded + room > (_options.MemoryBudget ?? long.MaxValue)))
+        foreach (
+            Entry entry in idle.Take(_options.KeepLoaded)
+                .Reverse()
+                .TakeWhile(_ => loaded + room > (_options.MemoryBudget ?? long.MaxValue)))
         {
             evicted.Add(entry);
             loaded -= entry.Bytes;
@@ -310,7 +324,8 @@ public sealed partial class OnnxModelStore : IModelStore
             TaskScheduler.Default);
     }
 
-    private static FileSystemInfo Target(FileSystemInfo info) => info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
+    private static FileSystemInfo Target(FileSystemInfo info) =>
+        info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) ?? info;
 
     // A model replaced on disk is another model; leases of the old one keep it.
     private static string Revision(ModelFolder folder)
@@ -321,7 +336,9 @@ public sealed partial class OnnxModelStore : IModelStore
             string path = folder.PathOf(file);
             FileSystemInfo info = new FileInfo(path);
             info = Target(info);
-            revision.Append(CultureInfo.InvariantCulture, $"{file}|{(info as FileInfo is { Exists: true } known ? known.Length : -1)}|{info.LastWriteTimeUtc.Ticks}\n");
+            revision.Append(
+                CultureInfo.InvariantCulture,
+                $"{file}|{(info as FileInfo is { Exists: true } known ? known.Length : -1)}|{info.LastWriteTimeUtc.Ticks}\n");
         }
 
         return revision.ToString();

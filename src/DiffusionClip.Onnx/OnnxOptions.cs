@@ -41,7 +41,10 @@ public sealed class OnnxOptions
 
         if (MemoryBudget is < 1 and { } budget)
         {
-            throw new InvalidRequestException("memory_budget", budget.ToString(System.Globalization.CultureInfo.InvariantCulture), "give a number of bytes, or leave it out");
+            throw new InvalidRequestException(
+                "memory_budget",
+                budget.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                "give a number of bytes, or leave it out");
         }
     }
 

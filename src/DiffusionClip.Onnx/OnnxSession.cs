@@ -23,7 +23,11 @@ internal sealed class OnnxSession : IDisposable
     private int _references = 1;
     private bool _disposed;
 
-    private OnnxSession(string path, InferenceSession session, string provider, Func<IReadOnlyDictionary<string, long>, OnnxSession>? loadShape)
+    private OnnxSession(
+        string path,
+        InferenceSession session,
+        string provider,
+        Func<IReadOnlyDictionary<string, long>, OnnxSession>? loadShape)
     {
         Path = path;
         Inner = session;
@@ -98,7 +102,10 @@ internal sealed class OnnxSession : IDisposable
         }
         catch (OnnxRuntimeException exception)
         {
-            throw new ModelFolderException(source.Path, $"ONNX Runtime cannot load it: {exception.Message.ReplaceLineEndings(" ")}", exception);
+            throw new ModelFolderException(
+                source.Path,
+                $"ONNX Runtime cannot load it: {exception.Message.ReplaceLineEndings(" ")}",
+                exception);
         }
     }
 
@@ -252,7 +259,11 @@ internal sealed class OnnxSession : IDisposable
 
     /// <summary>Runs the graph once and gives its outputs in host memory; a cancelled token ends it from within.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public IDisposableReadOnlyCollection<OrtValue> Run(string[] inputs, OrtValue[] values, string[] outputs, CancellationToken cancellationToken)
+    public IDisposableReadOnlyCollection<OrtValue> Run(
+        string[] inputs,
+        OrtValue[] values,
+        string[] outputs,
+        CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         Acquire();

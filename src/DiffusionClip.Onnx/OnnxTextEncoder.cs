@@ -41,7 +41,10 @@ internal sealed class OnnxTextEncoder : ITextEncoder
                 .Select(entry => entry.Port)];
             if (_last.Fixed(2) is { } width && width != folder.HiddenSize)
             {
-                throw new ModelFolderException(session.Path, $"its embeddings are {width} wide, but {folder.ConfigPath} says hidden_size {folder.HiddenSize}; expected graph and configuration of one model");
+                throw new ModelFolderException(
+                    session.Path,
+                    $"its embeddings are {width} wide, but {folder.ConfigPath} says hidden_size {folder.HiddenSize}; expected graph and configuration of one model"
+                );
             }
 
             HiddenSize = folder.HiddenSize;
@@ -66,7 +69,9 @@ internal sealed class OnnxTextEncoder : ITextEncoder
         float[] last = TensorElements.ToFloats(results[0]);
         if (last.Length != ids.Length * HiddenSize)
         {
-            throw new ModelFolderException(_session.Path, $"{_last.Name} has {last.Length} values for {ids.Length} tokens; expected {HiddenSize} each");
+            throw new ModelFolderException(
+                _session.Path,
+                $"{_last.Name} has {last.Length} values for {ids.Length} tokens; expected {HiddenSize} each");
         }
 
         int layers = _pooled is null ? 1 : 2;
@@ -87,14 +92,20 @@ internal sealed class OnnxTextEncoder : ITextEncoder
             ? new() { Weight = weight, Bias = bias, Epsilon = folder.LayerNormEpsilon }
             : throw new ModelFolderException(
                 path,
-                $"its final layer norm has {weight.Length} weights and {bias.Length} biases; expected {folder.HiddenSize} (hidden_size of {folder.ConfigPath})");
+                $"its final layer norm has {weight.Length} weights and {bias.Length} biases; expected {folder.HiddenSize} (hidden_size of {folder.ConfigPath})"
+            );
     }
 
     private static int? LayerOf(string output)
     {
         const string prefix = "hidden_states";
-        return output.StartsWith(prefix, StringComparison.Ordinal) && output.Length > prefix.Length + 1 && output[prefix.Length] is '.' or '_'
-            && int.TryParse(output.AsSpan(prefix.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int layer) ? layer : null;
+        return
+            output.StartsWith(prefix, StringComparison.Ordinal)
+            && output.Length > prefix.Length + 1
+            && output[prefix.Length] is '.' or '_'
+            && int.TryParse(output.AsSpan(prefix.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int layer)
+            ? layer
+            : null;
     }
 }
 

@@ -14,7 +14,8 @@ internal sealed record Port(string Name, TensorElementType Type, int[] Dimension
     public int Rank => Dimensions.Length;
 
     /// <summary>Whether its values are numbers that stand for real numbers.</summary>
-    public bool IsReal => Type is TensorElementType.Float or TensorElementType.Float16 or TensorElementType.BFloat16 or TensorElementType.Double;
+    public bool IsReal =>
+        Type is TensorElementType.Float or TensorElementType.Float16 or TensorElementType.BFloat16 or TensorElementType.Double;
 
     /// <summary>Whether its values are whole numbers.</summary>
     public bool IsInteger => Type is TensorElementType.Int32 or TensorElementType.Int64;
@@ -99,9 +100,11 @@ internal sealed class PortMap(OnnxSession session, string purpose, string expect
         }
     }
 
-    public ModelFolderException Unmapped(string problem) => new(
-        session.Path,
-        $"cannot be used as {purpose}: {problem}; expected inputs {expectedInputs}; found inputs {string.Join(", ", session.Inputs)} and outputs {string.Join(", ", session.Outputs)}");
+    public ModelFolderException Unmapped(string problem) =>
+        new(
+            session.Path,
+            $"cannot be used as {purpose}: {problem}; expected inputs {expectedInputs}; found inputs {string.Join(", ", session.Inputs)} and outputs {string.Join(", ", session.Outputs)}"
+        );
 
     private Port? Only(IEnumerable<Port> candidates)
     {

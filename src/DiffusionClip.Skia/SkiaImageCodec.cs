@@ -45,13 +45,27 @@ public sealed class SkiaImageCodec : IImageCodec
     }
 
     /// <inheritdoc/>
-    public byte[] EncodeJpeg(RgbImage image, int quality) => Encode(
-        image, quality, "JPEG", ushort.MaxValue, pixmap => pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore)));
+    public byte[] EncodeJpeg(RgbImage image, int quality) =>
+        Encode(
+            image,
+            quality,
+            "JPEG",
+            ushort.MaxValue,
+            pixmap =>
+                pixmap.Encode(new SKJpegEncoderOptions(quality, SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore)));
 
     /// <inheritdoc/>
-    public byte[] EncodeWebp(RgbImage image, int quality) => Encode(image, quality, "WebP", MostWebpSide, pixmap => pixmap.Encode(quality == Lossless
-        ? new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, LosslessEffort)
-        : new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
+    public byte[] EncodeWebp(RgbImage image, int quality) =>
+        Encode(
+            image,
+            quality,
+            "WebP",
+            MostWebpSide,
+            pixmap =>
+                pixmap.Encode(
+                    quality == Lossless
+                        ? new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossless, LosslessEffort)
+                        : new SKWebpEncoderOptions(SKWebpEncoderCompression.Lossy, quality)));
 
     /// <inheritdoc/>
     public AlphaChannel? DecodeAlpha(ReadOnlyMemory<byte> file, ImageLimits limits, CancellationToken cancellationToken = default)
@@ -85,8 +99,13 @@ public sealed class SkiaImageCodec : IImageCodec
         ToRgbx(image.Pixels.Span, pixels.Span);
         fixed (byte* start = pixels.Span)
         {
-            using SKPixmap pixmap = new(new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque), (nint)start, 4 * image.Width);
-            using SKData data = encode(pixmap) ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as {name}");
+            using SKPixmap pixmap = new(
+                new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque),
+                (nint)start,
+                4 * image.Width);
+            using SKData data =
+                encode(pixmap)
+                ?? throw new ImageFormatException($"the {image.Width}x{image.Height} picture could not be encoded as {name}");
             return data.ToArray();
         }
     }

@@ -61,5 +61,11 @@ public sealed class SkiaTextRasterizer : ITextRasterizer, IDisposable
         return SKTypeface.FromStream(stream) ?? throw new InvalidOperationException($"The typeface {name} cannot be read.");
     }
 
-    private SKFont Font(float size, bool bold) => new(bold ? _bold : _regular, size) { Edging = SKFontEdging.Antialias, Hinting = SKFontHinting.None, Subpixel = true };
+    private SKFont Font(float size, bool bold) =>
+        new(bold ? _bold : _regular, size)
+        {
+            Edging = SKFontEdging.Antialias,
+            Hinting = SKFontHinting.None,
+            Subpixel = true,
+        };
 }

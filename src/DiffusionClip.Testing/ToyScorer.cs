@@ -17,14 +17,18 @@ public sealed class ToyScorer : IImageScorer
     {
         ArgumentNullException.ThrowIfNull(batch);
         cancellationToken.ThrowIfCancellationRequested();
-        return ValueTask.FromResult(new ScoringResult
-        {
-            Images =
-            [
-                .. batch.Images.Select(image => new ImageOutcome { ScoresPerText = batch.Texts.Select(text => Mean(image, text)).ToArray() }),
-            ],
-            Texts = [.. batch.Texts.Select(text => Record with { Text = text })],
-        });
+        return ValueTask.FromResult(
+            new ScoringResult
+            {
+                Images =
+                [
+                    .. batch.Images.Select(image => new ImageOutcome
+                    {
+                        ScoresPerText = batch.Texts.Select(text => Mean(image, text)).ToArray(),
+                    }),
+                ],
+                Texts = [.. batch.Texts.Select(text => Record with { Text = text })],
+            });
     }
 
     /// <inheritdoc/>

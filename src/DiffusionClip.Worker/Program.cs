@@ -20,7 +20,8 @@ try
     await application.WaitForShutdownAsync();
     return 0;
 }
-catch (Exception exception) when (exception is DiffusionClipException or IOException or UnauthorizedAccessException or InvalidDataException or FormatException)
+catch (Exception exception)
+    when (exception is DiffusionClipException or IOException or UnauthorizedAccessException or InvalidDataException or FormatException)
 {
     Console.Error.WriteLine(LineFormatter.OneLine($"dclip-worker: {exception.Message}"));
     return 1;

@@ -21,8 +21,12 @@ public static class WorkerApplication
     public static WebApplication Build(string[] args, Action<IServiceCollection>? configure = null)
     {
         string root = ContentRoot.Find();
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { Args = args, ContentRootPath = root });
-        builder.Configuration.AddJsonFile(Path.Combine(root, "appsettings.json"), optional: true, reloadOnChange: false).AddEnvironmentVariables().AddCommandLine(args);
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(
+            new WebApplicationOptions { Args = args, ContentRootPath = root });
+        builder
+            .Configuration.AddJsonFile(Path.Combine(root, "appsettings.json"), optional: true, reloadOnChange: false)
+            .AddEnvironmentVariables()
+            .AddCommandLine(args);
         WorkerOptions options = WorkerOptionsReader.Read(builder.Configuration);
         IServiceCollection services = builder.Services;
         services.AddSystemd();

@@ -36,13 +36,17 @@ internal static class WorkerOptionsReader
         return options;
     }
 
-    private static void Check(string key, long value, long least, long most) => OptionsReader.CheckRange($"Worker:{key}", value, least, most);
+    private static void Check(string key, long value, long least, long most) =>
+        OptionsReader.CheckRange($"Worker:{key}", value, least, most);
 
     private static void Check(string key, TimeSpan value, TimeSpan most)
     {
         if (value < TimeSpan.Zero || value > most)
         {
-            throw new InvalidRequestException($"Worker:{key}", value.ToString("c", System.Globalization.CultureInfo.InvariantCulture), $"it lies from 00:00:00 to {most:c}");
+            throw new InvalidRequestException(
+                $"Worker:{key}",
+                value.ToString("c", System.Globalization.CultureInfo.InvariantCulture),
+                $"it lies from 00:00:00 to {most:c}");
         }
     }
 }

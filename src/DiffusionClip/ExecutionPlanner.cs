@@ -15,10 +15,18 @@ internal static class ExecutionPlanner
     /// <param name="isGuided">Whether any evaluation is guided.</param>
     /// <param name="given">A plan to follow; null: none.</param>
     /// <param name="warnings">Takes where it cannot be followed.</param>
-    public static ExecutionPlan Plan(PipelineOptions options, IModelStore store, string provider, bool isGuided, ExecutionPlan? given, List<string> warnings)
+    public static ExecutionPlan Plan(
+        PipelineOptions options,
+        IModelStore store,
+        string provider,
+        bool isGuided,
+        ExecutionPlan? given,
+        List<string> warnings)
     {
         bool batched = isGuided && (given?.BatchedGuidance ?? options.Plan.BatchedGuidance ?? provider != "cpu");
-        int perRun = given is null ? options.Plan.CandidatesPerRun : Math.Max(1, given.BatchedGuidance ? given.RowsPerRun / 2 : given.RowsPerRun);
+        int perRun = given is null
+            ? options.Plan.CandidatesPerRun
+            : Math.Max(1, given.BatchedGuidance ? given.RowsPerRun / 2 : given.RowsPerRun);
         var plan = new ExecutionPlan
         {
             Provider = provider,
@@ -30,14 +38,18 @@ internal static class ExecutionPlanner
         };
         if (given is not null && given != plan)
         {
-            string asked = Describe(given), here = Describe(plan);
-            warnings.Add($"the plan asked for cannot be followed here ({asked}; here {here}): the pictures agree within tolerance, not bit for bit");
+            string asked = Describe(given),
+                here = Describe(plan);
+            warnings.Add(
+                $"the plan asked for cannot be followed here ({asked}; here {here}): the pictures agree within tolerance, not bit for bit");
         }
 
         return plan;
     }
 
-    private static string Describe(ExecutionPlan plan) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{plan.Provider}, {plan.RowsPerRun} rows a run, {(plan.BatchedGuidance ? "batched" : "split")} guidance, {plan.Threads} threads, {plan.Runtime}");
+    private static string Describe(ExecutionPlan plan) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{plan.Provider}, {plan.RowsPerRun} rows a run, {(plan.BatchedGuidance ? "batched" : "split")} guidance, {plan.Threads} threads, {plan.Runtime}"
+        );
 }

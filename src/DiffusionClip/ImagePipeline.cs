@@ -100,8 +100,11 @@ public sealed class ImagePipeline
     /// <param name="control">How the run is stopped and watched.</param>
     /// <param name="images">The pictures that the request names, by the SHA-256 of their files.</param>
     /// <inheritdoc cref="GenerateAsync(PreparedRun, RunControl?)" path="/returns|/exception"/>
-    public async Task<RankedImages> GenerateAsync(ImageRequest request, RunControl? control = null, IReadOnlyDictionary<string, RgbImage>? images = null) =>
-        await GenerateAsync(Prepare(request, images), control).ConfigureAwait(false);
+    public async Task<RankedImages> GenerateAsync(
+        ImageRequest request,
+        RunControl? control = null,
+        IReadOnlyDictionary<string, RgbImage>? images = null
+    ) => await GenerateAsync(Prepare(request, images), control).ConfigureAwait(false);
 
     /// <summary>Paints, scores and ranks.</summary>
     /// <param name="prepared">What is wanted.</param>
@@ -128,18 +131,30 @@ public sealed class ImagePipeline
         using (leases)
         {
             // The pipeline is compute-bound: it leaves the caller's thread.
-            RankedImages ranked = await Task.Run(() => RunAsync(prepared, leases, control, clock, warnings), CancellationToken.None).ConfigureAwait(false);
+            RankedImages ranked = await Task.Run(() => RunAsync(prepared, leases, control, clock, warnings), CancellationToken.None)
+                .ConfigureAwait(false);
             double seconds = Math.Round(_time.GetElapsedTime(start).TotalSeconds, 6);
             return ranked with { Report = ranked.Report with { StartedAt = startedAt, Seconds = seconds } };
         }
     }
 
-    private async Task<RankedImages> RunAsync(PreparedRun prepared, RunLeases leases, RunControl control, StageClock clock, List<string> warnings)
+    private async Task<RankedImages> RunAsync(
+        PreparedRun prepared,
+        RunLeases leases,
+        RunControl control,
+        StageClock clock,
+        List<string> warnings)
     {
         ImageRequest request = prepared.Request;
         (GeneratorLease generator, ScorerSet scorers) = (leases.Generator, leases.Scorers);
         (GeneratorFolder folder, IModelFamily family, IScheduler scheduler) = (prepared.Folder, prepared.Family, prepared.Scheduler);
-        ExecutionPlan plan = ExecutionPlanner.Plan(_options, _store, generator.Provider.Name, prepared.Guidance.IsActive, control.Plan, warnings);
+        ExecutionPlan plan = ExecutionPlanner.Plan(
+            _options,
+            _store,
+            generator.Provider.Name,
+            prepared.Guidance.IsActive,
+            control.Plan,
+            warnings);
 
         PromptPlan prompt;
         using (clock.Measure(Stage.Tokenization))
@@ -174,23 +189,33 @@ public sealed class ImagePipeline
             ? new RunJournal(snapshots, RunIdentity.OfAsync(request, plan, generator, scorers, prepared.Hooks), scoring)
             : null;
         using var denoising = new DenoisingLoop(
-            generator.Denoiser, shape, scheduler, conditioning, prepared.Guidance, plan, control.Observer, scoring.DecodePreview, control.Abort);
-        var search = new SearchLoop(new SearchSetup
-        {
-            Strategy = prepared.Strategy,
-            Budget = prepared.Budget,
-            Seed = request.Sampling.Seed!.Value,
-            Scheduler = scheduler,
-            Denoising = denoising,
-            CreateRoot = (id, seed) => Candidate.Root(id, seed, request.Sampling.Noise!.Value, shape.Length, scheduler, origin, prepared.Hooks),
-            Scoring = scoring,
-            Clock = clock,
-            Control = control,
-            Time = _time,
-            Origin = origin,
-            Hooks = prepared.Hooks,
-            Journal = journal,
-        });
+            generator.Denoiser,
+            shape,
+            scheduler,
+            conditioning,
+            prepared.Guidance,
+            plan,
+            control.Observer,
+            scoring.DecodePreview,
+            control.Abort);
+        var search = new SearchLoop(
+            new SearchSetup
+            {
+                Strategy = prepared.Strategy,
+                Budget = prepared.Budget,
+                Seed = request.Sampling.Seed!.Value,
+                Scheduler = scheduler,
+                Denoising = denoising,
+                CreateRoot = (id, seed) =>
+                    Candidate.Root(id, seed, request.Sampling.Noise!.Value, shape.Length, scheduler, origin, prepared.Hooks),
+                Scoring = scoring,
+                Clock = clock,
+                Control = control,
+                Time = _time,
+                Origin = origin,
+                Hooks = prepared.Hooks,
+                Journal = journal,
+            });
         ResumeReport? resumed = journal is null ? null : await journal.LoadAsync(search).ConfigureAwait(false);
         IReadOnlyList<CandidateId> kept = await search.RunAsync().ConfigureAwait(false);
 
@@ -250,7 +275,10 @@ public sealed class ImagePipeline
         }
 
         var steps = PromptSteps.Of(scheduler, sampling.NumInferenceSteps!.Value);
-        return new IntervalGuidance(settings, steps.Begin((int)(interval.From * steps.Count)), steps.Begin((int)(interval.To * steps.Count)));
+        return new IntervalGuidance(
+            settings,
+            steps.Begin((int)(interval.From * steps.Count)),
+            steps.Begin((int)(interval.To * steps.Count)));
     }
 
     private static SearchBudget Budget(SearchRequest search, IScheduler scheduler, IReadOnlyList<ScorerChoice> scorers)

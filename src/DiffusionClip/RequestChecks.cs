@@ -45,7 +45,8 @@ public static class RequestChecks
         if (value is { } given && !Enum.IsDefined(given))
         {
             // The names as JSON has them.
-            IEnumerable<string> known = Enum.GetValues<T>().Select(name => JsonSerializer.Serialize(name, DiffusionClipJson.Compact).Trim('"'));
+            IEnumerable<string> known = Enum.GetValues<T>()
+                .Select(name => JsonSerializer.Serialize(name, DiffusionClipJson.Compact).Trim('"'));
             throw new InvalidRequestException(field, given.ToString("D"), $"known are {string.Join(", ", known)}");
         }
     }

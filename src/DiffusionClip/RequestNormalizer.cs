@@ -38,7 +38,12 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         int keep = request.Search.Keep ?? candidates;
         CheckRange("keep", keep, 1, candidates);
         family.Check(request, folder);
-        OriginRequest? origin = request.Origin is { } given ? given with { Strength = given.Strength ?? (given.Mask is null ? folder.Defaults.Strength : folder.Defaults.InpaintStrength) } : null;
+        OriginRequest? origin = request.Origin is { } given
+            ? given with
+            {
+                Strength = given.Strength ?? (given.Mask is null ? folder.Defaults.Strength : folder.Defaults.InpaintStrength),
+            }
+            : null;
         (int ownWidth, int ownHeight) = OwnSize(request, folder, images);
         int width = Size("width", ownWidth, folder);
         int height = Size("height", ownHeight, folder);
@@ -67,7 +72,13 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
                 Candidates = candidates,
                 Keep = keep,
             },
-            Output = request.Output.Format == OutputFormat.Png ? request.Output : request.Output with { Quality = request.Output.Quality ?? OutputRequest.DefaultQuality },
+            Output =
+                request.Output.Format == OutputFormat.Png
+                    ? request.Output
+                    : request.Output with
+                    {
+                        Quality = request.Output.Quality ?? OutputRequest.DefaultQuality,
+                    },
         };
 
         // What was filled in has to keep the limits too.
@@ -80,7 +91,10 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     {
         if (request.SchemaVersion is < 1 or > ImageRequest.CurrentSchemaVersion)
         {
-            throw new InvalidRequestException("schema_version", Text(request.SchemaVersion), $"this build reads up to {ImageRequest.CurrentSchemaVersion}");
+            throw new InvalidRequestException(
+                "schema_version",
+                Text(request.SchemaVersion),
+                $"this build reads up to {ImageRequest.CurrentSchemaVersion}");
         }
 
         CheckText("prompt", request.Prompt.Text);
@@ -120,13 +134,19 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         RequestChecks.CheckKnown("format", (OutputFormat?)output.Format);
         if (output is { Format: OutputFormat.Png, Quality: { } quality })
         {
-            throw new InvalidRequestException("quality", Text(quality), "png is lossless and has none; leave it out, or choose jpeg or webp");
+            throw new InvalidRequestException(
+                "quality",
+                Text(quality),
+                "png is lossless and has none; leave it out, or choose jpeg or webp");
         }
 
         CheckRange("quality", output.Quality ?? 1, 1, 100);
         if (output.Format == OutputFormat.Webp && Math.Max(sampling.Width ?? 1, sampling.Height ?? 1) > MaxWebpSide)
         {
-            throw new InvalidRequestException("format", "webp", $"a WebP has at most {Text(MaxWebpSide)} pixels a side; choose png or jpeg");
+            throw new InvalidRequestException(
+                "format",
+                "webp",
+                $"a WebP has at most {Text(MaxWebpSide)} pixels a side; choose png or jpeg");
         }
     }
 
@@ -146,14 +166,20 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
         CheckName("mask", origin.Mask);
         if (origin.Strength is { } strength && !(strength is > 0 and <= 1))
         {
-            throw new InvalidRequestException("strength", strength.ToString("R", CultureInfo.InvariantCulture), "it lies above 0 and up to 1: the part of the way that is painted anew");
+            throw new InvalidRequestException(
+                "strength",
+                strength.ToString("R", CultureInfo.InvariantCulture),
+                "it lies above 0 and up to 1: the part of the way that is painted anew");
         }
 
         static void CheckName(string field, string? name)
         {
             if (name is not null && (name.Length != 64 || !name.All(char.IsAsciiHexDigitLower)))
             {
-                throw new InvalidRequestException(field, name, "pictures are named by the SHA-256 of their files, in 64 lower-case hex digits");
+                throw new InvalidRequestException(
+                    field,
+                    name,
+                    "pictures are named by the SHA-256 of their files, in 64 lower-case hex digits");
             }
         }
     }
@@ -162,9 +188,14 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     {
         foreach ((string field, RowsColumns? size, int least) in SizeConditions.Of(sampling))
         {
-            if (size is { } given && (given.Rows < least || given.Columns < least || given.Rows > MaxCondition || given.Columns > MaxCondition))
+            if (
+                size is { } given
+                && (given.Rows < least || given.Columns < least || given.Rows > MaxCondition || given.Columns > MaxCondition))
             {
-                throw new InvalidRequestException(field, $"{Text(given.Rows)}, {Text(given.Columns)}", $"both numbers lie from {Text(least)} to {Text(MaxCondition)}");
+                throw new InvalidRequestException(
+                    field,
+                    $"{Text(given.Rows)}, {Text(given.Columns)}",
+                    $"both numbers lie from {Text(least)} to {Text(MaxCondition)}");
             }
         }
     }
@@ -172,7 +203,10 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     /// <summary>
     /// The size asked for; else that of the picture to start from, rounded down to what the model paints; else the model's.
     /// </summary>
-    private static (int Width, int Height) OwnSize(ImageRequest request, GeneratorFolder folder, IReadOnlyDictionary<string, RgbImage>? images)
+    private static (int Width, int Height) OwnSize(
+        ImageRequest request,
+        GeneratorFolder folder,
+        IReadOnlyDictionary<string, RgbImage>? images)
     {
         SamplingRequest sampling = request.Sampling;
         if (sampling is { Width: { } width, Height: { } height })
@@ -211,7 +245,10 @@ internal sealed class RequestNormalizer(PipelineOptions options, IReadOnlyCollec
     {
         if (!(value >= least && value <= most))
         {
-            throw new InvalidRequestException(field, value.ToString("R", CultureInfo.InvariantCulture), $"it lies from {Text(least)} to {Text(most)}");
+            throw new InvalidRequestException(
+                field,
+                value.ToString("R", CultureInfo.InvariantCulture),
+                $"it lies from {Text(least)} to {Text(most)}");
         }
     }
 

@@ -28,7 +28,12 @@ internal static class AbortBenchmark
                 double latency = await AbortAsync(pipeline, request, stage, TimeSpan.FromSeconds(after));
                 RankedImages next = await pipeline.GenerateAsync(request);
                 bool same = next.Best!.Image.Pixels.Span.SequenceEqual(whole.Best!.Image.Pixels.Span);
-                table.Add(name, F(length), F(after), double.IsNaN(latency) ? "ended before" : F(latency, 3), same ? "same picture" : "other picture");
+                table.Add(
+                    name,
+                    F(length),
+                    F(after),
+                    double.IsNaN(latency) ? "ended before" : F(latency, 3),
+                    same ? "same picture" : "other picture");
             }
         }
 
@@ -43,7 +48,9 @@ internal static class AbortBenchmark
     {
         using CancellationTokenSource abort = new();
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Task<RankedImages> run = pipeline.GenerateAsync(request, new RunControl { Abort = abort.Token, Observer = new Waiter(stage, begun) });
+        Task<RankedImages> run = pipeline.GenerateAsync(
+            request,
+            new RunControl { Abort = abort.Token, Observer = new Waiter(stage, begun) });
         await begun.Task;
         await Task.Delay(after);
         if (run.IsCompleted)

@@ -17,7 +17,12 @@ internal static class AllocationBenchmark
     public static async Task<string> RunAsync(bool _)
     {
         await using ServiceProvider services = Host.Build();
-        var table = new Table("model", "scheduler", "guidance", "bytes per evaluation of the loop", "bytes from step to step in the pipeline");
+        var table = new Table(
+            "model",
+            "scheduler",
+            "guidance",
+            "bytes per evaluation of the loop",
+            "bytes from step to step in the pipeline");
         foreach (string scheduler in SchedulerCatalog.All.Select(descriptor => descriptor.Label))
         {
             await MeasureAsync(services, table, Request("emoji-sd", 64, 10, 2.5f, scheduler), batched: false, "split");
@@ -34,12 +39,21 @@ internal static class AllocationBenchmark
             """;
     }
 
-    private static ImageRequest Request(string model, int side, int steps, float guidance, string? scheduler) => ImageRequest.For("a red fox") with
-    {
-        Model = new() { Id = model },
-        Sampling = new() { Seed = 1, Scheduler = scheduler, GuidanceScale = guidance, NumInferenceSteps = steps, Width = side, Height = side },
-        Search = new() { Candidates = 1, Scorer = Scoring.ScorerCatalog.None },
-    };
+    private static ImageRequest Request(string model, int side, int steps, float guidance, string? scheduler) =>
+        ImageRequest.For("a red fox") with
+        {
+            Model = new() { Id = model },
+            Sampling = new()
+            {
+                Seed = 1,
+                Scheduler = scheduler,
+                GuidanceScale = guidance,
+                NumInferenceSteps = steps,
+                Width = side,
+                Height = side,
+            },
+            Search = new() { Candidates = 1, Scorer = Scoring.ScorerCatalog.None },
+        };
 
     private static async Task MeasureAsync(ServiceProvider services, Table table, ImageRequest request, bool batched, string guidance)
     {
@@ -54,7 +68,9 @@ internal static class AllocationBenchmark
 
         request = pipeline.Prepare(request).Request;
         GeneratorFolder folder = services.GetRequiredService<ModelCatalog>().ResolveGenerator(request.Model.Id!);
-        using GeneratorLease lease = await services.GetRequiredService<IModelStore>().LeaseAsync<GeneratorLease>(new() { Folder = folder }, CancellationToken.None);
+        using GeneratorLease lease = await services
+            .GetRequiredService<IModelStore>()
+            .LeaseAsync<GeneratorLease>(new() { Folder = folder }, CancellationToken.None);
         int steps = request.Sampling.NumInferenceSteps!.Value;
         long once = Allocated(services, lease, request, plan, steps);
         long twice = Allocated(services, lease, request, plan, 2 * steps);
@@ -67,14 +83,35 @@ internal static class AllocationBenchmark
         SamplingRequest sampling = request.Sampling;
         IModelFamily family = services.GetServices<IModelFamily>().Of(lease.Folder);
         var guidance = new ConstantGuidance(new GuidanceSettings(sampling.GuidanceScale!.Value, 0.5f));
-        IScheduler scheduler = SchedulerCatalog.Configure(lease.Folder.Scheduler, sampling.Scheduler, null).Build(new ScheduleRequest { NumInferenceSteps = steps });
-        PromptPlan prompt = family.Tokenize(
-            lease.Folder, lease.Tokenizers, request.Prompt, PromptSteps.Of(scheduler, steps));
-        ConditioningSchedule conditioning = family.Encode(prompt, new ConditioningRequest { Folder = lease.Folder, Sampling = sampling, IsGuided = guidance.IsActive }, lease.TextEncoders, CancellationToken.None);
+        IScheduler scheduler = SchedulerCatalog
+            .Configure(lease.Folder.Scheduler, sampling.Scheduler, null)
+            .Build(new ScheduleRequest { NumInferenceSteps = steps });
+        PromptPlan prompt = family.Tokenize(lease.Folder, lease.Tokenizers, request.Prompt, PromptSteps.Of(scheduler, steps));
+        ConditioningSchedule conditioning = family.Encode(
+            prompt,
+            new ConditioningRequest
+            {
+                Folder = lease.Folder,
+                Sampling = sampling,
+                IsGuided = guidance.IsActive,
+            },
+            lease.TextEncoders,
+            CancellationToken.None);
         LatentShape shape = family.Shape(lease.Folder, sampling.Width!.Value, sampling.Height!.Value);
         using var loop = new DenoisingLoop(
-            lease.Denoiser, shape, scheduler, conditioning, guidance, plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), CancellationToken.None);
-        Trajectory[] group = [Trajectory.Start(new CandidateId(0), NoiseSource.Create(NoiseKind.Cpu, 1), shape.Length, scheduler, TextOrigin.Instance, [])];
+            lease.Denoiser,
+            shape,
+            scheduler,
+            conditioning,
+            guidance,
+            plan,
+            null,
+            _ => throw new NotSupportedException("Nobody asks for previews."),
+            CancellationToken.None);
+        Trajectory[] group =
+        [
+            Trajectory.Start(new CandidateId(0), NoiseSource.Create(NoiseKind.Cpu, 1), shape.Length, scheduler, TextOrigin.Instance, []),
+        ];
         Func<bool> never = static () => false;
         long before = GC.GetAllocatedBytesForCurrentThread();
         loop.Run(group, 0, scheduler.Evaluations, never);

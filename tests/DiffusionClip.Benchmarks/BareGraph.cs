@@ -73,7 +73,9 @@ internal sealed class BareGraph : IDisposable
         for (int i = 0; i < outputs.Length; i++)
         {
             OrtTensorTypeAndShapeInfo info = results[i].GetTensorTypeAndShape();
-            _binding.BindOutput(outputs[i], Own(OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, info.ElementDataType, info.Shape)));
+            _binding.BindOutput(
+                outputs[i],
+                Own(OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, info.ElementDataType, info.Shape)));
         }
     }
 

@@ -36,7 +36,9 @@ internal sealed class BareRun : IDisposable
         IsGuided = sampling.GuidanceScale > 1;
         _runs = Evaluations * (IsGuided && !batched ? 2 : 1);
         int rows = IsGuided && batched ? 2 : 1;
-        (int height, int width) = (sampling.Height!.Value / folder.Decoder.SpatialScale, sampling.Width!.Value / folder.Decoder.SpatialScale);
+        (int height, int width) = (
+            sampling.Height!.Value / folder.Decoder.SpatialScale,
+            sampling.Width!.Value / folder.Decoder.SpatialScale);
         TextEncoderFolder text = folder.TextEncoders[0];
         BareGraph Graph(ModelFolder model, string graph, Func<int, long[]> free) =>
             sessions is null ? new BareGraph(model.PathOf(graph), free) : new BareGraph(sessions(model.PathOf(graph)), free);

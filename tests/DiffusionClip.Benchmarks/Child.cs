@@ -30,8 +30,12 @@ internal static class Child
     public static double Memory(string what)
     {
         const string status = "/proc/self/status";
-        string? line = File.Exists(status) ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith(what + ":", StringComparison.Ordinal)) : null;
-        return line is null ? double.NaN : double.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
+        string? line = File.Exists(status)
+            ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith(what + ":", StringComparison.Ordinal))
+            : null;
+        return line is null
+            ? double.NaN
+            : double.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
     }
 
     /// <summary>Begins a new peak.</summary>

@@ -41,7 +41,11 @@ internal static class LoadBenchmark
         await LeaseAsync(services);
         double cold = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
-        ImageRequest request = ImageRequest.For("a red fox") with { Sampling = new() { Seed = 1, NumInferenceSteps = 1 }, Search = new() { Candidates = 1 } };
+        ImageRequest request = ImageRequest.For("a red fox") with
+        {
+            Sampling = new() { Seed = 1, NumInferenceSteps = 1 },
+            Search = new() { Candidates = 1 },
+        };
         double picture = (await Measure.CostAsync(() => services.GetRequiredService<ImagePipeline>().GenerateAsync(request))).Seconds;
         double leased = (await Measure.CostAsync(() => LeaseAsync(services))).Seconds;
         await using ServiceProvider second = Host.Build();
@@ -61,8 +65,11 @@ internal static class LoadBenchmark
         });
         string[] graphs =
         [
-            .. generator.TextEncoders.Select(part => generator.PathOf(part.Graph)), generator.PathOf(generator.Denoiser.Graph), generator.PathOf(generator.Decoder.Graph),
-            scorer.PathOf(scorer.TextGraph), scorer.PathOf(scorer.ImageGraph),
+            .. generator.TextEncoders.Select(part => generator.PathOf(part.Graph)),
+            generator.PathOf(generator.Denoiser.Graph),
+            generator.PathOf(generator.Decoder.Graph),
+            scorer.PathOf(scorer.TextGraph),
+            scorer.PathOf(scorer.ImageGraph),
         ];
         double bare = Measure.Seconds(() =>
         {
@@ -71,7 +78,15 @@ internal static class LoadBenchmark
                 new BareGraph(graph, _ => []).Dispose();
             }
         });
-        return new() { ["cold"] = cold, ["picture"] = picture, ["leased"] = leased, ["again"] = again, ["hashing"] = hashing, ["bare"] = bare };
+        return new()
+        {
+            ["cold"] = cold,
+            ["picture"] = picture,
+            ["leased"] = leased,
+            ["again"] = again,
+            ["hashing"] = hashing,
+            ["bare"] = bare,
+        };
     }
 
     private static async Task LeaseAsync(IServiceProvider services)

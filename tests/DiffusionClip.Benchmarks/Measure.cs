@@ -100,7 +100,8 @@ internal static class Measure
         const int rounds = 2_000_000, chains = 10;
         int threads = Environment.ProcessorCount;
         Chain(rounds / 10);
-        double seconds = Seconds(() => Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, _ => Chain(rounds)));
+        double seconds = Seconds(() =>
+            Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, _ => Chain(rounds)));
         return 2.0 * Vector256<float>.Count * chains * rounds * threads / seconds / 1e9;
 
         // Ten independent sums hide the latency of one.

@@ -143,7 +143,13 @@ internal static class PipelineBenchmark
                 foreach (string batched in new[] { "false", "true" })
                 {
                     Dictionary<string, double> child = await Child.RunAsync("setting", spinning, threads, batched);
-                    table.Add(spinning, threads, batched == "true" ? "batched" : "split", F(child["pipeline"], 3), F(child["bare"], 3), F(child["ratio"], 3));
+                    table.Add(
+                        spinning,
+                        threads,
+                        batched == "true" ? "batched" : "split",
+                        F(child["pipeline"], 3),
+                        F(child["bare"], 3),
+                        F(child["ratio"], 3));
                 }
             }
         }
@@ -156,13 +162,30 @@ internal static class PipelineBenchmark
             """;
     }
 
-    private static async Task<Comparison> CompareAsync(ServiceProvider services, ImageRequest request, bool batched, int pairs, int warmUps, bool sharedSessions = false)
+    private static async Task<Comparison> CompareAsync(
+        ServiceProvider services,
+        ImageRequest request,
+        bool batched,
+        int pairs,
+        int warmUps,
+        bool sharedSessions = false)
     {
         var pipeline = services.GetRequiredService<ImagePipeline>();
         ImageRequest normalized = pipeline.Prepare(request).Request;
         using Leases? models = sharedSessions ? await Leases.OpenAsync(services, normalized) : null;
-        using BareRun bare = new(normalized, services.GetRequiredService<ModelCatalog>(), batched, models is null ? null : models.SessionOf);
-        ExecutionPlan plan = await RunAsync(services, normalized with { Sampling = normalized.Sampling with { NumInferenceSteps = 1 } }, null, null);
+        using BareRun bare = new(
+            normalized,
+            services.GetRequiredService<ModelCatalog>(),
+            batched,
+            models is null ? null : models.SessionOf);
+        ExecutionPlan plan = await RunAsync(
+            services,
+            normalized with
+            {
+                Sampling = normalized.Sampling with { NumInferenceSteps = 1 },
+            },
+            null,
+            null);
         plan = plan with { BatchedGuidance = batched && bare.IsGuided, RowsPerRun = batched && bare.IsGuided ? 2 : 1 };
         bare.WarmUp();
         Console.Error.WriteLine("loaded; comparing");
@@ -194,7 +217,8 @@ internal static class PipelineBenchmark
         double generated = System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (result.Images.Count != result.Report.Request.Search.Candidates || (plan is not null && plan != result.Report.Plan))
         {
-            throw new InvalidOperationException($"not the run that was asked for: {string.Join("; ", result.Report.Warnings)} {result.Report.Candidates[^1].Failure}");
+            throw new InvalidOperationException(
+                $"not the run that was asked for: {string.Join("; ", result.Report.Warnings)} {result.Report.Candidates[^1].Failure}");
         }
 
         double encoding = Measure.Seconds(() =>
@@ -221,14 +245,28 @@ internal static class PipelineBenchmark
 
     private static Table Overview(params (string Name, Comparison Comparison)[] rows)
     {
-        var table = new Table("plan", "pairs", "pipeline, s", "bare runs, s", "ratio", "range of ratios", "ratio of CPU time", "overhead per evaluation, ms");
+        var table = new Table(
+            "plan",
+            "pairs",
+            "pipeline, s",
+            "bare runs, s",
+            "ratio",
+            "range of ratios",
+            "ratio of CPU time",
+            "overhead per evaluation, ms");
         foreach ((string name, Comparison comparison) in rows)
         {
             (Pairs pairs, _, _, int evaluations) = comparison;
             double overhead = Measure.Median(pairs.First.Zip(pairs.Second, (a, b) => a.Seconds - b.Seconds));
             table.Add(
-                name, F(pairs.First.Length, 0), F(pairs.FirstSeconds, 3), F(pairs.SecondSeconds, 3),
-                F(pairs.Ratio, 4), $"{F(pairs.Ratios.Min(), 4)} – {F(pairs.Ratios.Max(), 4)}", F(pairs.CpuRatio, 4), F(1000 * overhead / evaluations, 3));
+                name,
+                F(pairs.First.Length, 0),
+                F(pairs.FirstSeconds, 3),
+                F(pairs.SecondSeconds, 3),
+                F(pairs.Ratio, 4),
+                $"{F(pairs.Ratios.Min(), 4)} – {F(pairs.Ratios.Max(), 4)}",
+                F(pairs.CpuRatio, 4),
+                F(1000 * overhead / evaluations, 3));
         }
 
         return table;
@@ -240,8 +278,14 @@ internal static class PipelineBenchmark
         double whole = comparison.Pairs.SecondSeconds;
         foreach (string stage in Enum.GetNames<Stage>().Append(Rest).Append(Png))
         {
-            double road = comparison.Road.Median(stage), bare = comparison.Bare.Median(stage);
-            table.Add(stage, F(1000 * road), bare == 0 ? "–" : F(1000 * bare), F(1000 * (road - bare)), $"{F(100 * (road - bare) / whole)} %");
+            double road = comparison.Road.Median(stage),
+                bare = comparison.Bare.Median(stage);
+            table.Add(
+                stage,
+                F(1000 * road),
+                bare == 0 ? "–" : F(1000 * bare),
+                F(1000 * (road - bare)),
+                $"{F(100 * (road - bare) / whole)} %");
         }
 
         return table;

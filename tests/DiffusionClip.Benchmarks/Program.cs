@@ -36,7 +36,9 @@ string[] flags = ["--write", "--settings"];
 string[] names = [.. args.Except(flags)];
 if (names.Except(benchmarks.Select(benchmark => benchmark.Name)).FirstOrDefault() is { } unknown)
 {
-    Console.Error.WriteLine($"There is no benchmark {unknown}. Known: {string.Join(", ", benchmarks.Select(benchmark => benchmark.Name))}; flags {string.Join(", ", flags)}; no name: all.");
+    Console.Error.WriteLine(
+        $"There is no benchmark {unknown}. Known: {string.Join(", ", benchmarks.Select(benchmark => benchmark.Name))}; flags {string.Join(", ", flags)}; no name: all."
+    );
     return 2;
 }
 
@@ -54,7 +56,8 @@ foreach ((string name, Func<bool, Task<string>> run) in benchmarks.Where(benchma
         sections[name] = Results.Section(name, arguments, (before, Measure.Gflops()), Stopwatch.GetElapsedTime(start).TotalSeconds, body);
         Console.WriteLine(sections[name]);
     }
-    catch (Exception exception) when (exception is DiffusionClipException or OnnxRuntimeException or IOException or InvalidOperationException)
+    catch (Exception exception)
+        when (exception is DiffusionClipException or OnnxRuntimeException or IOException or InvalidOperationException)
     {
         Console.Error.WriteLine($"{name} cannot run: {exception}");
         exitCode = 1;

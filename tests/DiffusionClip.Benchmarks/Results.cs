@@ -18,7 +18,13 @@ internal static class Results
         $"""
         ## {name}
 
-        `{Command} {arguments}` · {Cpu()}, {Environment.ProcessorCount} cores · {RuntimeInformation.FrameworkDescription}, ONNX Runtime {OrtEnv.Instance().GetVersionString()} · {DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)} · took {Table.F(seconds, 0)} s · FMA probe before and after: {Table.F(probe.Before, 0)} and {Table.F(probe.After, 0)} GFLOP/s
+            `{Command} {arguments}` · {Cpu()}, {Environment.ProcessorCount} cores · {RuntimeInformation.FrameworkDescription}, ONNX Runtime {OrtEnv.Instance().GetVersionString()} · {DateTime.UtcNow.ToString(
+                "yyyy-MM-dd",
+                CultureInfo.InvariantCulture
+            )} · took {Table.F(seconds, 0)} s · FMA probe before and after: {Table.F(probe.Before, 0)} and {Table.F(
+                probe.After,
+                0
+            )} GFLOP/s
 
         {body.Trim()}
 
@@ -35,9 +41,13 @@ internal static class Results
         var all = new StringBuilder();
         all.AppendLine("# Benchmarks").AppendLine();
         all.AppendLine("`" + Command + " --write` makes all of it; each section names the command that makes it alone.");
-        all.AppendLine("Ratios compare actions that ran in turn in one process (A B A B …): the median over the pairs of each pair's ratio, and its range.");
+        all.AppendLine(
+            "Ratios compare actions that ran in turn in one process (A B A B …): the median over the pairs of each pair's ratio, and its range."
+        );
         all.AppendLine("CPU time is that of all cores together, and less disturbed by other programs than the wall clock.");
-        all.AppendLine("The FMA probe says how quiet the machine was: where its two figures differ, or lie below the machine's best, others were using it.");
+        all.AppendLine(
+            "The FMA probe says how quiet the machine was: where its two figures differ, or lie below the machine's best, others were using it."
+        );
         foreach (string section in order.Where(sections.ContainsKey).Select(name => sections[name]))
         {
             all.AppendLine().AppendLine(section.TrimEnd());
@@ -52,7 +62,9 @@ internal static class Results
     private static string Cpu()
     {
         const string cpus = "/proc/cpuinfo";
-        string? line = File.Exists(cpus) ? File.ReadLines(cpus).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) : null;
+        string? line = File.Exists(cpus)
+            ? File.ReadLines(cpus).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal))
+            : null;
         return line?.Split(':')[1].Trim() ?? RuntimeInformation.ProcessArchitecture.ToString();
     }
 }

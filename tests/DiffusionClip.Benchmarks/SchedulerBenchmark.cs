@@ -18,7 +18,15 @@ internal static class SchedulerBenchmark
         double combine = Measure.Nanoseconds(() => Guidance.Combine(unconditional, conditional, 7.5f, guided));
         double scale = Measure.Nanoseconds(() => Guidance.Rescale(guided, conditional, 0.7f));
         double draw = Measure.Nanoseconds(() => NoiseSource.Create(NoiseKind.Cpu, 1).Fill(sample));
-        var table = new Table("scheduler", "step, µs", "÷ copy", "guidance + step, µs", "÷ copy", "scale of the input, µs", "step with its noise, µs", "bytes per step");
+        var table = new Table(
+            "scheduler",
+            "step, µs",
+            "÷ copy",
+            "guidance + step, µs",
+            "÷ copy",
+            "scale of the input, µs",
+            "step with its noise, µs",
+            "bytes per step");
         foreach (SchedulerDescriptor descriptor in SchedulerCatalog.All)
         {
             using JsonDocument folder = JsonDocument.Parse("""{"_class_name":"DDIMScheduler","beta_schedule":"scaled_linear","beta_start":0.00085,"beta_end":0.012}""");
@@ -61,12 +69,22 @@ internal static class SchedulerBenchmark
             long before = GC.GetAllocatedBytesForCurrentThread();
             Loop(real, guide: true);
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            table.Add(descriptor.Label, F(step / 1e3), F(step / copy), F(fused / 1e3), F(fused / copy), F(input / 1e3), noisy, F((double)allocated / scheduler.Evaluations, 1));
+            table.Add(
+                descriptor.Label,
+                F(step / 1e3),
+                F(step / copy),
+                F(fused / 1e3),
+                F(fused / copy),
+                F(input / 1e3),
+                noisy,
+                F((double)allocated / scheduler.Evaluations, 1));
         }
 
         return Task.FromResult($"""
             Latents 4×64×64, {Steps} steps, mean over the steps; one thread. Goals: step ≤ 1.5 copies, guidance and step ≤ 2.5.
-            A copy of the latents takes {F(copy / 1e3)} µs; guidance alone {F(combine / 1e3)} µs, its rescale {F(scale / 1e3)} µs, torch's noise for them (with seeding) {F(draw / 1e3)} µs.
+            A copy of the latents takes {F(copy / 1e3)} µs; guidance alone {F(combine / 1e3)} µs, its rescale {F(
+                scale / 1e3
+            )} µs, torch's noise for them (with seeding) {F(draw / 1e3)} µs.
 
             {table}
             """);

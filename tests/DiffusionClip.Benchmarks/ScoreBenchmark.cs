@@ -20,7 +20,12 @@ internal static class ScoreBenchmark
         using ClipScorer scorer = await scorers.LeaseClipAsync(Model, null, LongTextPolicy.Truncate, CancellationToken.None);
         var codec = services.GetRequiredService<IImageCodec>();
         ClipFolder folder = scorer.Folder;
-        BareGraph[] bare = [.. BareBatches.Select(rows => new BareGraph(folder.PathOf(folder.ImageGraph), _ => [rows, 3, folder.Preprocessing.Height, folder.Preprocessing.Width]))];
+        BareGraph[] bare =
+        [
+            .. BareBatches.Select(rows => new BareGraph(
+                folder.PathOf(folder.ImageGraph),
+                _ => [rows, 3, folder.Preprocessing.Height, folder.Preprocessing.Width])),
+        ];
         string files = Directory.CreateTempSubdirectory("dclip-benchmark-").FullName;
         try
         {
@@ -65,13 +70,22 @@ internal static class ScoreBenchmark
             // The rate of the best batch size, and of the others in the same round.
             int best = Enumerable.Range(0, bare.Length).MinBy(side => Measure.Median(costs[side].Select(cost => cost.Seconds)));
             var table = new Table("what", "pictures a second", "÷ best bare", "range", "CPU ms a picture", "goal");
-            string[] names = [.. BareBatches.Select(rows => $"bare vision tower, batches of {rows}"), $"512² RGB bytes to score, batches of {Batch} (`ClipScorer`)", "1024² JPEG files to score (`ScoringStream`)"];
+            string[] names =
+            [
+                .. BareBatches.Select(rows => $"bare vision tower, batches of {rows}"),
+                $"512² RGB bytes to score, batches of {Batch} (`ClipScorer`)",
+                "1024² JPEG files to score (`ScoringStream`)",
+            ];
             for (int side = 0; side < sides.Length; side++)
             {
                 double[] ratios = [.. costs[side].Zip(costs[best], (own, other) => other.Seconds / own.Seconds)];
                 table.Add(
-                    names[side], F(Count / Measure.Median(costs[side].Select(cost => cost.Seconds))), F(Measure.Median(ratios), 3), $"{F(ratios.Min(), 3)} – {F(ratios.Max(), 3)}",
-                    F(1000 * Measure.Median(costs[side].Select(cost => cost.CpuSeconds)) / Count, 1), side == bare.Length ? "≥ 0.95" : "");
+                    names[side],
+                    F(Count / Measure.Median(costs[side].Select(cost => cost.Seconds))),
+                    F(Measure.Median(ratios), 3),
+                    $"{F(ratios.Min(), 3)} – {F(ratios.Max(), 3)}",
+                    F(1000 * Measure.Median(costs[side].Select(cost => cost.CpuSeconds)) / Count, 1),
+                    side == bare.Length ? "≥ 0.95" : "");
             }
 
             (double read, double decode, double prepare) = Preparation(scorer, codec, paths);
@@ -81,7 +95,19 @@ internal static class ScoreBenchmark
                 `clip-b32-shape`; {Count} pictures a round, {Rounds} rounds of all rows in turn.
 
                 {table}
-                Preparing a JPEG file (1024², {bytes / Count / 1024} KiB) costs one thread {F(all, 1)} ms: reading and hashing {F(read, 1)}, decoding {F(decode, 1)}, resizing and normalising {F(prepare, 1)}. The tower costs {F(encoder, 1)} ms of CPU a picture, so preparation is {F(100 * all / (all + encoder), 1)} % of all CPU time (decoding alone {F(100 * decode / (all + encoder), 1)} %), and where the tower keeps every core busy no overlap can bring files beyond {F(encoder / (all + encoder), 3)} of its rate.
+                Preparing a JPEG file (1024², {bytes / Count / 1024} KiB) costs one thread {F(all, 1)} ms: reading and hashing {F(
+                    read,
+                    1
+                )}, decoding {F(decode, 1)}, resizing and normalising {F(prepare, 1)}. The tower costs {F(
+                    encoder,
+                    1
+                )} ms of CPU a picture, so preparation is {F(100 * all / (all + encoder), 1)} % of all CPU time (decoding alone {F(
+                    100 * decode / (all + encoder),
+                    1
+                )} %), and where the tower keeps every core busy no overlap can bring files beyond {F(
+                    encoder / (all + encoder),
+                    3
+                )} of its rate.
                 """;
         }
         finally
@@ -95,7 +121,9 @@ internal static class ScoreBenchmark
     {
         foreach (RgbImage[] batch in images.Chunk(Batch))
         {
-            ScoringResult result = await scorer.ScoreAsync(new ScoringBatch { Images = batch, Texts = ["a cat on a mat"] }, CancellationToken.None);
+            ScoringResult result = await scorer.ScoreAsync(
+                new ScoringBatch { Images = batch, Texts = ["a cat on a mat"] },
+                CancellationToken.None);
             Require(result.Images.All(outcome => outcome.Failure is null));
         }
     }
@@ -104,7 +132,14 @@ internal static class ScoreBenchmark
     {
         // Opened anew, so that no embedding is known.
         var search = new SearchRequest { Scorer = Model, ScoreText = "a cat on a mat" };
-        using PictureScoring scoring = await PictureScoring.OpenAsync(scorers, codec, ImageLimits.Default, search, null, null, CancellationToken.None);
+        using PictureScoring scoring = await PictureScoring.OpenAsync(
+            scorers,
+            codec,
+            ImageLimits.Default,
+            search,
+            null,
+            null,
+            CancellationToken.None);
         int scored = 0;
         await foreach (ScoredItem item in scoring.ScoreAsync(paths.Select(path => new ScoringItem
         {

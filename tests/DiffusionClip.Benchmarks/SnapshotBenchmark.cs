@@ -19,7 +19,14 @@ internal static class SnapshotBenchmark
 
     public static async Task<string> RunAsync(bool _)
     {
-        var table = new Table("run", "scheduler", "snapshots", "bytes, least to most", "put together, ms (median, most)", "all of them, of the run", "read, ms");
+        var table = new Table(
+            "run",
+            "scheduler",
+            "snapshots",
+            "bytes, least to most",
+            "put together, ms (median, most)",
+            "all of them, of the run",
+            "read, ms");
         await using ServiceProvider services = Host.Build();
         var pipeline = services.GetRequiredService<ImagePipeline>();
         foreach (string scheduler in new[] { "Euler a", "DPM++ 2M SDE", "UniPC" })
@@ -35,7 +42,12 @@ internal static class SnapshotBenchmark
 
         foreach (string scheduler in new[] { "Euler a", "DPM++ 2M SDE", "UniPC" })
         {
-            await MeasureAsync(table, $"latents 4×64×64, {Candidates} of 512², nothing computed", scheduler, control => BareAsync(scheduler, control), isBare: true);
+            await MeasureAsync(
+                table,
+                $"latents 4×64×64, {Candidates} of 512², nothing computed",
+                scheduler,
+                control => BareAsync(scheduler, control),
+                isBare: true);
         }
 
         return $"""
@@ -81,7 +93,15 @@ internal static class SnapshotBenchmark
         var text = new TextConditioning(new float[1], 1);
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = 1, BatchedGuidance = false, Threads = 1, Runtime = "none" };
         using var denoising = new DenoisingLoop(
-            new Still(shape), shape, scheduler, new ConditioningSchedule(text, text), new ConstantGuidance(GuidanceSettings.None), plan, null, _ => throw new NotSupportedException("Nobody asks for previews."), default);
+            new Still(shape),
+            shape,
+            scheduler,
+            new ConditioningSchedule(text, text),
+            new ConstantGuidance(GuidanceSettings.None),
+            plan,
+            null,
+            _ => throw new NotSupportedException("Nobody asks for previews."),
+            default);
         var scoring = new Blank();
         using var journal = new RunJournal(control.Snapshots!, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), scoring);
         var search = new SearchLoop(new SearchSetup
@@ -131,7 +151,8 @@ internal static class SnapshotBenchmark
         public ValueTask<IReadOnlyList<IReadOnlyList<ScorerScore>>> ScoreAsync(IReadOnlyList<RgbImage> images, ScoringPhase phase) =>
             throw new NotSupportedException();
 
-        public IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase) => new double?[population.Count];
+        public IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase) =>
+            new double?[population.Count];
 
         public string? FailureOf(IReadOnlyList<ScorerScore> scores) => null;
     }
@@ -153,7 +174,9 @@ internal static class SnapshotBenchmark
         }
 
         public void OnResumed(ResumeReport report) =>
-            LoadMilliseconds = report.FromSnapshot ? Stopwatch.GetElapsedTime(_start).TotalMilliseconds : throw new InvalidOperationException(report.Reason);
+            LoadMilliseconds = report.FromSnapshot
+                ? Stopwatch.GetElapsedTime(_start).TotalMilliseconds
+                : throw new InvalidOperationException(report.Reason);
 
         public bool IsDue()
         {

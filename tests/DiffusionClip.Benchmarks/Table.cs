@@ -15,8 +15,10 @@ internal sealed class Table(params string[] headers)
     }
 
     /// <summary>A number with so many decimals, the same in every culture.</summary>
-    public static string F(double value, int decimals = 2) => value.ToString("F" + decimals.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    public static string F(double value, int decimals = 2) =>
+        value.ToString("F" + decimals.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
     public override string ToString() =>
-        string.Join('\n', _rows.Prepend([.. headers.Select(_ => "---")]).Prepend(headers).Select(row => $"| {string.Join(" | ", row)} |")) + "\n";
+        string.Join('\n', _rows.Prepend([.. headers.Select(_ => "---")]).Prepend(headers).Select(row => $"| {string.Join(" | ", row)} |"))
+        + "\n";
 }

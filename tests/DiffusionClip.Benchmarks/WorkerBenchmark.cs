@@ -30,7 +30,10 @@ internal static class WorkerBenchmark
             using var client = new HttpClient { BaseAddress = new Uri(address) };
             var pipeline = worker.Services.GetRequiredService<ImagePipeline>();
             var encoder = worker.Services.GetRequiredService<PictureEncoder>();
-            ImageRequest request = ImageRequest.For("a fox and a purple umbrella on a white background") with { Sampling = new() { Seed = 1 } };
+            ImageRequest request = ImageRequest.For("a fox and a purple umbrella on a white background") with
+            {
+                Sampling = new() { Seed = 1 },
+            };
 
             Task Http() => JobAsync(client, request);
             async Task Library()
@@ -50,17 +53,33 @@ internal static class WorkerBenchmark
             }
 
             Pairs pairs = await Measure.InterleavedAsync(25, Http, Library);
-            Table jobs = new Table("pairs", "job through /api/v1, s", "through the library, s", "ratio", "range of ratios", "ratio of CPU time", "goal")
-                .Add(
-                    F(pairs.First.Length, 0), F(pairs.FirstSeconds, 3), F(pairs.SecondSeconds, 3), F(pairs.Ratio, 4),
-                    $"{F(pairs.Ratios.Min(), 4)} – {F(pairs.Ratios.Max(), 4)}", F(pairs.CpuRatio, 4), "≤ 1.03");
+            Table jobs = new Table(
+                "pairs",
+                "job through /api/v1, s",
+                "through the library, s",
+                "ratio",
+                "range of ratios",
+                "ratio of CPU time",
+                "goal"
+            ).Add(
+                F(pairs.First.Length, 0),
+                F(pairs.FirstSeconds, 3),
+                F(pairs.SecondSeconds, 3),
+                F(pairs.Ratio, 4),
+                $"{F(pairs.Ratios.Min(), 4)} – {F(pairs.Ratios.Max(), 4)}",
+                F(pairs.CpuRatio, 4),
+                "≤ 1.03");
 
             var accepted = new Table($"{Accepted} jobs from", "accepted in, s", "jobs a second", "goal");
             ulong seed = 0;
             foreach (int clients in new[] { 1, 16 })
             {
                 double seconds = await AcceptAsync(client, clients, () => Interlocked.Increment(ref seed));
-                accepted.Add(clients == 1 ? "one client, one after the other" : $"{clients} clients", F(seconds, 2), F(Accepted / seconds, 0), "≤ 10 s");
+                accepted.Add(
+                    clients == 1 ? "one client, one after the other" : $"{clients} clients",
+                    F(seconds, 2),
+                    F(Accepted / seconds, 0),
+                    "≤ 10 s");
                 await CancelAllAsync(client);
             }
 

@@ -44,7 +44,8 @@ internal sealed record CliResult(int ExitCode, string Out, string Error)
 internal static class Cli
 {
     // Loaded once for all tests; a run's own container does not dispose what it did not make.
-    private static readonly Lazy<OnnxModelStore> Store = new(() => new OnnxModelStore(new OnnxOptions(), [new GeneratorLoader(Folders.Families), new ClipLoader()]));
+    private static readonly Lazy<OnnxModelStore> Store = new(() =>
+        new OnnxModelStore(new OnnxOptions(), [new GeneratorLoader(Folders.Families), new ClipLoader()]));
 
     public static Task<CliResult> RunAsync(params string[] args) => RunAsync(new Interruption(), null, args);
 
@@ -64,7 +65,13 @@ internal static class Cli
     public static Process Start(string folder, IReadOnlyDictionary<string, string>? environment, params string[] args)
     {
         // Where tests run in the background, their children inherit that interrupts are ignored, and so would this one.
-        string[] command = [.. OperatingSystem.IsLinux() ? new[] { "env", "--default-signal=INT" } : [], "dotnet", Path.Combine(AppContext.BaseDirectory, "dclip.dll"), .. args];
+        string[] command =
+        [
+            .. OperatingSystem.IsLinux() ? new[] { "env", "--default-signal=INT" } : [],
+            "dotnet",
+            Path.Combine(AppContext.BaseDirectory, "dclip.dll"),
+            .. args,
+        ];
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             WorkingDirectory = folder,
@@ -82,7 +89,10 @@ internal static class Cli
     }
 
     /// <summary>Runs a process to its end.</summary>
-    public static async Task<CliResult> RunProcessAsync(string folder, IReadOnlyDictionary<string, string>? environment, params string[] args)
+    public static async Task<CliResult> RunProcessAsync(
+        string folder,
+        IReadOnlyDictionary<string, string>? environment,
+        params string[] args)
     {
         using Process process = Start(folder, environment, args);
         Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
@@ -101,7 +111,9 @@ internal sealed class Workspace : IDisposable
     /// <summary>The one folder in a folder.</summary>
     public string OnlyFolder(params string[] parts) => Assert.Single(Directory.GetDirectories(this[parts]));
 
-    public void AssertEmpty() => Assert.Empty(Directory.EnumerateFileSystemEntries(Path, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }));
+    public void AssertEmpty() =>
+        Assert.Empty(
+            Directory.EnumerateFileSystemEntries(Path, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }));
 
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

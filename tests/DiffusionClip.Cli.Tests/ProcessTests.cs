@@ -13,7 +13,18 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task It_finds_its_models_from_another_folder()
     {
-        CliResult result = await Cli.RunProcessAsync(_work.Path, null, "generate", "two cats", "--seed", "1", "-n", "1", "--steps", "1", "--json");
+        CliResult result = await Cli.RunProcessAsync(
+            _work.Path,
+            null,
+            "generate",
+            "two cats",
+            "--seed",
+            "1",
+            "-n",
+            "1",
+            "--steps",
+            "1",
+            "--json");
         result.AssertSuccess();
         RunReport report = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!;
         Assert.StartsWith(Path.Combine(Real(_work.Path), "output"), report.Candidates[0].File, StringComparison.Ordinal);
@@ -24,10 +35,20 @@ public sealed class ProcessTests : IDisposable
     public async Task It_leaves_nothing_but_its_results_and_its_own_cache()
     {
         // ONNX Runtime would keep a device id and a database of events here.
-        var environment = new Dictionary<string, string> { ["HOME"] = _work["home"], ["XDG_CACHE_HOME"] = _work["cache"], ["XDG_DATA_HOME"] = _work["data"], ["LOCALAPPDATA"] = _work["cache"] };
+        var environment = new Dictionary<string, string>
+        {
+            ["HOME"] = _work["home"],
+            ["XDG_CACHE_HOME"] = _work["cache"],
+            ["XDG_DATA_HOME"] = _work["data"],
+            ["LOCALAPPDATA"] = _work["cache"],
+        };
         Directory.CreateDirectory(_work["home"]);
-        (await Cli.RunProcessAsync(_work.Path, environment, "generate", "two cats", "--seed", "1", "-n", "1", "--steps", "1", "-q")).AssertSuccess();
-        Assert.Equal(["home", "output"], Directory.GetFileSystemEntries(_work.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
+        (
+            await Cli.RunProcessAsync(_work.Path, environment, "generate", "two cats", "--seed", "1", "-n", "1", "--steps", "1", "-q")
+        ).AssertSuccess();
+        Assert.Equal(
+            ["home", "output"],
+            Directory.GetFileSystemEntries(_work.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
         (await Cli.RunProcessAsync(_work.Path, environment, "score", "output/*/0*.png", "-p", "two cats", "-q")).AssertSuccess();
         Assert.Equal(["diffusionclip"], Directory.GetFileSystemEntries(_work["cache"]).Select(path => Path.GetFileName(path)));
         Assert.Empty(Directory.GetFiles(_work["home"], "*", SearchOption.AllDirectories));
@@ -41,7 +62,29 @@ public sealed class ProcessTests : IDisposable
         Assert.Matches(@"^dclip \d+\.\d+\.\d+\S*\n$", version.Out.ReplaceLineEndings("\n"));
         CliResult help = await Cli.RunProcessAsync(_work.Path, null, "generate", "--help");
         Assert.Equal(0, help.ExitCode);
-        foreach (string flag in new[] { "--negative-prompt", "--steps", "--cfg-scale", "--seed", "--sampler", "--width", "--height", "--candidates", "--keep", "--model", "--scorer", "--score-text", "--noise", "--provider", "--output", "--prompts", "--from", "--json", "Examples:" })
+        foreach (
+            string flag in new[]
+            {
+                "--negative-prompt",
+                "--steps",
+                "--cfg-scale",
+                "--seed",
+                "--sampler",
+                "--width",
+                "--height",
+                "--candidates",
+                "--keep",
+                "--model",
+                "--scorer",
+                "--score-text",
+                "--noise",
+                "--provider",
+                "--output",
+                "--prompts",
+                "--from",
+                "--json",
+                "Examples:",
+            })
         {
             Assert.Contains(flag, help.Out, StringComparison.Ordinal);
         }
@@ -50,36 +93,72 @@ public sealed class ProcessTests : IDisposable
     [Fact]
     public async Task The_command_line_wins_over_the_environment_and_that_over_the_file()
     {
-        var environment = new Dictionary<string, string> { ["DIFFUSIONCLIP__Candidates"] = "2", ["DIFFUSIONCLIP__Output"] = _work["from-environment"] };
+        var environment = new Dictionary<string, string>
+        {
+            ["DIFFUSIONCLIP__Candidates"] = "2",
+            ["DIFFUSIONCLIP__Output"] = _work["from-environment"],
+        };
         string[] args = ["generate", "two cats", "--seed", "1", "--steps", "1", "--json"];
-        RunReport report = JsonSerializer.Deserialize<RunReport>((await Cli.RunProcessAsync(_work.Path, environment, args)).AssertSuccess().Out, DiffusionClipJson.Compact)!;
+        RunReport report = JsonSerializer.Deserialize<RunReport>(
+            (await Cli.RunProcessAsync(_work.Path, environment, args)).AssertSuccess().Out,
+            DiffusionClipJson.Compact
+        )!;
         Assert.Equal(2, report.Request.Search.Candidates);
         Assert.True(Directory.Exists(_work["from-environment"]));
-        report = JsonSerializer.Deserialize<RunReport>((await Cli.RunProcessAsync(_work.Path, environment, [.. args, "-n", "1", "-o", _work["from-flag"]])).AssertSuccess().Out, DiffusionClipJson.Compact)!;
+        report = JsonSerializer.Deserialize<RunReport>(
+            (await Cli.RunProcessAsync(_work.Path, environment, [.. args, "-n", "1", "-o", _work["from-flag"]])).AssertSuccess().Out,
+            DiffusionClipJson.Compact
+        )!;
         Assert.Equal(1, report.Request.Search.Candidates);
         Assert.True(Directory.Exists(_work["from-flag"]));
 
-        (await Cli.RunProcessAsync(_work.Path, new Dictionary<string, string> { ["DIFFUSIONCLIP__Candidatez"] = "2" }, args)).AssertRefused(ExitCodes.Usage, "Candidatez", "there is no such key");
+        (
+            await Cli.RunProcessAsync(_work.Path, new Dictionary<string, string> { ["DIFFUSIONCLIP__Candidatez"] = "2" }, args)
+        ).AssertRefused(ExitCodes.Usage, "Candidatez", "there is no such key");
     }
 
     [Fact]
     public async Task An_appsettings_of_the_working_folder_counts()
     {
         string models = Path.Combine(Golden.Repository, "models");
-        File.WriteAllText(_work["appsettings.json"], JsonSerializer.Serialize(new { DiffusionClip = new { ModelFolders = new[] { models }, Candidates = 1, Output = "mine" } }));
+        File.WriteAllText(
+            _work["appsettings.json"],
+            JsonSerializer.Serialize(
+                new
+                {
+                    DiffusionClip = new
+                    {
+                        ModelFolders = new[] { models },
+                        Candidates = 1,
+                        Output = "mine",
+                    },
+                }));
         (await Cli.RunProcessAsync(_work.Path, null, "generate", "two cats", "--seed", "1", "--steps", "1", "-q")).AssertSuccess();
         Assert.Single(Directory.GetFiles(_work.OnlyFolder("mine"), "0*.png"));
         File.WriteAllText(_work["appsettings.json"], "{ \"DiffusionClip\": { \"Limits\": { \"Stepz\": 3 } } }");
-        (await Cli.RunProcessAsync(_work.Path, null, "generate", "two cats")).AssertRefused(ExitCodes.Usage, "DiffusionClip:Limits:Stepz", "there is no such key");
+        (await Cli.RunProcessAsync(_work.Path, null, "generate", "two cats")).AssertRefused(
+            ExitCodes.Usage,
+            "DiffusionClip:Limits:Stepz",
+            "there is no such key");
         File.WriteAllText(_work["appsettings.json"], "{ \"DiffusionClip\": { ");
-        (await Cli.RunProcessAsync(_work.Path, null, "generate", "two cats")).AssertRefused(ExitCodes.Usage, "appsettings.json", "readable JSON");
+        (await Cli.RunProcessAsync(_work.Path, null, "generate", "two cats")).AssertRefused(
+            ExitCodes.Usage,
+            "appsettings.json",
+            "readable JSON");
     }
 
     [Fact]
     public async Task Bad_input_ends_in_one_line_and_its_exit_code()
     {
-        (await Cli.RunProcessAsync(_work.Path, null, "generate", "a cat", "--width", "7")).AssertRefused(ExitCodes.Usage, "width", "'7'", "nearest");
-        (await Cli.RunProcessAsync(_work.Path, null, "generate", "a cat", "--model", "./none")).AssertRefused(ExitCodes.Failure, "none", "missing");
+        (await Cli.RunProcessAsync(_work.Path, null, "generate", "a cat", "--width", "7")).AssertRefused(
+            ExitCodes.Usage,
+            "width",
+            "'7'",
+            "nearest");
+        (await Cli.RunProcessAsync(_work.Path, null, "generate", "a cat", "--model", "./none")).AssertRefused(
+            ExitCodes.Failure,
+            "none",
+            "missing");
         (await Cli.RunProcessAsync(_work.Path, null, "rank", "a cat", "*.png")).AssertRefused(ExitCodes.Usage, "files", "*.png");
         _work.AssertEmpty();
     }
@@ -89,24 +168,60 @@ public sealed class ProcessTests : IDisposable
     [InlineData("tr_TR.UTF-8")]
     public async Task The_language_of_the_machine_changes_nothing(string language)
     {
-        string[] args = ["generate", "TWO CATS IN ISTANBUL", "--seed", "1", "-n", "2", "--steps", "1", "--cfg-scale", "2.5", "--sampler", "EULER A", "--output", "output"];
+        string[] args =
+        [
+            "generate",
+            "TWO CATS IN ISTANBUL",
+            "--seed",
+            "1",
+            "-n",
+            "2",
+            "--steps",
+            "1",
+            "--cfg-scale",
+            "2.5",
+            "--sampler",
+            "EULER A",
+            "--output",
+            "output",
+        ];
         var results = new List<(CliResult Result, string Folder)>();
         foreach (string lang in new[] { "C.UTF-8", language })
         {
             string folder = Directory.CreateDirectory(_work[lang]).FullName;
-            results.Add((await Cli.RunProcessAsync(folder, new Dictionary<string, string> { ["LC_ALL"] = lang, ["LANG"] = lang }, args), folder));
+            results.Add(
+                (await Cli.RunProcessAsync(folder, new Dictionary<string, string> { ["LC_ALL"] = lang, ["LANG"] = lang }, args), folder));
         }
 
         Assert.Equal(WithoutTime(results[0].Result.AssertSuccess().Out), WithoutTime(results[1].Result.AssertSuccess().Out));
-        string[] names = [.. results.Select(result => string.Join('\n', Directory.GetFiles(Directory.GetDirectories(Path.Combine(result.Folder, "output")).Single()).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)))];
+        string[] names =
+        [
+            .. results.Select(result =>
+                string.Join(
+                    '\n',
+                    Directory
+                        .GetFiles(Directory.GetDirectories(Path.Combine(result.Folder, "output")).Single())
+                        .Select(path => Path.GetFileName(path))
+                        .Order(StringComparer.Ordinal))),
+        ];
         Assert.Equal(names[0], names[1]);
         foreach (string name in names[0].Split('\n').Where(name => name.EndsWith(".png", StringComparison.Ordinal)))
         {
-            byte[][] files = [.. results.Select(result => File.ReadAllBytes(Path.Combine(Directory.GetDirectories(Path.Combine(result.Folder, "output")).Single(), name)))];
+            byte[][] files =
+            [
+                .. results.Select(result =>
+                    File.ReadAllBytes(Path.Combine(Directory.GetDirectories(Path.Combine(result.Folder, "output")).Single(), name))),
+            ];
             Assert.Equal(files[0], files[1]);
         }
 
-        CliResult refused = await Cli.RunProcessAsync(_work.Path, new Dictionary<string, string> { ["LC_ALL"] = language }, "generate", "a cat", "--cfg-scale", "100.5");
+        CliResult refused = await Cli.RunProcessAsync(
+            _work.Path,
+            new Dictionary<string, string> { ["LC_ALL"] = language },
+            "generate",
+            "a cat",
+            "--cfg-scale",
+            "100.5");
         refused.AssertRefused(ExitCodes.Usage, "'100.5'", "from 0 to 100");
     }
 

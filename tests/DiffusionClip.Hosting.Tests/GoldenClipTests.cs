@@ -36,7 +36,9 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
 
         using (var folder = LayoutCopy.Of(Folder("clip-tiny-random"), layout))
         {
-            JsonElement first = clip.GetProperty("runs").EnumerateArray().First(run => run.GetProperty("model").GetString() == "clip-tiny-random");
+            JsonElement first = clip.GetProperty("runs")
+                .EnumerateArray()
+                .First(run => run.GetProperty("model").GetString() == "clip-tiny-random");
             if (folder is not null)
             {
                 await CheckMetricsAsync(table, folder.Path, Pictures(first), clip.GetProperty("metrics"));
@@ -60,13 +62,17 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
         for (int i = 0; i < texts.Length; i++)
         {
             int[] expected = [.. siglip.GetProperty("input_ids")[i].EnumerateArray().Select(id => id.GetInt32())];
-            table.Check($"input_ids[{i}]", expected.AsSpan().SequenceEqual(tokenizer.Tokenize(texts[i], scorer.Folder.TokenLimit).Ids.Span) ? 0 : 1);
+            table.Check(
+                $"input_ids[{i}]",
+                expected.AsSpan().SequenceEqual(tokenizer.Tokenize(texts[i], scorer.Folder.TokenLimit).Ids.Span) ? 0 : 1);
         }
 
         table.Check("logit_scale", siglip.GetProperty("logit_scale").GetDouble(), scorer.Logits.Scale);
         table.Check("logit_bias", siglip.GetProperty("logit_bias").GetDouble(), scorer.Logits.Bias);
         float[][] cosines = Cosines(scorer, pictures, texts);
-        ScoringResult scored = await scorer.ScoreAsync(new ScoringBatch { Images = pictures, Texts = texts }, TestContext.Current.CancellationToken);
+        ScoringResult scored = await scorer.ScoreAsync(
+            new ScoringBatch { Images = pictures, Texts = texts },
+            TestContext.Current.CancellationToken);
         Assert.All(scored.Texts, record => Assert.Equal(ScoreScale.Probability, record.Scale));
         for (int i = 0; i < pictures.Length; i++)
         {
@@ -74,8 +80,15 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
             {
                 table.Check($"cosine[{i}][{j}]", siglip.GetProperty("cosine")[i][j].GetDouble(), cosines[i][j]);
                 double logit = siglip.GetProperty("logits")[i][j].GetDouble();
-                table.Check($"logits[{i}][{j}]", logit, (scorer.Logits.Scale * cosines[i][j]) + scorer.Logits.Bias, Math.Max(1, Math.Abs(logit)));
-                table.Check($"probabilities[{i}][{j}]", siglip.GetProperty("probabilities")[i][j].GetDouble(), scored.Images[i].ScoresPerText.Span[j]);
+                table.Check(
+                    $"logits[{i}][{j}]",
+                    logit,
+                    (scorer.Logits.Scale * cosines[i][j]) + scorer.Logits.Bias,
+                    Math.Max(1, Math.Abs(logit)));
+                table.Check(
+                    $"probabilities[{i}][{j}]",
+                    siglip.GetProperty("probabilities")[i][j].GetDouble(),
+                    scored.Images[i].ScoresPerText.Span[j]);
             }
         }
 
@@ -84,17 +97,34 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
 
     private async Task CheckRunAsync(Comparison table, string model, string folder, JsonElement run)
     {
-        Only(run, ["model", "layout", "texts", "images", "cosine", "probabilities", "logit_scale", "text_embeds", "image_embeds", "tokens_dropped"]);
+        Only(
+            run,
+            [
+                "model",
+                "layout",
+                "texts",
+                "images",
+                "cosine",
+                "probabilities",
+                "logit_scale",
+                "text_embeds",
+                "image_embeds",
+                "tokens_dropped",
+            ]);
         string[] texts = Texts(run);
         RgbImage[] pictures = Pictures(run);
         using ClipScorer scorer = await LeaseAsync(folder);
         Assert.Equal(("clip", "1", ScoreScale.Cosine), (scorer.Descriptor.Name, scorer.Descriptor.Version, scorer.Descriptor.Scale));
         double scale = run.GetProperty("logit_scale").GetDouble();
         table.Check($"{model} logit_scale", scale, scorer.Logits.Scale, scale);
-        ScoringResult scored = await scorer.ScoreAsync(new ScoringBatch { Images = pictures, Texts = texts }, TestContext.Current.CancellationToken);
+        ScoringResult scored = await scorer.ScoreAsync(
+            new ScoringBatch { Images = pictures, Texts = texts },
+            TestContext.Current.CancellationToken);
         for (int j = 0; j < texts.Length; j++)
         {
-            table.Check($"{model} tokens_dropped[{j}]", run.GetProperty("tokens_dropped")[j].GetInt32() == scored.Texts[j].TokensDropped ? 0 : 1);
+            table.Check(
+                $"{model} tokens_dropped[{j}]",
+                run.GetProperty("tokens_dropped")[j].GetInt32() == scored.Texts[j].TokensDropped ? 0 : 1);
         }
 
         for (int i = 0; i < pictures.Length; i++)
@@ -109,7 +139,11 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
             }
         }
 
-        CheckVectors(table, $"{model} text_embeds", run.GetProperty("text_embeds"), i => scorer.Embedder.EmbedText(texts[i], CancellationToken.None).Embeds);
+        CheckVectors(
+            table,
+            $"{model} text_embeds",
+            run.GetProperty("text_embeds"),
+            i => scorer.Embedder.EmbedText(texts[i], CancellationToken.None).Embeds);
         CheckVectors(table, $"{model} image_embeds", run.GetProperty("image_embeds"), i => scored.Images[i].ImageEmbeds);
     }
 
@@ -119,17 +153,36 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
         using ClipScorer scorer = await LeaseAsync(folder);
 
         JsonElement metric = metrics.GetProperty("clipscore_100");
-        CheckValues(table, "clipscore_100", metric, [.. Cosines(scorer, pictures, [metric.GetProperty("text").GetString()!]).Select(row => ClipMetrics.ClipScore100(row[0]))], largest: 100);
+        CheckValues(
+            table,
+            "clipscore_100",
+            metric,
+            [.. Cosines(scorer, pictures, [metric.GetProperty("text").GetString()!]).Select(row => ClipMetrics.ClipScore100(row[0]))],
+            largest: 100);
 
         metric = metrics.GetProperty("clipscore_w");
-        CheckValues(table, "clipscore_w", metric, [.. Cosines(scorer, pictures, [metric.GetProperty("caption").GetString()!]).Select(row => ClipMetrics.ClipScore(row[0]))]);
+        CheckValues(
+            table,
+            "clipscore_w",
+            metric,
+            [.. Cosines(scorer, pictures, [metric.GetProperty("caption").GetString()!]).Select(row => ClipMetrics.ClipScore(row[0]))]);
 
         metric = metrics.GetProperty("ref_clipscore");
         string caption = metric.GetProperty("caption").GetString()!;
         ReadOnlyMemory<float> embeds = scorer.Embedder.EmbedText(caption, CancellationToken.None).Embeds;
-        float[] references = [.. metric.GetProperty("references").EnumerateArray()
-            .Select(text => TensorPrimitives.Dot(embeds.Span, scorer.Embedder.EmbedText(text.GetString()!, CancellationToken.None).Embeds.Span))];
-        CheckValues(table, "ref_clipscore", metric, [.. Cosines(scorer, pictures, [caption]).Select(row => ClipMetrics.RefClipScore(row[0], references))]);
+        float[] references =
+        [
+            .. metric
+                .GetProperty("references")
+                .EnumerateArray()
+                .Select(text =>
+                    TensorPrimitives.Dot(embeds.Span, scorer.Embedder.EmbedText(text.GetString()!, CancellationToken.None).Embeds.Span)),
+        ];
+        CheckValues(
+            table,
+            "ref_clipscore",
+            metric,
+            [.. Cosines(scorer, pictures, [caption]).Select(row => ClipMetrics.RefClipScore(row[0], references))]);
 
         metric = metrics.GetProperty("zero_shot");
         string[] labels = [.. metric.GetProperty("labels").EnumerateArray().Select(label => label.GetString()!)];
@@ -171,14 +224,26 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
     {
         float[] embeds = scorer.Embedder.EmbedImages(pictures, CancellationToken.None);
         int width = embeds.Length / pictures.Length;
-        return [.. pictures.Select((_, i) => texts
-            .Select(text => TensorPrimitives.Dot(embeds.AsSpan(i * width, width), scorer.Embedder.EmbedText(text, CancellationToken.None).Embeds.Span)).ToArray())];
+        return
+        [
+            .. pictures.Select(
+                (_, i) =>
+                    texts
+                        .Select(text =>
+                            TensorPrimitives.Dot(
+                                embeds.AsSpan(i * width, width),
+                                scorer.Embedder.EmbedText(text, CancellationToken.None).Embeds.Span))
+                        .ToArray()),
+        ];
     }
 
     private async Task<ClipScorer> LeaseAsync(string folder) =>
-        await host.Services.GetRequiredService<ScorerCatalog>().LeaseClipAsync(folder, "cpu", LongTextPolicy.Truncate, TestContext.Current.CancellationToken);
+        await host
+            .Services.GetRequiredService<ScorerCatalog>()
+            .LeaseClipAsync(folder, "cpu", LongTextPolicy.Truncate, TestContext.Current.CancellationToken);
 
-    private static string Folder(string model) => Golden.PathOrShared("tiny-models", model) ?? throw new InvalidOperationException($"{model} is not in the reference data");
+    private static string Folder(string model) =>
+        Golden.PathOrShared("tiny-models", model) ?? throw new InvalidOperationException($"{model} is not in the reference data");
 
     private static string[] Texts(JsonElement run) => [.. run.GetProperty("texts").EnumerateArray().Select(text => text.GetString()!)];
 
@@ -187,7 +252,8 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
         ?? throw new InvalidOperationException($"{image.GetString()} is not in the reference data")))];
 
     // A part that this test does not read fails.
-    private static void Only(JsonElement element, string[] known) => Assert.All(element.EnumerateObject(), property => Assert.Contains(property.Name, known));
+    private static void Only(JsonElement element, string[] known) =>
+        Assert.All(element.EnumerateObject(), property => Assert.Contains(property.Name, known));
 
     /// <summary>Counts numbers and their deviations.</summary>
     private sealed class Comparison
@@ -197,7 +263,8 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
         private double _worst = -1;
         private string _where = "";
 
-        public void Check(string name, double expected, double actual, double largest = 1) => Check(name, double.IsFinite(actual) ? Math.Abs(expected - actual) / largest : double.PositiveInfinity);
+        public void Check(string name, double expected, double actual, double largest = 1) =>
+            Check(name, double.IsFinite(actual) ? Math.Abs(expected - actual) / largest : double.PositiveInfinity);
 
         public void Check(string name, double deviation)
         {
@@ -215,7 +282,10 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
 
         public void Report(ITestOutputHelper output, string table)
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{table} {_given - _failures.Count}/{_given}, worst {_worst:0.0e0}, {_where}"));
+            output.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{table} {_given - _failures.Count}/{_given}, worst {_worst:0.0e0}, {_where}"));
             Assert.True(_given > 0, "no number was compared");
             Assert.True(_failures.Count == 0, string.Join(Environment.NewLine, _failures.Take(20)));
         }
@@ -238,7 +308,11 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
                 "joint" => [("onnx/model.onnx", "model.onnx")],
 
                 // Transformers.js: another precision.
-                "suffix" => [("onnx/text_model.onnx", "onnx/text_model_q4f16.onnx"), ("onnx/vision_model.onnx", "onnx/vision_model_q4f16.onnx")],
+                "suffix" =>
+                [
+                    ("onnx/text_model.onnx", "onnx/text_model_q4f16.onnx"),
+                    ("onnx/vision_model.onnx", "onnx/vision_model_q4f16.onnx"),
+                ],
 
                 // Clip-as-service: two graphs side by side, and no configuration.
                 "flat" => [("textual/model.onnx", "textual.onnx"), ("visual/model.onnx", "visual.onnx")],
@@ -258,7 +332,10 @@ public sealed class GoldenClipTests(TestHost host, ITestOutputHelper output) : I
             Directory.CreateDirectory(System.IO.Path.Combine(copy, "onnx"));
             foreach (string source in layout == "flat" ? new[] { "textual", "visual" } : [""])
             {
-                foreach (string file in Directory.EnumerateFiles(System.IO.Path.Combine(folder, source)).Where(file => !file.EndsWith(".onnx", StringComparison.Ordinal)))
+                foreach (
+                    string file in Directory
+                        .EnumerateFiles(System.IO.Path.Combine(folder, source))
+                        .Where(file => !file.EndsWith(".onnx", StringComparison.Ordinal)))
                 {
                     File.Copy(file, System.IO.Path.Combine(copy, System.IO.Path.GetFileName(file)));
                 }

@@ -27,7 +27,8 @@ public sealed class GoldenEmbeddedModelTests(TestHost host, ITestOutputHelper ou
             double[] scores = new double[seeds.Length];
             for (int i = 0; i < seeds.Length; i++)
             {
-                RankedImages ranked = await host.Pipeline.GenerateAsync(Request(@case, ulong.Parse(seeds[i], CultureInfo.InvariantCulture), candidates: 1));
+                RankedImages ranked = await host.Pipeline.GenerateAsync(
+                    Request(@case, ulong.Parse(seeds[i], CultureInfo.InvariantCulture), candidates: 1));
                 RankedImage image = Assert.Single(ranked.Images);
                 scores[i] = image.Score!.Value;
                 int grey = TestHost.LargestDifference(host.Read(Golden.PathOf("models", "emoji-sd", "expected", images[i])), image.Image);
@@ -35,13 +36,19 @@ public sealed class GoldenEmbeddedModelTests(TestHost host, ITestOutputHelper ou
                 worstScore = Math.Max(worstScore, Math.Abs(scores[i] - expected[i]));
                 pictures++;
                 Assert.True(grey <= GreyTolerance, $"{prompt}, seed {seeds[i]}: {grey} grey levels");
-                Assert.True(Math.Abs(scores[i] - expected[i]) <= ScoreTolerance, $"{prompt}, seed {seeds[i]}: score {scores[i]:R}, expected {expected[i]:R}");
+                Assert.True(
+                    Math.Abs(scores[i] - expected[i]) <= ScoreTolerance,
+                    $"{prompt}, seed {seeds[i]}: score {scores[i]:R}, expected {expected[i]:R}");
             }
 
             AssertOrder(prompt, order, expected, scores);
         }
 
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"embedded {pictures}/{pictures} pictures of {cases.Length} prompts, worst {worstGrey} grey levels, {worstScore:0.0e0} in score"));
+        output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"embedded {pictures}/{pictures} pictures of {cases.Length} prompts, worst {worstGrey} grey levels, {worstScore:0.0e0} in score"
+            ));
     }
 
     [Fact]
@@ -57,7 +64,9 @@ public sealed class GoldenEmbeddedModelTests(TestHost host, ITestOutputHelper ou
         foreach (RankedImage image in together.Images)
         {
             RankedImages alone = await host.Pipeline.GenerateAsync(Request(@case, image.Seed, 1));
-            Assert.True(image.Image.Pixels.Span.SequenceEqual(alone.Images[0].Image.Pixels.Span), $"seed {image.Seed} differs between 1 and {count} candidates");
+            Assert.True(
+                image.Image.Pixels.Span.SequenceEqual(alone.Images[0].Image.Pixels.Span),
+                $"seed {image.Seed} differs between 1 and {count} candidates");
             Assert.Equal(alone.Images[0].Score, image.Score);
         }
     }

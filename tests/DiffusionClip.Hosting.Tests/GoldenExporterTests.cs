@@ -26,7 +26,12 @@ public sealed class GoldenExporterTests(TestHost host, ITestOutputHelper output)
         var between = new List<string>();
         double worst = 0;
         string where = "";
-        foreach (JsonElement run in Golden.Read("tiny-models", "pipelines.json").GetProperty("runs").EnumerateArray().Where(run => run.GetProperty("model").GetString() == "sd1-tiny-random"))
+        foreach (
+            JsonElement run in Golden
+                .Read("tiny-models", "pipelines.json")
+                .GetProperty("runs")
+                .EnumerateArray()
+                .Where(run => run.GetProperty("model").GetString() == "sd1-tiny-random"))
         {
             string name = run.GetProperty("case").GetString()!;
             if (GoldenPipelineTests.UnknownArgument(run.GetProperty("arguments")) is { } argument)
@@ -52,10 +57,18 @@ public sealed class GoldenExporterTests(TestHost host, ITestOutputHelper output)
             for (int i = 0; i < seeds.Length; i++)
             {
                 var recorder = new Timesteps();
-                await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { Seed = seeds[i] } }, new RunControl { Observer = recorder }, pictures);
+                await host.Pipeline.GenerateAsync(
+                    request with
+                    {
+                        Sampling = request.Sampling with { Seed = seeds[i] },
+                    },
+                    new RunControl { Observer = recorder },
+                    pictures);
                 float[] latents = recorder.Latents;
                 float[] mine = expected[(i * latents.Length)..((i + 1) * latents.Length)];
-                double deviation = latents.Zip(mine, (a, b) => float.IsFinite(a) ? (double)Math.Abs(a - b) : double.PositiveInfinity).Max() / expected.Max(MathF.Abs);
+                double deviation =
+                    latents.Zip(mine, (a, b) => float.IsFinite(a) ? (double)Math.Abs(a - b) : double.PositiveInfinity).Max()
+                    / expected.Max(MathF.Abs);
                 if (isInteger && recorder.HaveFractions)
                 {
                     // Some schedulers evaluate between whole timesteps, which an int64 cannot say: the graph's limit, not the loader's.
@@ -87,9 +100,11 @@ public sealed class GoldenExporterTests(TestHost host, ITestOutputHelper output)
             "older" => "hidden states, variance of the encoder",
             _ => "clipped x0 in half precision",
         };
-        output.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"exporter {variant} {given}, worst {worst:0.0e0} of the largest latent, {where}; what the format cannot carry ({cannot}): {(between.Count == 0 ? "none" : string.Join(", ", between))}"));
+        output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"exporter {variant} {given}, worst {worst:0.0e0} of the largest latent, {where}; what the format cannot carry ({cannot}): {(between.Count == 0 ? "none" : string.Join(", ", between))}"
+            ));
         Assert.Empty(unknown);
         Assert.True(given > 0, "no case ran");
         Assert.True(worst <= tolerance, string.Create(CultureInfo.InvariantCulture, $"{where} deviates by {worst:0.0e0}"));

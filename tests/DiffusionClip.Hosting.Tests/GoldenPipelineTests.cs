@@ -45,7 +45,10 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
             }
         }
 
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"pipelines {passed}/{given}, worst {worst:0.0e0} of the largest latent, {worstCase}"));
+        output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"pipelines {passed}/{given}, worst {worst:0.0e0} of the largest latent, {worstCase}"));
         Assert.True(failures.Count == 0, string.Join(Environment.NewLine, failures));
         Assert.True(passed > 0, "no case ran");
         Assert.Empty(unknown);
@@ -56,10 +59,29 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
     {
         string[] understood =
         [
-            "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "guidance_scale", "guidance_rescale", "num_inference_steps", "height", "width", "eta", "strength", "clip_skip",
-            "original_size", "crops_coords_top_left", "target_size", "negative_original_size", "negative_crops_coords_top_left", "negative_target_size",
+            "prompt",
+            "negative_prompt",
+            "prompt_2",
+            "negative_prompt_2",
+            "guidance_scale",
+            "guidance_rescale",
+            "num_inference_steps",
+            "height",
+            "width",
+            "eta",
+            "strength",
+            "clip_skip",
+            "original_size",
+            "crops_coords_top_left",
+            "target_size",
+            "negative_original_size",
+            "negative_crops_coords_top_left",
+            "negative_target_size",
         ];
-        return arguments.EnumerateObject().Select(argument => argument.Name).FirstOrDefault(name => !understood.Contains(name, StringComparer.Ordinal));
+        return arguments
+            .EnumerateObject()
+            .Select(argument => argument.Name)
+            .FirstOrDefault(name => !understood.Contains(name, StringComparer.Ordinal));
     }
 
     private async Task<double> RunAsync(string model, JsonElement run)
@@ -73,7 +95,13 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         for (int i = 0; i < seeds.Length; i++)
         {
             var recorder = new Recorder();
-            RankedImages ranked = await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { Seed = seeds[i] } }, new RunControl { Observer = recorder }, pictures);
+            RankedImages ranked = await host.Pipeline.GenerateAsync(
+                request with
+                {
+                    Sampling = request.Sampling with { Seed = seeds[i] },
+                },
+                new RunControl { Observer = recorder },
+                pictures);
             float[] latents = recorder.Latents[new CandidateId(0)];
             int length = expectedLatents.Length / seeds.Length;
             Assert.Equal(length, latents.Length);
@@ -82,8 +110,12 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
                 worst = Math.Max(worst, Math.Abs(latents[j] - expectedLatents[(i * length) + j]) / largest);
             }
 
-            Assert.True(worst <= LatentTolerance, string.Create(CultureInfo.InvariantCulture, $"seed {seeds[i]}: latents deviate by {worst:0.0e0} of the largest"));
-            int difference = TestHost.LargestDifference(host.Read(Golden.PathOf("tiny-models", "expected", images[i])), Assert.Single(ranked.Images).Image);
+            Assert.True(
+                worst <= LatentTolerance,
+                string.Create(CultureInfo.InvariantCulture, $"seed {seeds[i]}: latents deviate by {worst:0.0e0} of the largest"));
+            int difference = TestHost.LargestDifference(
+                host.Read(Golden.PathOf("tiny-models", "expected", images[i])),
+                Assert.Single(ranked.Images).Image);
             Assert.True(difference <= GreyTolerance, $"seed {seeds[i]}: the picture deviates by {difference} grey levels");
         }
 
@@ -96,7 +128,8 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         JsonElement arguments = run.GetProperty("arguments");
         JsonElement scheduler = run.GetProperty("scheduler");
         (OriginRequest? origin, Dictionary<string, RgbImage>? pictures) = Origin(host, run.GetProperty("model").GetString()!, run);
-        T? Argument<T>(string name, Func<JsonElement, T> read) where T : struct => arguments.TryGetProperty(name, out JsonElement value) ? read(value) : null;
+        T? Argument<T>(string name, Func<JsonElement, T> read)
+            where T : struct => arguments.TryGetProperty(name, out JsonElement value) ? read(value) : null;
         string? Text(string name) => arguments.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
         static RowsColumns Pair(JsonElement value) => new(value[0].GetInt32(), value[1].GetInt32());
         return (new ImageRequest
@@ -140,7 +173,14 @@ public sealed class GoldenPipelineTests(TestHost host, ITestOutputHelper output)
         }
 
         var pictures = new Dictionary<string, RgbImage>();
-        return (new() { Image = Add("init.png"), Mask = masked ? Add("mask.png") : null, Strength = hasStrength ? strength.GetDouble() : null }, pictures);
+        return (
+            new()
+            {
+                Image = Add("init.png"),
+                Mask = masked ? Add("mask.png") : null,
+                Strength = hasStrength ? strength.GetDouble() : null,
+            },
+            pictures);
 
         string Add(string file)
         {

@@ -24,7 +24,10 @@ public sealed class GoldenRecordTests(TestHost host) : IClassFixture<TestHost>
             Sampling = record.Request.Sampling with { Seed = record.Candidate.Seed },
             Search = record.Request.Search with { Candidates = 1, Keep = 1 },
         };
-        var images = new Dictionary<string, RgbImage> { [OriginRequest.NameOf(start)] = host.Codec.Decode(start, Imaging.ImageLimits.Default) };
+        var images = new Dictionary<string, RgbImage>
+        {
+            [OriginRequest.NameOf(start)] = host.Codec.Decode(start, Imaging.ImageLimits.Default),
+        };
         RankedImages again = await host.Pipeline.GenerateAsync(request, new RunControl { Plan = record.Plan }, images);
         Assert.Equal(2, again.Report.Request.SchemaVersion);
         Assert.Equal("emoji-clip", Assert.Single(again.Report.Request.Search.Scorers!).Id);

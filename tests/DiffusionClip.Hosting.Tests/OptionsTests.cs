@@ -19,7 +19,8 @@ public sealed class OptionsTests
     public void What_is_not_understood_is_an_error_that_names_it(string key, string value, string remedy)
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]).Build();
-        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() => new ServiceCollection().AddDiffusionClip(configuration));
+        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() =>
+            new ServiceCollection().AddDiffusionClip(configuration));
         Assert.Contains(key.Split(':')[^1], exception.Message, StringComparison.Ordinal);
         Assert.Contains(remedy, exception.Message, StringComparison.Ordinal);
     }

@@ -30,8 +30,15 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         Assert.Equal(3, together.Images.Count);
         foreach (RankedImage image in together.Images)
         {
-            RankedImages alone = await Generate(request with { Sampling = request.Sampling with { Seed = image.Seed }, Search = new() { Candidates = 1, Scorer = "none" } });
-            Assert.True(image.Image.Pixels.Span.SequenceEqual(Assert.Single(alone.Images).Image.Pixels.Span), $"seed {image.Seed} differs");
+            RankedImages alone = await Generate(
+                request with
+                {
+                    Sampling = request.Sampling with { Seed = image.Seed },
+                    Search = new() { Candidates = 1, Scorer = "none" },
+                });
+            Assert.True(
+                image.Image.Pixels.Span.SequenceEqual(Assert.Single(alone.Images).Image.Pixels.Span),
+                $"seed {image.Seed} differs");
         }
 
         Assert.NotEqual(together.Images[0].Image.Pixels.ToArray(), together.Images[1].Image.Pixels.ToArray());
@@ -62,8 +69,15 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [InlineData("DPM++ 2M", 3, 0.34, 1)]
     public async Task Only_the_last_part_of_the_steps_runs(string scheduler, int steps, double strength, int evaluations)
     {
-        ImageRequest request = Request("sd1-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" } };
-        request = request with { Sampling = request.Sampling with { Scheduler = scheduler, NumInferenceSteps = steps }, Origin = new() { Image = Init, Strength = strength } };
+        ImageRequest request = Request("sd1-tiny-random", masked: false) with
+        {
+            Search = new() { Candidates = 1, Scorer = "none" },
+        };
+        request = request with
+        {
+            Sampling = request.Sampling with { Scheduler = scheduler, NumInferenceSteps = steps },
+            Origin = new() { Image = Init, Strength = strength },
+        };
         var recorder = new Recorder();
         RankedImages ranked = await host.Pipeline.GenerateAsync(request, new RunControl { Observer = recorder }, Images);
         Assert.Equal(evaluations, recorder.Steps);
@@ -73,9 +87,19 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public async Task Latent_consistency_takes_all_its_steps_from_the_end_of_the_distilled_ones()
     {
-        ImageRequest request = Request("lcm-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" }, Origin = new() { Image = Init, Strength = 0.5 } };
+        ImageRequest request = Request("lcm-tiny-random", masked: false) with
+        {
+            Search = new() { Candidates = 1, Scorer = "none" },
+            Origin = new() { Image = Init, Strength = 0.5 },
+        };
         var recorder = new Recorder();
-        await host.Pipeline.GenerateAsync(request with { Sampling = request.Sampling with { NumInferenceSteps = 4 } }, new RunControl { Observer = recorder }, Images);
+        await host.Pipeline.GenerateAsync(
+            request with
+            {
+                Sampling = request.Sampling with { NumInferenceSteps = 4 },
+            },
+            new RunControl { Observer = recorder },
+            Images);
         Assert.Equal(4, recorder.Steps);
     }
 
@@ -87,11 +111,25 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         foreach (double strength in new[] { 0.2, 0.5 })
         {
             var recorder = new Recorder();
-            ImageRequest run = request with { Sampling = request.Sampling with { NumInferenceSteps = 10, Scheduler = "DDIM" }, Origin = new() { Image = Init, Strength = strength } };
+            ImageRequest run = request with
+            {
+                Sampling = request.Sampling with { NumInferenceSteps = 10, Scheduler = "DDIM" },
+                Origin = new() { Image = Init, Strength = strength },
+            };
             await host.Pipeline.GenerateAsync(run, new RunControl { Observer = recorder }, Images);
             var weakest = new Recorder();
-            await host.Pipeline.GenerateAsync(run with { Sampling = run.Sampling with { NumInferenceSteps = 500 }, Origin = new() { Image = Init, Strength = 0.002 } }, new RunControl { Observer = weakest }, Images);
-            double distance = recorder.Latents[new CandidateId(0)].Zip(weakest.Latents[new CandidateId(0)], (a, b) => (double)(a - b) * (a - b)).Sum();
+            await host.Pipeline.GenerateAsync(
+                run with
+                {
+                    Sampling = run.Sampling with { NumInferenceSteps = 500 },
+                    Origin = new() { Image = Init, Strength = 0.002 },
+                },
+                new RunControl { Observer = weakest },
+                Images);
+            double distance = recorder
+                .Latents[new CandidateId(0)]
+                .Zip(weakest.Latents[new CandidateId(0)], (a, b) => (double)(a - b) * (a - b))
+                .Sum();
             Assert.True(distance > last, $"strength {strength}: {distance} after {last}");
             last = distance;
         }
@@ -105,9 +143,18 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         ImageRequest own = host.Pipeline.Prepare(request, images).Request;
         Assert.Equal((96, 64), (own.Sampling.Width, own.Sampling.Height));
         Assert.Equal(0.8, own.Origin!.Strength);
-        Assert.Equal(own, host.Pipeline.Prepare(own with { Model = own.Model with { Id = request.Model.Id } }).Request with { Model = own.Model });
-        Assert.Equal((96, 48), Size(host.Pipeline.Prepare(request with { Sampling = request.Sampling with { Height = 48 } }, images).Request));
-        Assert.Equal((16, 16), Size(host.Pipeline.Prepare(request, new Dictionary<string, RgbImage> { [Init] = new(3, 5, new byte[45]) }).Request));
+        Assert.Equal(
+            own,
+            host.Pipeline.Prepare(own with { Model = own.Model with { Id = request.Model.Id } }).Request with
+            {
+                Model = own.Model,
+            });
+        Assert.Equal(
+            (96, 48),
+            Size(host.Pipeline.Prepare(request with { Sampling = request.Sampling with { Height = 48 } }, images).Request));
+        Assert.Equal(
+            (16, 16),
+            Size(host.Pipeline.Prepare(request, new Dictionary<string, RgbImage> { [Init] = new(3, 5, new byte[45]) }).Request));
 
         static (int?, int?) Size(ImageRequest request) => (request.Sampling.Width, request.Sampling.Height);
     }
@@ -115,8 +162,18 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public async Task A_picture_and_a_mask_of_other_sizes_are_resized()
     {
-        var images = new Dictionary<string, RgbImage> { [Init] = new(100, 70, new byte[3 * 100 * 70]), [Mask] = new(7, 200, new byte[3 * 7 * 200]) };
-        RankedImages ranked = await host.Pipeline.GenerateAsync(Request("sd1-tiny-random", masked: true) with { Search = new() { Candidates = 1, Scorer = "none" } }, null, images);
+        var images = new Dictionary<string, RgbImage>
+        {
+            [Init] = new(100, 70, new byte[3 * 100 * 70]),
+            [Mask] = new(7, 200, new byte[3 * 7 * 200]),
+        };
+        RankedImages ranked = await host.Pipeline.GenerateAsync(
+            Request("sd1-tiny-random", masked: true) with
+            {
+                Search = new() { Candidates = 1, Scorer = "none" },
+            },
+            null,
+            images);
         Assert.Equal((96, 64), (Assert.Single(ranked.Images).Image.Width, ranked.Images[0].Image.Height));
     }
 
@@ -130,7 +187,14 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         ImageRequest normalized = host.Pipeline.Prepare(Request(model, masked) with { Sampling = new() }, Images).Request;
         Assert.Equal(strength, normalized.Origin!.Strength);
-        Assert.Equal(model[..3] switch { "lcm" => (4, 8.5f), "sdx" => (50, 5f), _ => (50, 7.5f) }, (normalized.Sampling.NumInferenceSteps!.Value, normalized.Sampling.GuidanceScale!.Value));
+        Assert.Equal(
+            model[..3] switch
+            {
+                "lcm" => (4, 8.5f),
+                "sdx" => (50, 5f),
+                _ => (50, 7.5f),
+            },
+            (normalized.Sampling.NumInferenceSteps!.Value, normalized.Sampling.GuidanceScale!.Value));
     }
 
     [Fact]
@@ -152,7 +216,11 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public async Task A_picture_says_what_it_was_painted_over()
     {
-        ImageRequest request = Request("sd1-tiny-random", masked: false) with { Search = new() { Candidates = 1, Scorer = "none" }, Origin = new() { Image = Init, Strength = 0.6 } };
+        ImageRequest request = Request("sd1-tiny-random", masked: false) with
+        {
+            Search = new() { Candidates = 1, Scorer = "none" },
+            Origin = new() { Image = Init, Strength = 0.6 },
+        };
         RankedImages ranked = await Generate(request with { Sampling = request.Sampling with { ClipSkip = 1 } });
         PictureFile file = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report);
         PictureInspection inspection = PictureMetadataReader.Read(file.Content);
@@ -161,7 +229,8 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         Assert.Contains(", Denoising strength: 0.6, Clip skip: 2,", parameters, StringComparison.Ordinal);
 
         // Size and everything else are in the record, so the pictures alone are missing.
-        InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(() => host.Pipeline.GenerateAsync(inspection.Record.Request with { Model = request.Model }));
+        InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(() =>
+            host.Pipeline.GenerateAsync(inspection.Record.Request with { Model = request.Model }));
         Assert.Equal("init_image", exception.Field);
         Assert.Contains(Init, exception.Message, StringComparison.Ordinal);
     }
@@ -185,15 +254,31 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         await Refused("init_image", plain with { Origin = new() { Strength = 0.5 } });
         await Refused("init_image", plain with { Origin = new() { Image = "init.png" } });
         await Refused("init_image", plain with { Origin = new() { Image = new string('0', 64) } });
-        await Refused("mask", plain with { Origin = new() { Image = Init, Mask = "" } });
-        await Refused("mask", plain with { Sampling = plain.Sampling with { Width = 64, Height = 64 }, Origin = new() { Image = Init, Mask = new string('0', 64) } });
+        await Refused(
+            "mask",
+            plain with
+            {
+                Origin = new() { Image = Init, Mask = "" },
+            });
+        await Refused(
+            "mask",
+            plain with
+            {
+                Sampling = plain.Sampling with { Width = 64, Height = 64 },
+                Origin = new() { Image = Init, Mask = new string('0', 64) },
+            });
         await Refused("init_image", Request("sd1-inpaint-tiny-random", masked: false) with { Origin = null });
         await Refused("mask", Request("sd1-inpaint-tiny-random", masked: false));
         await Refused("prompt_2", plain with { Prompt = new() { Text2 = "two cats" } });
         await Refused("negative_prompt_2", plain with { Prompt = new() { Negative2 = "two cats" } });
         await Refused("original_size", plain with { Sampling = new() { OriginalSize = new(64, 64) } });
         await Refused("target_size", Request("sdxl-tiny-random", masked: false) with { Sampling = new() { TargetSize = new(0, 64) } });
-        await Refused("crops_coords_top_left", Request("sdxl-tiny-random", masked: false) with { Sampling = new() { CropsCoordsTopLeft = new(0, -1) } });
+        await Refused(
+            "crops_coords_top_left",
+            Request("sdxl-tiny-random", masked: false) with
+            {
+                Sampling = new() { CropsCoordsTopLeft = new(0, -1) },
+            });
         await Refused("clip_skip", plain with { Sampling = new() { ClipSkip = -1 } });
     }
 
@@ -204,7 +289,10 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         try
         {
             string source = Golden.PathOf("tiny-models", "sd1-tiny-random");
-            foreach (string file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories).Where(file => !file.Contains("vae_encoder", StringComparison.Ordinal)))
+            foreach (
+                string file in Directory
+                    .EnumerateFiles(source, "*", SearchOption.AllDirectories)
+                    .Where(file => !file.Contains("vae_encoder", StringComparison.Ordinal)))
             {
                 string target = Path.Combine(folder, Path.GetRelativePath(source, file));
                 Directory.CreateDirectory(Path.GetDirectoryName(target)!);
@@ -225,7 +313,11 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public async Task Latent_consistency_does_not_look_at_the_negative_prompt()
     {
-        ImageRequest request = Request("lcm-tiny-random", masked: false) with { Origin = null, Search = new() { Candidates = 1, Scorer = "none" } };
+        ImageRequest request = Request("lcm-tiny-random", masked: false) with
+        {
+            Origin = null,
+            Search = new() { Candidates = 1, Scorer = "none" },
+        };
         RankedImages without = await Generate(request);
         RankedImages with = await Generate(request with { Prompt = request.Prompt with { Negative = "blurry" } });
         RankedImages stronger = await Generate(request with { Sampling = request.Sampling with { GuidanceScale = 3 } });
@@ -236,7 +328,11 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public async Task Both_encoders_of_SDXL_read_windows_weights_and_edits()
     {
-        ImageRequest request = Request("sdxl-tiny-random", masked: false) with { Origin = null, Search = new() { Candidates = 1, Scorer = "none" } };
+        ImageRequest request = Request("sdxl-tiny-random", masked: false) with
+        {
+            Origin = null,
+            Search = new() { Candidates = 1, Scorer = "none" },
+        };
         string longer = string.Join(", ", Enumerable.Repeat("a red apple on a blue background", 12));
         RankedImages windows = await Generate(request with { Prompt = new() { Text = longer, Text2 = "[two cats:a (dog:1.3):0.5]" } });
         Assert.True(windows.Report.Texts.Single(text => text is { Role: "prompt", Encoder: 0 }).Windows > 1);
@@ -267,7 +363,8 @@ public sealed class OriginPipelineTests(TestHost host) : IClassFixture<TestHost>
         Assert.DoesNotContain('\n', exception.Message);
     }
 
-    private Task<RankedImages> Generate(ImageRequest request, ExecutionPlan? plan = null) => host.Pipeline.GenerateAsync(request, new RunControl { Plan = plan }, Images);
+    private Task<RankedImages> Generate(ImageRequest request, ExecutionPlan? plan = null) =>
+        host.Pipeline.GenerateAsync(request, new RunControl { Plan = plan }, Images);
 
     private static ImageRequest Request(string model, bool masked) => ImageRequest.For("a red apple on a blue background") with
     {

@@ -33,7 +33,10 @@ public sealed partial class PackageTests(ITestOutputHelper output) : IDisposable
         await File.WriteAllTextAsync(Path.Combine(_folder, "feed.proj"), $"""
             <Project>
               <ItemGroup>
-                <Packed Include="{string.Join(';', projects.Select(project => Path.Combine(Golden.Repository, "src", project, project + ".csproj")))}" />
+                <Packed Include="{string.Join(
+                ';',
+                projects.Select(project => Path.Combine(Golden.Repository, "src", project, project + ".csproj"))
+            )}" />
               </ItemGroup>
               <Target Name="Pack">
                 <MSBuild

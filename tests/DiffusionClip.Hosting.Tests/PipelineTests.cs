@@ -17,7 +17,12 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
     public async Task A_report_says_what_ran()
     {
         var recorder = new Recorder();
-        RankedImages ranked = await host.Pipeline.GenerateAsync(Small with { Prompt = Small.Prompt with { Text = "a (red:1.2) apple" } }, new RunControl { Observer = recorder });
+        RankedImages ranked = await host.Pipeline.GenerateAsync(
+            Small with
+            {
+                Prompt = Small.Prompt with { Text = "a (red:1.2) apple" },
+            },
+            new RunControl { Observer = recorder });
         RunReport report = ranked.Report;
         Assert.Equal(host.Pipeline.Prepare(report.Request).Request, report.Request);
         Assert.Equal("a red apple", report.Request.Search.ScoreText);
@@ -34,7 +39,18 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         Assert.Equal(report.Candidates[0].Score - report.Candidates[1].Score, report.Candidates[0].Margin);
         Assert.Equal(2 * 4, recorder.Steps);
         Stage[] stages = [.. report.Stages.Select(stage => stage.Stage)];
-        foreach (Stage stage in new[] { Stage.Models, Stage.Tokenization, Stage.Conditioning, Stage.Origins, Stage.Denoising, Stage.Decoding, Stage.Scoring, Stage.Selection })
+        foreach (
+            Stage stage in new[]
+            {
+                Stage.Models,
+                Stage.Tokenization,
+                Stage.Conditioning,
+                Stage.Origins,
+                Stage.Denoising,
+                Stage.Decoding,
+                Stage.Scoring,
+                Stage.Selection,
+            })
         {
             Assert.Contains(stage, stages);
         }
@@ -49,7 +65,9 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         for (int i = 0; i < together.Length; i++)
         {
             RankedImages alone = await host.Pipeline.GenerateAsync(With(seed: (ulong)i));
-            Assert.Equal(alone.Images.Select(image => image.Image.Pixels.ToArray()), together[i].Images.Select(image => image.Image.Pixels.ToArray()));
+            Assert.Equal(
+                alone.Images.Select(image => image.Image.Pixels.ToArray()),
+                together[i].Images.Select(image => image.Image.Pixels.ToArray()));
         }
     }
 
@@ -60,8 +78,18 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
         for (int afterStep = 1; afterStep < 8; afterStep += 3)
         {
             using var abort = new CancellationTokenSource();
-            var recorder = new Recorder { AfterStep = step => { if (step == afterStep) { abort.Cancel(); } } };
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => host.Pipeline.GenerateAsync(Small, new RunControl { Abort = abort.Token, Observer = recorder }));
+            var recorder = new Recorder
+            {
+                AfterStep = step =>
+                {
+                    if (step == afterStep)
+                    {
+                        abort.Cancel();
+                    }
+                },
+            };
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                host.Pipeline.GenerateAsync(Small, new RunControl { Abort = abort.Token, Observer = recorder }));
             Assert.Equal(afterStep, recorder.Steps);
         }
 
@@ -112,16 +140,23 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
             .AddDiffusionClip(contentRoot: Golden.Repository)
             .AddSingleton<IImageScorer, ThrowingScorer>()
             .BuildServiceProvider();
-        RankedImages ranked = await services.GetRequiredService<ImagePipeline>().GenerateAsync(Small with { Search = Small.Search with { Scorer = "throwing" } });
+        RankedImages ranked = await services
+            .GetRequiredService<ImagePipeline>()
+            .GenerateAsync(Small with { Search = Small.Search with { Scorer = "throwing" } });
         Assert.Equal(2, ranked.Images.Count);
         Assert.All(ranked.Images, image => Assert.Null(image.Score));
-        Assert.All(ranked.Report.Candidates, candidate => Assert.Contains("out of order", candidate.ScoringFailure, StringComparison.Ordinal));
+        Assert.All(
+            ranked.Report.Candidates,
+            candidate => Assert.Contains("out of order", candidate.ScoringFailure, StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task A_picture_carries_its_whole_request()
     {
-        ImageRequest hostile = Small with { Prompt = new() { Text = "a cat\nSteps: 1, Seed: 5\nNegative prompt: \"x\", 日本 🦊", Negative = "a, b: \"c\"" } };
+        ImageRequest hostile = Small with
+        {
+            Prompt = new() { Text = "a cat\nSteps: 1, Seed: 5\nNegative prompt: \"x\", 日本 🦊", Negative = "a, b: \"c\"" },
+        };
         RankedImages ranked = await host.Pipeline.GenerateAsync(hostile);
         ReadOnlyMemory<byte> png = host.Services.GetRequiredService<PictureEncoder>().Encode(ranked.Best!, ranked.Report).Content;
         PictureInspection inspection = PictureMetadataReader.Read(png);
@@ -146,7 +181,8 @@ public sealed class PipelineTests(TestHost host) : IClassFixture<TestHost>
     {
         public ScorerDescriptor Descriptor { get; } = new() { Name = "throwing", Version = "1", Scale = ScoreScale.Unbounded };
 
-        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => throw new InvalidOperationException("out of order");
+        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) =>
+            throw new InvalidOperationException("out of order");
 
         public void Dispose()
         {

@@ -68,7 +68,14 @@ public sealed class PromptTests(TestHost host) : IClassFixture<TestHost>
         Assert.Equal(LongTextPolicy.Truncate, normalized.Search.LongText);
         Assert.Equal("a dog", normalized.Search.ScoreText);
         Assert.Equal(normalized, host.Pipeline.Prepare(normalized).Request);
-        Assert.Equal("a (dog:1.2)", host.Pipeline.Prepare(ImageRequest.For("a (dog:1.2)") with { Prompt = new() { Text = "a (dog:1.2)", Syntax = PromptSyntax.Plain } }).Request.Search.ScoreText);
+        Assert.Equal(
+            "a (dog:1.2)",
+            host.Pipeline.Prepare(
+                ImageRequest.For("a (dog:1.2)") with
+                {
+                    Prompt = new() { Text = "a (dog:1.2)", Syntax = PromptSyntax.Plain },
+                }
+            ).Request.Search.ScoreText);
     }
 
     [Fact]
@@ -108,14 +115,20 @@ public sealed class PromptTests(TestHost host) : IClassFixture<TestHost>
         Assert.True(truncating.Embedder.EmbedText(text, default).TokensDropped > 0);
 
         // A text of one window is the same, but its scores are still kept apart.
-        Assert.Equal(truncating.Embedder.EmbedText("a cat", default).Embeds.ToArray(), scorer.Embedder.EmbedText("a cat", default).Embeds.ToArray());
+        Assert.Equal(
+            truncating.Embedder.EmbedText("a cat", default).Embeds.ToArray(),
+            scorer.Embedder.EmbedText("a cat", default).Embeds.ToArray());
         Assert.NotNull(scorer.Record("a cat", actual).DifferenceFrom(truncating.Record("a cat", actual)));
     }
 
     [Fact]
     public async Task A_run_says_by_which_policy_it_scored()
     {
-        RankedImages ranked = await host.Pipeline.GenerateAsync(Request(Long) with { Search = new() { Candidates = 1, LongText = LongTextPolicy.WindowsMean } });
+        RankedImages ranked = await host.Pipeline.GenerateAsync(
+            Request(Long) with
+            {
+                Search = new() { Candidates = 1, LongText = LongTextPolicy.WindowsMean },
+            });
         Assert.Equal("windows-mean", ranked.Report.Scoring!.LongText);
         Assert.Equal(0, ranked.Report.Scoring.TokensDropped);
         RankedImages other = await host.Pipeline.GenerateAsync(Request(Long));
@@ -129,7 +142,8 @@ public sealed class PromptTests(TestHost host) : IClassFixture<TestHost>
         Search = new() { Candidates = 1 },
     };
 
-    private Task<RankedImages> PaintAsync(string prompt, string? scheduler = null) => host.Pipeline.GenerateAsync(Request(prompt, scheduler));
+    private Task<RankedImages> PaintAsync(string prompt, string? scheduler = null) =>
+        host.Pipeline.GenerateAsync(Request(prompt, scheduler));
 
     private Task<ClipScorer> ScorerAsync(LongTextPolicy longText) =>
         host.Services.GetRequiredService<ScorerCatalog>().LeaseClipAsync("emoji-clip", "cpu", longText, CancellationToken.None);

@@ -20,7 +20,16 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
         ("guidance_rescale", Sampling(s => s with { GuidanceRescale = 1.5f })),
         ("eta", Sampling(s => s with { Eta = -0.1f })),
         ("scheduler", Sampling(s => s with { Scheduler = "Eulr" })),
-        ("scheduler_options.use_karras_sigma", Sampling(s => s with { SchedulerOptions = new Dictionary<string, JsonElement> { ["use_karras_sigma"] = JsonSerializer.SerializeToElement(true) } })),
+        (
+            "scheduler_options.use_karras_sigma",
+            Sampling(s =>
+                s with
+                {
+                    SchedulerOptions = new Dictionary<string, JsonElement>
+                    {
+                        ["use_karras_sigma"] = JsonSerializer.SerializeToElement(true),
+                    },
+                })),
         ("candidates", Search(s => s with { Candidates = 0 })),
         ("candidates", Search(s => s with { Candidates = 100_000 })),
         ("keep", Search(s => s with { Candidates = 2, Keep = 3 })),
@@ -41,7 +50,8 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     [MemberData(nameof(Unusable))]
     public async Task What_cannot_be_used_is_named(int index, string field)
     {
-        InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(() => host.Pipeline.GenerateAsync(_unusable[index].Request));
+        InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(() =>
+            host.Pipeline.GenerateAsync(_unusable[index].Request));
         Assert.Equal(field, exception.Field);
         Assert.DoesNotContain('\n', exception.Message);
         Assert.InRange(exception.Message.Length, 20, 1200);
@@ -101,13 +111,22 @@ public sealed class RequestTests(TestHost host) : IClassFixture<TestHost>
     [Fact]
     public void An_unknown_model_names_those_there_are()
     {
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => host.Pipeline.Prepare(new() { Model = new() { Id = "no-such-model" } }).Request);
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() =>
+            host.Pipeline.Prepare(new() { Model = new() { Id = "no-such-model" } }).Request);
         Assert.Contains("emoji-sd", exception.Message, StringComparison.Ordinal);
     }
 
-    private static ImageRequest Sampling(Func<SamplingRequest, SamplingRequest> change) => ImageRequest.For("a cat") with { Sampling = change(new()) };
+    private static ImageRequest Sampling(Func<SamplingRequest, SamplingRequest> change) =>
+        ImageRequest.For("a cat") with
+        {
+            Sampling = change(new()),
+        };
 
     private static ImageRequest Output(OutputRequest output) => ImageRequest.For("a cat") with { Output = output };
 
-    private static ImageRequest Search(Func<SearchRequest, SearchRequest> change) => ImageRequest.For("a cat") with { Search = change(new()) };
+    private static ImageRequest Search(Func<SearchRequest, SearchRequest> change) =>
+        ImageRequest.For("a cat") with
+        {
+            Search = change(new()),
+        };
 }

@@ -69,15 +69,25 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
         Assert.True(same.FromSnapshot);
         Assert.True(same.EvaluationsSkipped > 4);
         Assert.True(same.SecondsBefore > 0);
-        Assert.Contains("another request", (await Resumed(request with { Sampling = request.Sampling with { Seed = 6 } })).Reason, StringComparison.Ordinal);
-        Assert.Contains("another plan", (await Resumed(request, whole.Report.Plan with { RowsPerRun = 2 })).Reason, StringComparison.Ordinal);
+        Assert.Contains(
+            "another request",
+            (await Resumed(request with { Sampling = request.Sampling with { Seed = 6 } })).Reason,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "another plan",
+            (await Resumed(request, whole.Report.Plan with { RowsPerRun = 2 })).Reason,
+            StringComparison.Ordinal);
 
         async Task<ResumeReport> Resumed(ImageRequest asked, ExecutionPlan? plan = null)
         {
             var again = new SnapshotLog(snapshot);
             RunReport report = (await host.Pipeline.GenerateAsync(asked, new RunControl { Plan = plan, Snapshots = again })).Report;
             Assert.Equal(report.Resumed, again.Report);
-            Assert.Equal(report.Resumed, JsonSerializer.Deserialize<RunReport>(JsonSerializer.Serialize(report, DiffusionClipJson.Indented), DiffusionClipJson.Indented)!.Resumed);
+            Assert.Equal(
+                report.Resumed,
+                JsonSerializer
+                    .Deserialize<RunReport>(JsonSerializer.Serialize(report, DiffusionClipJson.Indented), DiffusionClipJson.Indented)!
+                    .Resumed);
             return report.Resumed!;
         }
     }
@@ -131,7 +141,18 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
         string expected = Outcome(whole);
         var log = new SnapshotLog();
         var story = new Story();
-        Assert.Equal(expected, Outcome(await host.Pipeline.GenerateAsync(request, new RunControl { Observer = story, Plan = plan, Snapshots = log }, host.Images)));
+        Assert.Equal(
+            expected,
+            Outcome(
+                await host.Pipeline.GenerateAsync(
+                    request,
+                    new RunControl
+                    {
+                        Observer = story,
+                        Plan = plan,
+                        Snapshots = log,
+                    },
+                    host.Images)));
         Assert.True(log.All.Count >= 10, $"{log.All.Count} snapshots");
         int skipped = 0;
 
@@ -139,7 +160,15 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
         foreach (byte[] snapshot in log.All.Where((_, i) => i % 3 == (log.All.Count - 1) % 3))
         {
             var again = new Story();
-            RankedImages resumed = await host.Pipeline.GenerateAsync(request, new RunControl { Observer = again, Plan = plan, Snapshots = new SnapshotLog(snapshot) }, host.Images);
+            RankedImages resumed = await host.Pipeline.GenerateAsync(
+                request,
+                new RunControl
+                {
+                    Observer = again,
+                    Plan = plan,
+                    Snapshots = new SnapshotLog(snapshot),
+                },
+                host.Images);
             Assert.True(resumed.Report.Resumed!.FromSnapshot, resumed.Report.Resumed.Reason);
             Assert.Equal(expected, Outcome(resumed));
             Assert.Equal(story.Lines, again.Lines);
@@ -163,7 +192,11 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
             Resumed = null,
             Spent = ranked.Report.Spent! with { Seconds = 0 },
         };
-        return string.Join('\n', ranked.Images.Select(image => Convert.ToHexString(image.Image.Pixels.Span)).Prepend(JsonSerializer.Serialize(report, DiffusionClipJson.Indented)));
+        return string.Join(
+            '\n',
+            ranked
+                .Images.Select(image => Convert.ToHexString(image.Image.Pixels.Span))
+                .Prepend(JsonSerializer.Serialize(report, DiffusionClipJson.Indented)));
     }
 
     /// <summary>The composed program with a strategy that branches and a scorer of its own.</summary>
@@ -186,6 +219,8 @@ public sealed class ResumeTests(ResumeTests.BranchingHost host) : IClassFixture<
         public void Dispose() => _services.Dispose();
 
         private RgbImage Read(string file) =>
-            _services.GetRequiredService<Imaging.IImageCodec>().Decode(File.ReadAllBytes(Golden.PathOf("tiny-models", "expected", file)), Imaging.ImageLimits.Default);
+            _services
+                .GetRequiredService<Imaging.IImageCodec>()
+                .Decode(File.ReadAllBytes(Golden.PathOf("tiny-models", "expected", file)), Imaging.ImageLimits.Default);
     }
 }

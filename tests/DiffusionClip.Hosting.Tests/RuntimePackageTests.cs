@@ -8,7 +8,9 @@ namespace DiffusionClip.Hosting;
 /// </summary>
 public sealed class RuntimePackageTests : IDisposable
 {
-    private const string Cpu = "Microsoft.ML.OnnxRuntime", DirectMl = "Microsoft.ML.OnnxRuntime.DirectML", Managed = "Microsoft.ML.OnnxRuntime.Managed";
+    private const string Cpu = "Microsoft.ML.OnnxRuntime",
+        DirectMl = "Microsoft.ML.OnnxRuntime.DirectML",
+        Managed = "Microsoft.ML.OnnxRuntime.Managed";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("diffusionclip-restore-").FullName;
 

@@ -51,7 +51,11 @@ public sealed class BoundaryTests
         Assert.Contains("LoadPixelData", called);
         string[] reading = ["Load", "Decode", "Identify", "DetectFormat"];
         Assert.DoesNotContain(called, name => reading.Any(word => name == word || name == word + "Async"));
-        Assert.DoesNotContain(metadata.TypeReferences, handle =>
-            metadata.GetString(metadata.GetTypeReference(handle).Namespace).StartsWith("SixLabors.ImageSharp.Formats", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            metadata.TypeReferences,
+            handle =>
+                metadata
+                    .GetString(metadata.GetTypeReference(handle).Namespace)
+                    .StartsWith("SixLabors.ImageSharp.Formats", StringComparison.Ordinal));
     }
 }

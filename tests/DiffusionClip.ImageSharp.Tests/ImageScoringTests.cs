@@ -15,7 +15,9 @@ public sealed class ImageScoringTests
     {
         using var scorer = new ToyScorer();
         RgbImage[] pictures = [.. Greys.Select(grey => grey.ToRgbImage())];
-        ScoringResult expected = await scorer.ScoreAsync(new ScoringBatch { Images = pictures, Texts = ["a", "b"] }, TestContext.Current.CancellationToken);
+        ScoringResult expected = await scorer.ScoreAsync(
+            new ScoringBatch { Images = pictures, Texts = ["a", "b"] },
+            TestContext.Current.CancellationToken);
         ScoringResult result = await scorer.ScoreAsync(Greys, ["a", "b"], TestContext.Current.CancellationToken);
         Assert.Equal(expected.Images.Select(Scores), result.Images.Select(Scores));
         Assert.Equal(expected.Texts, result.Texts);

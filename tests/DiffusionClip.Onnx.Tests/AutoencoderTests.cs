@@ -23,7 +23,9 @@ public sealed class AutoencoderTests
         decoder.Decode(Loading.Numbers(shape.Length), shape, pixels, TestContext.Current.CancellationToken);
         Assert.All(pixels, value => Assert.True(float.IsFinite(value)));
         LatentEncoding encoding = encoder.Encode(pixels, 48, 80, TestContext.Current.CancellationToken);
-        Assert.Equal((shape, shape.Length, distribution ? shape.Length : 0), (encoding.Shape, encoding.Mean.Length, encoding.LogVariance.Length));
+        Assert.Equal(
+            (shape, shape.Length, distribution ? shape.Length : 0),
+            (encoding.Shape, encoding.Mean.Length, encoding.LogVariance.Length));
         if (distribution)
         {
             Assert.True(Loading.WorstDifference(encoding.Mean.Span, encoding.LogVariance.Span) > 1e-3f);
@@ -36,7 +38,9 @@ public sealed class AutoencoderTests
         var runs = Golden.Read("tiny-models", "pipelines.json").GetProperty("runs");
         int cases = 0, pictures = 0, worst = 0, all = 0;
         string worstCase = "";
-        foreach (IGrouping<string, System.Text.Json.JsonElement> model in runs.EnumerateArray().GroupBy(run => run.GetProperty("model").GetString()!))
+        foreach (
+            IGrouping<string, System.Text.Json.JsonElement> model in runs.EnumerateArray()
+                .GroupBy(run => run.GetProperty("model").GetString()!))
         {
             string path = Golden.PathOf("tiny-models", model.Key);
             all += model.Count();
@@ -44,10 +48,18 @@ public sealed class AutoencoderTests
             using OnnxLatentDecoder decoder = Loading.Decoder(folder);
             foreach (System.Text.Json.JsonElement run in model)
             {
-                string[] files = [.. run.GetProperty("images").EnumerateArray().Select(file => Golden.PathOf("tiny-models", "expected", file.GetString()!))];
+                string[] files =
+                [
+                    .. run.GetProperty("images")
+                        .EnumerateArray()
+                        .Select(file => Golden.PathOf("tiny-models", "expected", file.GetString()!)),
+                ];
                 int[] size = [.. run.GetProperty("latents_shape").EnumerateArray().Select(length => length.GetInt32())];
                 var shape = new LatentShape(size[1], size[2], size[3]);
-                float[] latents = [.. run.GetProperty("latents").EnumerateArray().Select(value => value.GetSingle() / folder.Decoder.ScalingFactor)];
+                float[] latents =
+                [
+                    .. run.GetProperty("latents").EnumerateArray().Select(value => value.GetSingle() / folder.Decoder.ScalingFactor),
+                ];
                 Assert.Equal(files.Length, size[0]);
                 if (latents.Length < files.Length * shape.Length)
                 {
@@ -71,7 +83,8 @@ public sealed class AutoencoderTests
             }
         }
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"decoding {cases}/{all} cases, {pictures} pictures, worst {worst} grey levels, {worstCase}");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"decoding {cases}/{all} cases, {pictures} pictures, worst {worst} grey levels, {worstCase}");
         Assert.Equal(all, cases);
         Assert.True(cases > 0);
         Assert.InRange(worst, 0, 2);
@@ -87,7 +100,12 @@ public sealed class AutoencoderTests
         int worst = 0, cases = 0;
         foreach (System.Text.Json.JsonElement run in document.RootElement.GetProperty("cases").EnumerateArray())
         {
-            float[] latents = [.. run.GetProperty("latents_first_image").EnumerateArray().Select(value => value.GetSingle() / folder.Decoder.ScalingFactor)];
+            float[] latents =
+            [
+                .. run.GetProperty("latents_first_image")
+                    .EnumerateArray()
+                    .Select(value => value.GetSingle() / folder.Decoder.ScalingFactor),
+            ];
             float[] pixels = new float[3 * 128 * 128];
             decoder.Decode(latents, new(4, 16, 16), pixels, TestContext.Current.CancellationToken);
             worst = Math.Max(worst, PngPixels.WorstDifference(pixels, Path.Combine(expected, run.GetProperty("images")[0].GetString()!)));
@@ -134,7 +152,10 @@ public sealed class AutoencoderTests
     public void A_decode_is_ended_by_its_token_and_the_session_goes_on()
     {
         using ModelCopy copy = new();
-        TinyGraph graph = new TinyGraph().Input("latent_sample", TinyGraph.Float, "b", 4, "h", "h").Output("sample", TinyGraph.Float, "b", 4, "h", "h").Node("Identity", ["latent_sample"], "x0");
+        TinyGraph graph = new TinyGraph()
+            .Input("latent_sample", TinyGraph.Float, "b", 4, "h", "h")
+            .Output("sample", TinyGraph.Float, "b", 4, "h", "h")
+            .Node("Identity", ["latent_sample"], "x0");
         for (int i = 0; i < 2000; i++)
         {
             graph.Node("MatMul", [$"x{i}", "latent_sample"], $"y{i}").Node("Sigmoid", [$"y{i}"], $"x{i + 1}");

@@ -39,7 +39,8 @@ public sealed class ClipSkipTests
         GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random-older"));
         using OnnxTextEncoder encoder = Loading.TextEncoder(folder);
         TextEncoding encoding = encoder.Encode(Loading.Ids(77), TestContext.Current.CancellationToken);
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => ClipSkip.Normalized(folder, folder.TextEncoders[0], encoder, 1)(encoding));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() =>
+            ClipSkip.Normalized(folder, folder.TextEncoders[0], encoder, 1)(encoding));
         Assert.Contains("hidden states", exception.Message, StringComparison.Ordinal);
         Assert.Equal(folder.PathOf(folder.TextEncoders[0].Graph), exception.Path);
     }
@@ -51,7 +52,11 @@ public sealed class ClipSkipTests
     {
         using ModelCopy copy = new();
         string path = copy.PathOf("m.onnx");
-        Graph().Node("Mul", weightFirst ? ["w", "x"] : ["x", "w"], "s").Node("Add", weightFirst ? ["b", "s"] : ["s", "b"], "y").Node("Identity", ["y"], "last_hidden_state").Write(path);
+        Graph()
+            .Node("Mul", weightFirst ? ["w", "x"] : ["x", "w"], "s")
+            .Node("Add", weightFirst ? ["b", "s"] : ["s", "b"], "y")
+            .Node("Identity", ["y"], "last_hidden_state")
+            .Write(path);
         (float[] weight, float[] bias) = FinalLayerNorm.Read(path, "last_hidden_state");
         Assert.Equal([1, 2], weight);
         Assert.Equal([-1, 0.5f], bias);

@@ -27,12 +27,16 @@ public sealed class DenoiserTests
         GeneratorFolder folder = Folders.Generator(Loading.Tiny(name));
         using OnnxDenoiser denoiser = Loading.Denoiser(folder);
         DenoiserDescriptor descriptor = denoiser.Descriptor;
-        Assert.Equal((sharesTimestep, integer), (denoiser.Ports.Timestep.Rank == 0 || denoiser.Ports.Timestep.Fixed(0) == 1, denoiser.Ports.Timestep.IsInteger));
+        Assert.Equal(
+            (sharesTimestep, integer),
+            (denoiser.Ports.Timestep.Rank == 0 || denoiser.Ports.Timestep.Fixed(0) == 1, denoiser.Ports.Timestep.IsInteger));
         Assert.Equal(folder.Denoiser.InChannels, descriptor.InChannels);
         Assert.Equal(4, descriptor.OutChannels);
         Assert.Equal(folder.Denoiser.CrossAttentionDim, descriptor.CrossAttentionDim);
         Assert.Equal(folder.Denoiser.TimeCondProjDim ?? 0, descriptor.WidthOf(ConditioningRole.GuidanceEmbeds));
-        Assert.Equal(name.StartsWith("sdxl", StringComparison.Ordinal) ? (24, 6) : (0, 0), (descriptor.WidthOf(ConditioningRole.PooledEmbeds), descriptor.WidthOf(ConditioningRole.TimeIds)));
+        Assert.Equal(
+            name.StartsWith("sdxl", StringComparison.Ordinal) ? (24, 6) : (0, 0),
+            (descriptor.WidthOf(ConditioningRole.PooledEmbeds), descriptor.WidthOf(ConditioningRole.TimeIds)));
 
         // Rows of one run and runs of one row are the same, and rows do not mix.
         TextConditioning[] conditionings = [Conditioning(descriptor, 1), Conditioning(descriptor, 2)];
@@ -70,8 +74,14 @@ public sealed class DenoiserTests
     [InlineData("sd1-tiny-random-fp16", 0.05f)]
     public void Other_exports_of_one_model_give_the_same(string name, float tolerance)
     {
-        GeneratorFolder original = Folders.Generator(Loading.Tiny("sd1-tiny-random")), other = Folders.Generator(Loading.Tiny(name));
-        Assert.InRange(Loading.WorstDifference(Evaluate(original, out float[] text, out float[] picture), Evaluate(other, out float[] otherText, out float[] otherPicture)), 0, tolerance);
+        GeneratorFolder original = Folders.Generator(Loading.Tiny("sd1-tiny-random")),
+            other = Folders.Generator(Loading.Tiny(name));
+        Assert.InRange(
+            Loading.WorstDifference(
+                Evaluate(original, out float[] text, out float[] picture),
+                Evaluate(other, out float[] otherText, out float[] otherPicture)),
+            0,
+            tolerance);
         Assert.InRange(Loading.WorstDifference(text, otherText), 0, tolerance);
         Assert.InRange(Loading.WorstDifference(picture, otherPicture), 0, tolerance);
     }
@@ -209,7 +219,9 @@ public sealed class DenoiserTests
 
         // out = sample · timestep + sum of the embeddings' first token.
         new TinyGraph()
-            .Input("sample", TinyGraph.Float, batch, 4, "h", "w").Input("timestep", TinyGraph.Float, batch).Input("encoder_hidden_states", TinyGraph.Float, batch, 1, 8)
+            .Input("sample", TinyGraph.Float, batch, 4, "h", "w")
+            .Input("timestep", TinyGraph.Float, batch)
+            .Input("encoder_hidden_states", TinyGraph.Float, batch, 1, 8)
             .Output("out_sample", TinyGraph.Float, batch, 4, "h", "w")
             .Weight("shape", TinyGraph.Int64, Longs(batch, 1, 1, 1), 4)
             .Weight("axes", TinyGraph.Int64, Longs(2), 1)
@@ -237,8 +249,13 @@ public sealed class DenoiserTests
     {
         // What DirectML gets, tried on the processor.
         GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random-older"));
-        OnnxSession shapes = OnnxSession.Load(GraphSource.OfFile(folder.PathOf("unet/model.onnx")), "cpu", Loading.Environment, fixShapes: true);
-        using OnnxDenoiser each = new(shapes, folder.Denoiser, UnetFamily.Signature(folder.Denoiser)), all = Loading.Denoiser(folder);
+        OnnxSession shapes = OnnxSession.Load(
+            GraphSource.OfFile(folder.PathOf("unet/model.onnx")),
+            "cpu",
+            Loading.Environment,
+            fixShapes: true);
+        using OnnxDenoiser each = new(shapes, folder.Denoiser, UnetFamily.Signature(folder.Denoiser)),
+            all = Loading.Denoiser(folder);
         Assert.Equivalent(all.Descriptor, each.Descriptor);
         for (int i = 0; i < 6; i++)
         {
@@ -274,9 +291,22 @@ public sealed class DenoiserTests
         {
         }
 
-        Refused(Unet("sample", "timestep", "encoder_hidden_states").Input("down_block_0_additional_residual", TinyGraph.Float, "b", 4, "h", "w"), "input down_block_0_additional_residual float[b,4,h,w] has no known role", "expected inputs sample, timestep, encoder_hidden_states", "found inputs sample float[b,4,h,w]");
-        Refused(new TinyGraph().Input("x", TinyGraph.Float, 1).Output("y", TinyGraph.Float, 1).Node("Identity", ["x"], "y"), "no input for sample", "found inputs x float[1] and outputs y float[1]");
-        Refused(new TinyGraph().Input("sample", TinyGraph.Int64, "b", 4, "h", "w").Output("y", TinyGraph.Int64, "b", 4, "h", "w").Node("Identity", ["sample"], "y"), "sample int64[b,4,h,w] cannot be sample");
+        Refused(
+            Unet("sample", "timestep", "encoder_hidden_states")
+                .Input("down_block_0_additional_residual", TinyGraph.Float, "b", 4, "h", "w"),
+            "input down_block_0_additional_residual float[b,4,h,w] has no known role",
+            "expected inputs sample, timestep, encoder_hidden_states",
+            "found inputs sample float[b,4,h,w]");
+        Refused(
+            new TinyGraph().Input("x", TinyGraph.Float, 1).Output("y", TinyGraph.Float, 1).Node("Identity", ["x"], "y"),
+            "no input for sample",
+            "found inputs x float[1] and outputs y float[1]");
+        Refused(
+            new TinyGraph()
+                .Input("sample", TinyGraph.Int64, "b", 4, "h", "w")
+                .Output("y", TinyGraph.Int64, "b", 4, "h", "w")
+                .Node("Identity", ["sample"], "y"),
+            "sample int64[b,4,h,w] cannot be sample");
 
         void Refused(TinyGraph graph, params string[] parts)
         {
@@ -328,11 +358,18 @@ public sealed class DenoiserTests
     {
         using ModelCopy copy = new();
         new TinyGraph()
-            .Input("sample", TinyGraph.Float, "b", 4, 64, 64).Input("timestep", TinyGraph.Float).Input("encoder_hidden_states", TinyGraph.Float, "b", "s", 8)
-            .Output("out_sample", TinyGraph.Float, "b", 4, 64, 64).Node("Mul", ["sample", "timestep"], "out_sample").Write(copy.PathOf("m.onnx"));
+            .Input("sample", TinyGraph.Float, "b", 4, 64, 64)
+            .Input("timestep", TinyGraph.Float)
+            .Input("encoder_hidden_states", TinyGraph.Float, "b", "s", 8)
+            .Output("out_sample", TinyGraph.Float, "b", 4, 64, 64)
+            .Node("Mul", ["sample", "timestep"], "out_sample")
+            .Write(copy.PathOf("m.onnx"));
         using OnnxDenoiser denoiser = Loading.Denoiser(copy.PathOf("m.onnx"));
         Assert.Equal((64, 64), (denoiser.Descriptor.FixedHeight, denoiser.Descriptor.FixedWidth));
-        Assert.Contains("takes only 64x64", Assert.Throws<InvalidRequestException>(() => denoiser.Bind(new(4, 32, 64), 1, 77)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "takes only 64x64",
+            Assert.Throws<InvalidRequestException>(() => denoiser.Bind(new(4, 32, 64), 1, 77)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -399,8 +436,11 @@ public sealed class DenoiserTests
     private static OnnxDenoiser Slow(ModelCopy copy)
     {
         TinyGraph graph = new TinyGraph()
-            .Input("sample", TinyGraph.Float, "b", 4, "h", "h").Input("timestep", TinyGraph.Float).Input("encoder_hidden_states", TinyGraph.Float, "b", "s", 8)
-            .Output("out_sample", TinyGraph.Float, "b", 4, "h", "h").Node("Mul", ["sample", "timestep"], "x0");
+            .Input("sample", TinyGraph.Float, "b", 4, "h", "h")
+            .Input("timestep", TinyGraph.Float)
+            .Input("encoder_hidden_states", TinyGraph.Float, "b", "s", 8)
+            .Output("out_sample", TinyGraph.Float, "b", 4, "h", "h")
+            .Node("Mul", ["sample", "timestep"], "x0");
         const int nodes = 4000;
         for (int i = 0; i < nodes; i++)
         {

@@ -13,11 +13,16 @@ public sealed class ExecutionProviderTests
         IReadOnlyList<string> available = ExecutionProviders.Available();
         Assert.Contains("cpu", available);
         string absent = new[] { "cuda", "dml" }.First(name => !available.Contains(name));
-        ExecutionProviderException exception = await Assert.ThrowsAsync<ExecutionProviderException>(
-            () => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = absent }, CancellationToken.None));
+        ExecutionProviderException exception = await Assert.ThrowsAsync<ExecutionProviderException>(() =>
+            store.LeaseAsync<ClipLease>(
+                new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = absent },
+                CancellationToken.None));
         Assert.Contains($"'{absent}'", exception.Message, StringComparison.Ordinal);
         Assert.Contains($"available are {string.Join(", ", available)}", exception.Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<InvalidRequestException>(() => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = "gpu" }, CancellationToken.None));
+        await Assert.ThrowsAsync<InvalidRequestException>(() =>
+            store.LeaseAsync<ClipLease>(
+                new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = "gpu" },
+                CancellationToken.None));
     }
 
     [Fact]
@@ -25,7 +30,9 @@ public sealed class ExecutionProviderTests
     {
         Assert.SkipUnless(ExecutionProviders.Available() is ["cpu"], "this build has another provider");
         using OnnxModelStore store = new(new(), Loading.Loaders);
-        using ClipLease lease = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = "AUTO" }, CancellationToken.None);
+        using ClipLease lease = await store.LeaseAsync<ClipLease>(
+            new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")), Provider = "AUTO" },
+            CancellationToken.None);
         Assert.Equal("cpu", lease.Provider.Name);
         Assert.Equal("provider auto fell back to cpu: this build of ONNX Runtime has no cuda and no dml", lease.Provider.FallbackReason);
     }
@@ -38,7 +45,8 @@ public sealed class ExecutionProviderTests
         Assert.Equal("cpu", fallen.Name);
         Assert.Contains("no cuda; dml cannot be used on this machine", fallen.FallbackReason!, StringComparison.Ordinal);
 
-        ExecutionProviderException exception = Assert.Throws<ExecutionProviderException>(() => ExecutionProviders.Choose("dml", name => Fail(name == "dml"), ["dml", "cpu"]));
+        ExecutionProviderException exception = Assert.Throws<ExecutionProviderException>(() =>
+            ExecutionProviders.Choose("dml", name => Fail(name == "dml"), ["dml", "cpu"]));
         Assert.Contains("'dml' cannot be used on this machine", exception.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', exception.Message);
     }

@@ -100,12 +100,22 @@ internal sealed class FluxFamily : IModelFamily
     public LatentShape Shape(GeneratorFolder folder, int width, int height) =>
         new(folder.Decoder.LatentChannels, height / folder.Decoder.SpatialScale, width / folder.Decoder.SpatialScale);
 
-    public ScheduleRequest Schedule(ImageRequest request, GeneratorFolder folder, SchedulerConfig scheduler, LatentShape shape) => new()
-    {
-        Sigmas = [.. Enumerable.Range(0, request.Sampling.NumInferenceSteps!.Value)
-            .Select(i => 1 - (i * (1 - (1d / request.Sampling.NumInferenceSteps.Value)) / Math.Max(1, request.Sampling.NumInferenceSteps.Value - 1)))],
-        Mu = 0.5 + ((1.15 - 0.5) * ((shape.Height * shape.Width / 4) - 256) / (4096 - 256)),
-    };
+    public ScheduleRequest Schedule(ImageRequest request, GeneratorFolder folder, SchedulerConfig scheduler, LatentShape shape) =>
+        new()
+        {
+            Sigmas =
+            [
+                .. Enumerable
+                    .Range(0, request.Sampling.NumInferenceSteps!.Value)
+                    .Select(i =>
+                        1
+                        - (
+                            i
+                            * (1 - (1d / request.Sampling.NumInferenceSteps.Value))
+                            / Math.Max(1, request.Sampling.NumInferenceSteps.Value - 1))),
+            ],
+            Mu = 0.5 + ((1.15 - 0.5) * ((shape.Height * shape.Width / 4) - 256) / (4096 - 256)),
+        };
 
     public bool IsGuided(GeneratorFolder folder, float guidanceScale) => false;
 
@@ -127,7 +137,8 @@ internal sealed class FluxFamily : IModelFamily
 
     private sealed class Whole(ITokenizer tokenizer) : IPromptReader
     {
-        public EncoderTokens Read(IReadOnlyList<WeightedText> runs) => new WholeText(tokenizer.Tokenize(string.Concat(runs.Select(run => run.Text)), 32));
+        public EncoderTokens Read(IReadOnlyList<WeightedText> runs) =>
+            new WholeText(tokenizer.Tokenize(string.Concat(runs.Select(run => run.Text)), 32));
     }
 
     private sealed class WholeText(TokenizedText tokens) : EncoderTokens

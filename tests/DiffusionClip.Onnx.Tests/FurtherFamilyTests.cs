@@ -33,7 +33,9 @@ public sealed class FurtherFamilyTests
         Assert.Contains("tokenizer_2/spiece.model", folder.Files);
 
         using OnnxModelStore store = new(new(), [new GeneratorLoader(Families)]);
-        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(new() { Folder = folder, Provider = "cpu" }, TestContext.Current.CancellationToken);
+        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = folder, Provider = "cpu" },
+            TestContext.Current.CancellationToken);
         Assert.Equal([true, false], lease.Tokenizers.Select(tokenizer => tokenizer.StartId.HasValue));
         Assert.Equal(16, lease.Denoiser.Descriptor.InChannels);
 
@@ -46,10 +48,21 @@ public sealed class FurtherFamilyTests
         var prompt = Flux.Tokenize(folder, lease.Tokenizers, request.Prompt, PromptSteps.Of(plan, 4));
         Assert.Equal([0, 1], prompt.Texts.Where(text => text.Role == "prompt").Select(text => text.Encoder));
         TextConditioning conditioning = Flux.Encode(
-            prompt, new() { Folder = folder, Sampling = sampling, IsGuided = false }, lease.TextEncoders, TestContext.Current.CancellationToken).At(0).Positive;
+                prompt,
+                new()
+                {
+                    Folder = folder,
+                    Sampling = sampling,
+                    IsGuided = false,
+                },
+                lease.TextEncoders,
+                TestContext.Current.CancellationToken)
+            .At(0)
+            .Positive;
 
         // Two rows at once and each by itself are the same, however the latents lie in the graph.
-        using IDenoiserBinding both = lease.Denoiser.Bind(shape, 2, conditioning.SequenceLength), one = lease.Denoiser.Bind(shape, 1, conditioning.SequenceLength);
+        using IDenoiserBinding both = lease.Denoiser.Bind(shape, 2, conditioning.SequenceLength),
+            one = lease.Denoiser.Bind(shape, 1, conditioning.SequenceLength);
         one.SetConditioning(0, conditioning);
         for (int row = 0; row < 2; row++)
         {
@@ -76,7 +89,9 @@ public sealed class FurtherFamilyTests
     {
         var layout = new FluxFamily.TwoByTwo();
         var shape = new LatentShape(3, 4, 6);
-        float[] latents = [.. Enumerable.Range(0, shape.Length).Select(i => (float)i)], packed = new float[shape.Length], back = new float[shape.Length];
+        float[] latents = [.. Enumerable.Range(0, shape.Length).Select(i => (float)i)],
+            packed = new float[shape.Length],
+            back = new float[shape.Length];
         layout.Pack(latents, shape, packed);
         layout.Unpack(packed, shape, back);
         Assert.Equal(latents, back);

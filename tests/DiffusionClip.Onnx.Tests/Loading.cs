@@ -23,10 +23,12 @@ internal static class Loading
 
     public static OnnxSession Session(string path) => OnnxSession.Load(path, "cpu", Environment);
 
-    public static OnnxDenoiser Denoiser(GeneratorFolder folder) => new(Session(folder.PathOf(folder.Denoiser.Graph)), folder.Denoiser, UnetFamily.Signature(folder.Denoiser));
+    public static OnnxDenoiser Denoiser(GeneratorFolder folder) =>
+        new(Session(folder.PathOf(folder.Denoiser.Graph)), folder.Denoiser, UnetFamily.Signature(folder.Denoiser));
 
     /// <summary>A graph made by a test, as a UNet.</summary>
-    public static OnnxDenoiser Denoiser(string path, int width = 8) => new(Session(path), Describe(width), UnetFamily.Signature(Describe(width)));
+    public static OnnxDenoiser Denoiser(string path, int width = 8) =>
+        new(Session(path), Describe(width), UnetFamily.Signature(Describe(width)));
 
     public static OnnxTextEncoder TextEncoder(GeneratorFolder folder, int index = 0) =>
         new(Session(folder.PathOf(folder.TextEncoders[index].Graph)), folder.TextEncoders[index]);
@@ -36,7 +38,15 @@ internal static class Loading
 
     /// <summary>What a folder would say of a graph made by a test.</summary>
     public static DenoiserFolder Describe(int width = 8) =>
-        new() { Graph = "unet/model.onnx", ConfigPath = "unet/config.json", InChannels = 4, OutChannels = 4, SampleSize = (8, 8), CrossAttentionDim = width };
+        new()
+        {
+            Graph = "unet/model.onnx",
+            ConfigPath = "unet/config.json",
+            InChannels = 4,
+            OutChannels = 4,
+            SampleSize = (8, 8),
+            CrossAttentionDim = width,
+        };
 
     /// <summary>Numbers that look like noise and are the same everywhere.</summary>
     public static float[] Numbers(int count, int seed = 1)
@@ -76,5 +86,6 @@ internal static class Loading
         return worst;
     }
 
-    public static float Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b) => System.Numerics.Tensors.TensorPrimitives.CosineSimilarity(a, b);
+    public static float Cosine(ReadOnlySpan<float> a, ReadOnlySpan<float> b) =>
+        System.Numerics.Tensors.TensorPrimitives.CosineSimilarity(a, b);
 }

@@ -36,16 +36,21 @@ public sealed class ModelSpecTests
         await Refused<ClipLease>(new() { Folder = clip, Adapters = [new() { Path = "x.safetensors" }] }, "adapters", "leave them out");
         await Refused<GeneratorLease>(new() { Folder = clip }, "model", "it is a clip; expected a generator");
         await Refused<EchoLease>(new() { Folder = clip }, "model", "no loader of this build gives a EchoLease");
-        using ClipLease lease = await store.LeaseAsync<ClipLease>(new() { Folder = clip, Precision = "float32" }, TestContext.Current.CancellationToken);
+        using ClipLease lease = await store.LeaseAsync<ClipLease>(
+            new() { Folder = clip, Precision = "float32" },
+            TestContext.Current.CancellationToken);
         using ClipLease same = await store.LeaseAsync<ClipLease>(new() { Folder = clip }, TestContext.Current.CancellationToken);
         Assert.Same(lease.TextEncoder, same.TextEncoder);
-        using ClipLease other = await store.LeaseAsync<ClipLease>(new() { Folder = clip, Revision = "another" }, TestContext.Current.CancellationToken);
+        using ClipLease other = await store.LeaseAsync<ClipLease>(
+            new() { Folder = clip, Revision = "another" },
+            TestContext.Current.CancellationToken);
         Assert.NotSame(lease.TextEncoder, other.TextEncoder);
 
         async Task Refused<TLease>(ModelSpec spec, string field, string remedy)
             where TLease : ModelLease
         {
-            InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(() => store.LeaseAsync<TLease>(spec, CancellationToken.None));
+            InvalidRequestException exception = await Assert.ThrowsAsync<InvalidRequestException>(() =>
+                store.LeaseAsync<TLease>(spec, CancellationToken.None));
             Assert.Equal(field, exception.Field);
             Assert.Contains(remedy, exception.Message, StringComparison.Ordinal);
         }
@@ -69,7 +74,10 @@ public sealed class ModelSpecTests
         Assert.Equal([3, 6], lease.Run([1, 2]));
         Assert.Equal(["triple.onnx"], (await lease.Hashes).Files.Keys);
         Assert.Equal(1, store.Loaded);
-        Assert.Contains("a file; expected the folder of a model", Assert.Throws<ModelFolderException>(() => catalog.Formats.Open(copy.PathOf("models/other.onnx"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "a file; expected the folder of a model",
+            Assert.Throws<ModelFolderException>(() => catalog.Formats.Open(copy.PathOf("models/other.onnx"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -105,18 +113,28 @@ public sealed class ModelSpecTests
         float[] added = isExternal ? [10, 20] : [0, 0];
         using OnnxSession file = OnnxSession.Load(GraphSource.OfFile(path), "cpu", Loading.Environment);
         using OnnxSession rewritten = OnnxSession.Load(GraphSource.Rewritten(path, Graph(5).ToBytes()), "cpu", Loading.Environment);
-        using OnnxSession shaped = OnnxSession.Load(GraphSource.Rewritten(path, Graph(7).ToBytes()), "cpu", Loading.Environment, fixShapes: true);
+        using OnnxSession shaped = OnnxSession.Load(
+            GraphSource.Rewritten(path, Graph(7).ToBytes()),
+            "cpu",
+            Loading.Environment,
+            fixShapes: true);
         Assert.Equal([3 + added[0], 6 + added[1]], EchoLease.Run(file, [1, 2]));
         Assert.Equal([5 + added[0], 10 + added[1]], EchoLease.Run(rewritten, [1, 2]));
         Assert.Equal(path, rewritten.Path);
         OnnxSession ofShape = shaped.ForShapes([(shaped.Inputs[0], [2])]);
         Assert.Equal([7 + added[0], 14 + added[1]], EchoLease.Run(ofShape, [1, 2]));
         ofShape.Release();
-        Assert.Equal(path, Assert.Throws<ModelFolderException>(() => OnnxSession.Load(GraphSource.Rewritten(path, [1, 2, 3]), "cpu", Loading.Environment)).Path);
+        Assert.Equal(
+            path,
+            Assert
+                .Throws<ModelFolderException>(() => OnnxSession.Load(GraphSource.Rewritten(path, [1, 2, 3]), "cpu", Loading.Environment))
+                .Path);
     }
 
     private static async Task<ClipLease> Clip(OnnxModelStore store, ModelCopy copy) =>
-        await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path), Provider = "cpu" }, TestContext.Current.CancellationToken);
+        await store.LeaseAsync<ClipLease>(
+            new() { Folder = ClipFolder.Open(copy.Path), Provider = "cpu" },
+            TestContext.Current.CancellationToken);
 
     private static TinyGraph Echo(string? task)
     {
@@ -132,7 +150,8 @@ public sealed class ModelSpecTests
 
         public string Layout => "an .onnx with the metadata task (echo)";
 
-        public bool Matches(string path) => Path.GetExtension(path) == ".onnx" && File.Exists(path) && GraphFacts.Read(path).Metadata.ContainsKey("task");
+        public bool Matches(string path) =>
+            Path.GetExtension(path) == ".onnx" && File.Exists(path) && GraphFacts.Read(path).Metadata.ContainsKey("task");
 
         public ModelFolder Read(ModelLocation location) => new EchoFolder(location);
     }
@@ -162,7 +181,8 @@ public sealed class ModelSpecTests
         private protected override async Task<LoadedModel> LoadAsync(EchoFolder folder, ProviderInUse provider, OnnxEnvironment environment)
         {
             folder.DescribeGraphs();
-            return await Task.Run(() => new LoadedEcho(folder, provider, OnnxSession.Load(folder.PathOf(folder.Files[0]), provider.Name, environment)));
+            return await Task.Run(() =>
+                new LoadedEcho(folder, provider, OnnxSession.Load(folder.PathOf(folder.Files[0]), provider.Name, environment)));
         }
     }
 

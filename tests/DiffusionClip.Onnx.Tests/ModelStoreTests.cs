@@ -14,7 +14,8 @@ public sealed class ModelStoreTests
         File.Move(data, outside);
         File.CreateSymbolicLink(data, outside);
         using OnnxModelStore store = new(new(), Loading.Loaders);
-        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(copy.Path), Provider = "cpu" }, CancellationToken.None));
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() =>
+            store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(copy.Path), Provider = "cpu" }, CancellationToken.None));
         Assert.Contains("a link that leads out of the folder", exception.Message, StringComparison.Ordinal);
         Assert.Equal(0, store.Loaded);
     }
@@ -30,14 +31,17 @@ public sealed class ModelStoreTests
         int blob = 0;
         foreach (string file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
         {
-            string stored = Path.Combine(entry, "blobs", $"blob{blob++}"), link = Path.Combine(snapshot, Path.GetRelativePath(source, file));
+            string stored = Path.Combine(entry, "blobs", $"blob{blob++}"),
+                link = Path.Combine(snapshot, Path.GetRelativePath(source, file));
             File.Copy(file, stored);
             Directory.CreateDirectory(Path.GetDirectoryName(link)!);
             File.CreateSymbolicLink(link, stored);
         }
 
         using OnnxModelStore store = new(new(), Loading.Loaders);
-        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(snapshot), Provider = "cpu" }, TestContext.Current.CancellationToken);
+        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = Folders.Generator(snapshot), Provider = "cpu" },
+            TestContext.Current.CancellationToken);
         Assert.Equal("org/sd@rev", lease.Folder.Id);
     }
 
@@ -48,7 +52,8 @@ public sealed class ModelStoreTests
         ClipFolder scorer = ClipFolder.Open(Loading.Embedded("emoji-clip"));
         long one = OnnxModelStore.EstimateBytes(generator), other = OnnxModelStore.EstimateBytes(scorer);
         Assert.InRange(one, 40L << 20, 120L << 20);
-        using OnnxModelStore tight = new(new() { MemoryBudget = one + other - 1 }, Loading.Loaders), wide = new(new() { MemoryBudget = one + other }, Loading.Loaders);
+        using OnnxModelStore tight = new(new() { MemoryBudget = one + other - 1 }, Loading.Loaders),
+            wide = new(new() { MemoryBudget = one + other }, Loading.Loaders);
         foreach ((OnnxModelStore store, int loaded) in new[] { (tight, 1), (wide, 2) })
         {
             (await store.LeaseAsync<GeneratorLease>(new() { Folder = generator, Provider = "cpu" }, CancellationToken.None)).Dispose();
@@ -58,7 +63,9 @@ public sealed class ModelStoreTests
                 Assert.Equal(loaded, store.Loaded);
 
                 // What is in use stays, whatever the budget says.
-                using GeneratorLease again = await store.LeaseAsync<GeneratorLease>(new() { Folder = generator, Provider = "cpu" }, CancellationToken.None);
+                using GeneratorLease again = await store.LeaseAsync<GeneratorLease>(
+                    new() { Folder = generator, Provider = "cpu" },
+                    CancellationToken.None);
                 Assert.Equal(2, store.Loaded);
             }
 
@@ -75,7 +82,9 @@ public sealed class ModelStoreTests
         Assert.StartsWith("ONNX Runtime 1.", store.Runtime, StringComparison.Ordinal);
         Assert.InRange(store.Threads, 1, 1024);
         GeneratorFolder folder = Folders.Generator(Loading.Embedded("emoji-sd"));
-        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(new() { Folder = folder, Provider = "cpu" }, TestContext.Current.CancellationToken);
+        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = folder, Provider = "cpu" },
+            TestContext.Current.CancellationToken);
         Assert.True(lease.Hashes.IsCompletedSuccessfully);
         Assert.Equal(folder.Manifest!.Files, (await lease.Hashes).Files);
         Assert.Equal(("cpu", null), (lease.Provider.Name, lease.Provider.FallbackReason));
@@ -87,7 +96,9 @@ public sealed class ModelStoreTests
         Assert.Same(lease.PreviewDecoder, lease.PreviewDecoder);
         Assert.True(lease.LatentEncoder!.GivesDistribution);
 
-        using ClipLease scorer = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Embedded("emoji-clip")) }, TestContext.Current.CancellationToken);
+        using ClipLease scorer = await store.LeaseAsync<ClipLease>(
+            new() { Folder = ClipFolder.Open(Loading.Embedded("emoji-clip")) },
+            TestContext.Current.CancellationToken);
         Assert.Equal(192, scorer.TextEncoder.Encode(Loading.Ids(77), CancellationToken.None).Length);
         Assert.Equal(2, store.Loaded);
     }
@@ -98,7 +109,9 @@ public sealed class ModelStoreTests
         using ModelCopy copy = new(Loading.Tiny("sd1-tiny-random"));
         Directory.Delete(copy.PathOf("vae_encoder"), recursive: true);
         using OnnxModelStore store = new(new(), Loading.Loaders);
-        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(copy.Path) }, TestContext.Current.CancellationToken);
+        using GeneratorLease lease = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = Folders.Generator(copy.Path) },
+            TestContext.Current.CancellationToken);
         Assert.Same(lease.LatentDecoder, lease.PreviewDecoder);
         Assert.Null(lease.LatentEncoder);
         Assert.Contains("unet/model.onnx", (await lease.Hashes).Files.Keys);
@@ -109,25 +122,35 @@ public sealed class ModelStoreTests
     {
         using OnnxModelStore store = new(new() { KeepLoaded = 1 }, Loading.Loaders);
         GeneratorFolder folder = Tiny();
-        GeneratorLease[] leases = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => store.LeaseAsync<GeneratorLease>(new() { Folder = folder }, TestContext.Current.CancellationToken)));
+        GeneratorLease[] leases = await Task.WhenAll(
+            Enumerable
+                .Range(0, 8)
+                .Select(_ => store.LeaseAsync<GeneratorLease>(new() { Folder = folder }, TestContext.Current.CancellationToken)));
         Assert.Equal(1, store.Loaded);
         Assert.All(leases, lease => Assert.Same(leases[0].Denoiser, lease.Denoiser));
         IDenoiser denoiser = leases[0].Denoiser;
         Array.ForEach(leases, lease => lease.Dispose());
         Assert.Equal(1, store.Loaded);
 
-        using (GeneratorLease again = await store.LeaseAsync<GeneratorLease>(new() { Folder = folder }, TestContext.Current.CancellationToken))
+        using (
+            GeneratorLease again = await store.LeaseAsync<GeneratorLease>(
+                new() { Folder = folder },
+                TestContext.Current.CancellationToken))
         {
             Assert.Same(denoiser, again.Denoiser);
         }
 
         // Room for one: the longest unused goes.
-        using (await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")) }, TestContext.Current.CancellationToken))
-        {
-        }
+        using (
+            await store.LeaseAsync<ClipLease>(
+                new() { Folder = ClipFolder.Open(Loading.Tiny("clip-tiny-random")) },
+                TestContext.Current.CancellationToken)
+        ) { }
 
         Assert.Equal(1, store.Loaded);
-        using GeneratorLease fresh = await store.LeaseAsync<GeneratorLease>(new() { Folder = folder }, TestContext.Current.CancellationToken);
+        using GeneratorLease fresh = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = folder },
+            TestContext.Current.CancellationToken);
         Assert.NotSame(denoiser, fresh.Denoiser);
     }
 
@@ -136,7 +159,9 @@ public sealed class ModelStoreTests
     {
         using OnnxModelStore store = new(new() { KeepLoaded = 0 }, Loading.Loaders);
         GeneratorLease first = await store.LeaseAsync<GeneratorLease>(new() { Folder = Tiny() }, TestContext.Current.CancellationToken);
-        using GeneratorLease second = await store.LeaseAsync<GeneratorLease>(new() { Folder = Tiny() }, TestContext.Current.CancellationToken);
+        using GeneratorLease second = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = Tiny() },
+            TestContext.Current.CancellationToken);
         first.Dispose();
         first.Dispose();
         Assert.Throws<ObjectDisposedException>(() => first.Denoiser);
@@ -158,7 +183,8 @@ public sealed class ModelStoreTests
         lease.Dispose();
         binding.SetConditioning(0, new(new float[77 * 32], 77));
         binding.Run(1);
-        await Assert.ThrowsAsync<ObjectDisposedException>(() => store.LeaseAsync<GeneratorLease>(new() { Folder = Tiny() }, CancellationToken.None));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() =>
+            store.LeaseAsync<GeneratorLease>(new() { Folder = Tiny() }, CancellationToken.None));
         Assert.Equal(0, store.Loaded);
     }
 
@@ -168,7 +194,9 @@ public sealed class ModelStoreTests
         for (int i = 0; i < 5; i++)
         {
             OnnxModelStore store = new(new(), Loading.Loaders);
-            Task<GeneratorLease> leasing = store.LeaseAsync<GeneratorLease>(new() { Folder = Tiny() }, TestContext.Current.CancellationToken);
+            Task<GeneratorLease> leasing = store.LeaseAsync<GeneratorLease>(
+                new() { Folder = Tiny() },
+                TestContext.Current.CancellationToken);
             store.Dispose();
             using GeneratorLease lease = await leasing;
             Run(lease.Denoiser);
@@ -196,13 +224,17 @@ public sealed class ModelStoreTests
         string declared = ClipFolder.Open(copy.Path).Manifest!.Files["preprocessor_config.json"];
         File.AppendAllText(copy.PathOf("preprocessor_config.json"), "\n");
         using OnnxModelStore store = new(new(), Loading.Loaders);
-        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path) }, CancellationToken.None));
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() =>
+            store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path) }, CancellationToken.None));
         Assert.Equal(copy.PathOf("preprocessor_config.json"), exception.Path);
         Assert.Contains(declared, exception.Message, StringComparison.Ordinal);
         Assert.Equal(0, store.Loaded);
 
         // Mended, it loads.
-        File.Copy(Path.Combine(Loading.Embedded("emoji-clip"), "preprocessor_config.json"), copy.PathOf("preprocessor_config.json"), overwrite: true);
+        File.Copy(
+            Path.Combine(Loading.Embedded("emoji-clip"), "preprocessor_config.json"),
+            copy.PathOf("preprocessor_config.json"),
+            overwrite: true);
         using ClipLease lease = await store.LeaseAsync<ClipLease>(new() { Folder = ClipFolder.Open(copy.Path) }, CancellationToken.None);
         Assert.NotNull(lease.ImageEncoder);
     }
@@ -212,10 +244,14 @@ public sealed class ModelStoreTests
     {
         using ModelCopy copy = new(Loading.Tiny("sd1-tiny-random"));
         using OnnxModelStore store = new(new(), Loading.Loaders);
-        using GeneratorLease old = await store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(copy.Path) }, TestContext.Current.CancellationToken);
+        using GeneratorLease old = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = Folders.Generator(copy.Path) },
+            TestContext.Current.CancellationToken);
         string identity = (await old.Hashes).Identity;
         File.WriteAllText(copy.PathOf("tokenizer/tokenizer_config.json"), """{"model_max_length": 77, "pad_token": "!"}""");
-        using GeneratorLease replaced = await store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(copy.Path) }, TestContext.Current.CancellationToken);
+        using GeneratorLease replaced = await store.LeaseAsync<GeneratorLease>(
+            new() { Folder = Folders.Generator(copy.Path) },
+            TestContext.Current.CancellationToken);
         Assert.NotSame(old.Denoiser, replaced.Denoiser);
         Assert.NotEqual(identity, (await replaced.Hashes).Identity);
         Assert.Equal(identity, (await old.Hashes).Identity);
@@ -231,7 +267,8 @@ public sealed class ModelStoreTests
         byte[] bytes = File.ReadAllBytes(copy.PathOf(graph));
         File.WriteAllBytes(copy.PathOf(graph), bytes[..(bytes.Length - 100)]);
         using OnnxModelStore store = new(new(), Loading.Loaders);
-        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() => store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(copy.Path) }, CancellationToken.None));
+        ModelFolderException exception = await Assert.ThrowsAsync<ModelFolderException>(() =>
+            store.LeaseAsync<GeneratorLease>(new() { Folder = Folders.Generator(copy.Path) }, CancellationToken.None));
         Assert.Equal(copy.PathOf(graph), exception.Path);
         Assert.Equal(0, store.Loaded);
     }
@@ -239,9 +276,18 @@ public sealed class ModelStoreTests
     [Fact]
     public void Options_out_of_range_are_named()
     {
-        Assert.Contains("threads: '0'", Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { Threads = 0 }, Loading.Loaders)).Message, StringComparison.Ordinal);
-        Assert.Contains("keep_loaded: '-1'", Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { KeepLoaded = -1 }, Loading.Loaders)).Message, StringComparison.Ordinal);
-        Assert.Contains("provider: 'tpu'", Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { Provider = "tpu" }, Loading.Loaders)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "threads: '0'",
+            Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { Threads = 0 }, Loading.Loaders)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "keep_loaded: '-1'",
+            Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { KeepLoaded = -1 }, Loading.Loaders)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "provider: 'tpu'",
+            Assert.Throws<InvalidRequestException>(() => new OnnxModelStore(new() { Provider = "tpu" }, Loading.Loaders)).Message,
+            StringComparison.Ordinal);
     }
 
     private static GeneratorFolder Tiny() => Folders.Generator(Loading.Tiny("sd1-tiny-random"));

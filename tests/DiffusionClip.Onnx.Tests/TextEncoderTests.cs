@@ -39,12 +39,18 @@ public sealed class TextEncoderTests
 
         // last_hidden_state = (ids + mask + positions), widened to 2.
         new TinyGraph()
-            .Input("input_ids", TinyGraph.Int64, "b", "s").Input("attention_mask", TinyGraph.Int64, "b", "s").Input("position_ids", TinyGraph.Int64, 1, "s").Input("output_hidden_states", 9)
+            .Input("input_ids", TinyGraph.Int64, "b", "s")
+            .Input("attention_mask", TinyGraph.Int64, "b", "s")
+            .Input("position_ids", TinyGraph.Int64, 1, "s")
+            .Input("output_hidden_states", 9)
             .Output("last_hidden_state", TinyGraph.Float, "b", "s", 2)
             .Weight("axes", TinyGraph.Int64, [2, 0, 0, 0, 0, 0, 0, 0], 1)
             .Weight("ones", TinyGraph.Float, [0, 0, 128, 63, 0, 0, 128, 63], 1, 1, 2)
-            .Node("Add", ["input_ids", "attention_mask"], "a").Node("Add", ["a", "position_ids"], "c").Node("Cast", ["c"], "f", attribute: TinyGraph.To(TinyGraph.Float))
-            .Node("Unsqueeze", ["f", "axes"], "u").Node("Mul", ["u", "ones"], "last_hidden_state")
+            .Node("Add", ["input_ids", "attention_mask"], "a")
+            .Node("Add", ["a", "position_ids"], "c")
+            .Node("Cast", ["c"], "f", attribute: TinyGraph.To(TinyGraph.Float))
+            .Node("Unsqueeze", ["f", "axes"], "u")
+            .Node("Mul", ["u", "ones"], "last_hidden_state")
             .Write(copy.PathOf("m.onnx"));
         using OnnxTextEncoder encoder = new(Loading.Session(copy.PathOf("m.onnx")), Describe(2));
         Assert.Equal([6, 6, 8, 8, 10, 10], encoder.Encode([5, 6, 7], TestContext.Current.CancellationToken).LastHiddenState.ToArray());
@@ -54,7 +60,8 @@ public sealed class TextEncoderTests
     public void A_graph_of_another_width_is_named()
     {
         GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random"));
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => new OnnxTextEncoder(Loading.Session(folder.PathOf("text_encoder/model.onnx")), Describe(48)));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() =>
+            new OnnxTextEncoder(Loading.Session(folder.PathOf("text_encoder/model.onnx")), Describe(48)));
         Assert.Contains("32 wide", exception.Message, StringComparison.Ordinal);
         Assert.Contains("hidden_size 48", exception.Message, StringComparison.Ordinal);
     }
@@ -63,12 +70,19 @@ public sealed class TextEncoderTests
     public void Sessions_of_one_shape_each_give_what_one_for_all_gives()
     {
         GeneratorFolder folder = Folders.Generator(Loading.Tiny("sd1-tiny-random"));
-        OnnxSession shapes = OnnxSession.Load(GraphSource.OfFile(folder.PathOf("text_encoder/model.onnx")), "cpu", Loading.Environment, fixShapes: true);
-        using OnnxTextEncoder each = new(shapes, folder.TextEncoders[0]), all = Loading.TextEncoder(folder);
+        OnnxSession shapes = OnnxSession.Load(
+            GraphSource.OfFile(folder.PathOf("text_encoder/model.onnx")),
+            "cpu",
+            Loading.Environment,
+            fixShapes: true);
+        using OnnxTextEncoder each = new(shapes, folder.TextEncoders[0]),
+            all = Loading.TextEncoder(folder);
         foreach (int length in new[] { 77, 20, 77 })
         {
             Assert.InRange(
-                Loading.WorstDifference(all.Encode(Loading.Ids(length), CancellationToken.None).LastHiddenState.Span, each.Encode(Loading.Ids(length), CancellationToken.None).LastHiddenState.Span),
+                Loading.WorstDifference(
+                    all.Encode(Loading.Ids(length), CancellationToken.None).LastHiddenState.Span,
+                    each.Encode(Loading.Ids(length), CancellationToken.None).LastHiddenState.Span),
                 0,
                 1e-5f);
         }
@@ -85,5 +99,12 @@ public sealed class TextEncoderTests
     }
 
     private static TextEncoderFolder Describe(int width) =>
-        new() { Graph = "text_encoder/model.onnx", ConfigPath = "text_encoder/config.json", TokenizerPath = "tokenizer", HiddenSize = width, TokenLimit = 77 };
+        new()
+        {
+            Graph = "text_encoder/model.onnx",
+            ConfigPath = "text_encoder/config.json",
+            TokenizerPath = "tokenizer",
+            HiddenSize = width,
+            TokenLimit = 77,
+        };
 }

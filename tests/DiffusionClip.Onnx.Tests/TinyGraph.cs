@@ -47,7 +47,12 @@ internal sealed class TinyGraph
 
     public TinyGraph Weight(string name, int type, byte[] data, params long[] shape)
     {
-        _initializers.Add([.. shape.SelectMany(size => Number(1, (ulong)size)), .. Number(2, (ulong)type), .. Text(8, name), .. Message(9, data)]);
+        _initializers.Add([
+            .. shape.SelectMany(size => Number(1, (ulong)size)),
+            .. Number(2, (ulong)type),
+            .. Text(8, name),
+            .. Message(9, data),
+        ]);
         return this;
     }
 
@@ -90,7 +95,10 @@ internal sealed class TinyGraph
 
     private static byte[] ValueInfo(string name, int type, object[] shape)
     {
-        byte[] dimensions = [.. shape.SelectMany(size => Message(1, size is string symbol ? Text(2, symbol) : Number(1, (ulong)(int)size)))];
+        byte[] dimensions =
+        [
+            .. shape.SelectMany(size => Message(1, size is string symbol ? Text(2, symbol) : Number(1, (ulong)(int)size))),
+        ];
         return [.. Text(1, name), .. Message(2, Message(1, [.. Number(1, (ulong)type), .. Message(2, dimensions)]))];
     }
 
@@ -98,7 +106,8 @@ internal sealed class TinyGraph
 
     private static byte[] Text(int field, string text) => Message(field, Encoding.UTF8.GetBytes(text));
 
-    private static byte[] Message(int field, byte[] content) => [.. Varint(((ulong)field << 3) | 2), .. Varint((ulong)content.Length), .. content];
+    private static byte[] Message(int field, byte[] content) =>
+        [.. Varint(((ulong)field << 3) | 2), .. Varint((ulong)content.Length), .. content];
 
     private static byte[] Varint(ulong value)
     {

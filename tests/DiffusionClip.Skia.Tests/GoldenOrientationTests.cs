@@ -8,7 +8,8 @@ public sealed class GoldenOrientationTests(ITestOutputHelper output)
 {
     private static readonly SkiaImageCodec Codec = new();
 
-    private static RgbImage Load(string file) => Codec.Decode(File.ReadAllBytes(Golden.PathOf("golden", "orientation", file)), ImageLimits.Default);
+    private static RgbImage Load(string file) =>
+        Codec.Decode(File.ReadAllBytes(Golden.PathOf("golden", "orientation", file)), ImageLimits.Default);
 
     [Fact]
     public void Golden_orientation_is_as_Pillow_gives_it()

@@ -100,7 +100,9 @@ public sealed class SkiaImageCodecTests
         png[^20] ^= 1;
         Assert.Contains("checksum", Refusal(png), StringComparison.Ordinal);
         Assert.Contains(
-            "checksum", Assert.Throws<ImageFormatException>(() => Codec.DecodeAlpha(png, ImageLimits.Default)).Message, StringComparison.Ordinal);
+            "checksum",
+            Assert.Throws<ImageFormatException>(() => Codec.DecodeAlpha(png, ImageLimits.Default)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -124,7 +126,9 @@ public sealed class SkiaImageCodecTests
         CancellationToken cancelled = new(canceled: true);
         RgbImage image = TestFiles.Noise(9, 7);
         byte[] gif = TestFiles.Gif(2, 2, new byte[12], (0, 0, 2, 2), [0, 1, 1, 0], transparent: 1);
-        foreach (byte[] file in (byte[][])[Codec.EncodePng(image), Codec.EncodeJpeg(image, 90), Codec.EncodeWebp(image, 90), gif, TestFiles.Bmp(image)])
+        foreach (
+            byte[] file in (byte[][])
+                [Codec.EncodePng(image), Codec.EncodeJpeg(image, 90), Codec.EncodeWebp(image, 90), gif, TestFiles.Bmp(image)])
         {
             Assert.Throws<OperationCanceledException>(() => Codec.Decode(file, ImageLimits.Default, cancelled));
             Assert.Throws<OperationCanceledException>(() => Codec.DecodeAlpha(file, ImageLimits.Default, cancelled));

@@ -18,7 +18,9 @@ public sealed class SkiaTextRasterizerTests : IDisposable
         Assert.InRange(mask.Coverage.ToArray().Max(), 200, 255);
 
         // Nothing touches the edge: letters with accents and tails are whole.
-        Assert.All(Enumerable.Range(0, mask.Width), x => Assert.Equal(0, mask.Coverage.Span[x] + mask.Coverage.Span[((mask.Height - 1) * mask.Width) + x]));
+        Assert.All(
+            Enumerable.Range(0, mask.Width),
+            x => Assert.Equal(0, mask.Coverage.Span[x] + mask.Coverage.Span[((mask.Height - 1) * mask.Width) + x]));
     }
 
     [Fact]

@@ -30,7 +30,13 @@ internal static class TestFiles
     }
 
     /// <summary>A GIF of palette indices; the frame may be smaller than the screen and one colour transparent.</summary>
-    public static byte[] Gif(int width, int height, byte[] palette, (int Left, int Top, int Width, int Height) frame, byte[] indices, int transparent)
+    public static byte[] Gif(
+        int width,
+        int height,
+        byte[] palette,
+        (int Left, int Top, int Width, int Height) frame,
+        byte[] indices,
+        int transparent)
     {
         List<byte> file = [.. "GIF89a"u8, (byte)width, (byte)(width >> 8), (byte)height, (byte)(height >> 8), 0x81, 0, 0, .. palette];
         if (transparent >= 0)
@@ -96,7 +102,30 @@ internal static class TestFiles
         file.AddRange([0xFF, 0xC0, 0, 20, 8, 0, 8, 0, 8, 4, .. Enumerable.Range(1, 4).SelectMany(id => new byte[] { (byte)id, 0x11, 0 })]);
 
         // DC: sizes 0 to 8 as four-bit codes; AC: end of block as the only code, one bit.
-        file.AddRange([0xFF, 0xC4, 0, 28, 0x00, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, .. Enumerable.Range(0, 9).Select(size => (byte)size)]);
+        file.AddRange([
+            0xFF,
+            0xC4,
+            0,
+            28,
+            0x00,
+            0,
+            0,
+            0,
+            9,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            .. Enumerable.Range(0, 9).Select(size => (byte)size),
+        ]);
         file.AddRange([0xFF, 0xC4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         file.AddRange([0xFF, 0xDA, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0]);
         string bits = "";

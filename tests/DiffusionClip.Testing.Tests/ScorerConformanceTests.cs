@@ -76,8 +76,10 @@ public sealed class ScorerConformanceTests
             "loses one" => new() { Result = result => result with { Images = [.. result.Images.Skip(1)] } },
             "no records" => new() { Result = result => result with { Texts = [] } },
             "depends on the batch" => new() { Outcome = (batch, _, texts) => Scores(texts, 0.1f * batch.Images.Count) },
-            "depends on the order" =>
-                new() { Outcome = (batch, image, texts) => Scores(texts, batch.Images.Count > 1 && batch.Images[0].Width == 300 ? 0.1f : 0.5f) },
+            "depends on the order" => new()
+            {
+                Outcome = (batch, image, texts) => Scores(texts, batch.Images.Count > 1 && batch.Images[0].Width == 300 ? 0.1f : 0.5f),
+            },
             "depends on the other texts" => new() { Outcome = (_, _, texts) => Scores(texts, 1f / texts.Count) },
             "fails in batches only" =>
                 new() { Outcome = (batch, _, texts) => batch.Images.Count > 1 ? ImageOutcome.Failed("too many") : Scores(texts, 0.5f) },
@@ -105,8 +107,11 @@ public sealed class ScorerConformanceTests
             "half a result when cancelled" => new() { Cancelled = result => result with { Images = [] } },
             "hangs when cancelled" => new() { Cancelled = _ => Hang() },
             "hangs" => new() { Check = _ => Hang() },
-            "remembers" =>
-                new() { Outcome = (batch, _, texts) => Scores(texts, batch.Images.Count == 4 && texts.Count == 3 && Interlocked.Increment(ref calls) > 4 * 7 ? 0.7f : 0.5f) },
+            "remembers" => new()
+            {
+                Outcome = (batch, _, texts) =>
+                    Scores(texts, batch.Images.Count == 4 && texts.Count == 3 && Interlocked.Increment(ref calls) > 4 * 7 ? 0.7f : 0.5f),
+            },
             "reads texts all the same" => new()
             {
                 Descriptor = Described with { NeedsText = false },
@@ -159,7 +164,15 @@ public sealed class ScorerConformanceTests
             {
                 Images = [.. batch.Images.Select(image => Outcome(batch, image, batch.Texts))],
                 Texts =
-                    [.. batch.Texts.Select(text => new ScoreRecord { Scorer = Descriptor.Name, Version = "1", Scale = ScoreScale.Probability, Text = text })],
+                [
+                    .. batch.Texts.Select(text => new ScoreRecord
+                    {
+                        Scorer = Descriptor.Name,
+                        Version = "1",
+                        Scale = ScoreScale.Probability,
+                        Text = text,
+                    }),
+                ],
             };
             if (cancellationToken.IsCancellationRequested)
             {

@@ -20,7 +20,8 @@ internal sealed class MemoryArtifacts : IArtifactStore
 
     public Task RequireDiskAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
 
-    public Task<Artifact?> FindAsync(string sha256, CancellationToken cancellationToken = default) => Task.FromResult(_files.GetValueOrDefault(sha256));
+    public Task<Artifact?> FindAsync(string sha256, CancellationToken cancellationToken = default) =>
+        Task.FromResult(_files.GetValueOrDefault(sha256));
 
     public bool IsVisible(string caller, string sha256) => _owners.ContainsKey((caller, sha256));
 

@@ -31,7 +31,13 @@ public class OptionTests
     [Fact]
     public async Task Row42_TheProcessSaysItInOneLineAndEnds()
     {
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [typeof(WorkerApplication).Assembly.Location, "--Worker:Queue:Capacity=-1"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using Process process = Process.Start(
+            new ProcessStartInfo("dotnet", [typeof(WorkerApplication).Assembly.Location, "--Worker:Queue:Capacity=-1"])
+            {
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+            }
+        )!;
         string error = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(1, process.ExitCode);

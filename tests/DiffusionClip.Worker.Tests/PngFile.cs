@@ -14,7 +14,13 @@ internal static class PngFile
     /// <param name="color">0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha.</param>
     /// <param name="row">The bytes of a row, without its filter.</param>
     /// <param name="before">Chunks between the header and the pixels.</param>
-    public static byte[] Of(int width, int height, byte depth, byte color, Func<int, byte[]> row, params (string Name, byte[] Content)[] before)
+    public static byte[] Of(
+        int width,
+        int height,
+        byte depth,
+        byte color,
+        Func<int, byte[]> row,
+        params (string Name, byte[] Content)[] before)
     {
         using var pixels = new MemoryStream();
         using (var zlib = new ZLibStream(pixels, CompressionLevel.Fastest, leaveOpen: true))

@@ -10,7 +10,9 @@ namespace DiffusionClip.Worker.Tests;
 /// <summary>One store of models for the hosts of this process: what is loaded for one test is there for the next.</summary>
 public sealed class SharedModels : IDisposable
 {
-    private static readonly OnnxModelStore _store = new(new OnnxOptions(), [new GeneratorLoader([new StableDiffusion(), new StableDiffusionXl(), new LatentConsistency()]), new ClipLoader()]);
+    private static readonly OnnxModelStore _store = new(
+        new OnnxOptions(),
+        [new GeneratorLoader([new StableDiffusion(), new StableDiffusionXl(), new LatentConsistency()]), new ClipLoader()]);
 
     public void Dispose() => _store.Dispose();
 

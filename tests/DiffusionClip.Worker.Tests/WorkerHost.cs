@@ -25,12 +25,20 @@ public sealed class WorkerHost : IAsyncDisposable
     public static async Task<WorkerHost> StartAsync(Action<IServiceCollection>? configure = null, params string[] args)
     {
         string folder = Directory.CreateTempSubdirectory("dclip-worker-").FullName;
-        string[] settings = ["--Worker:Url=http://127.0.0.1:0", $"--Worker:DataFolder={folder}", "--Logging:LogLevel:Default=Warning", .. args];
-        WebApplication application = WorkerApplication.Build(settings, services =>
-        {
-            SharedModels.Use(services);
-            configure?.Invoke(services);
-        });
+        string[] settings =
+        [
+            "--Worker:Url=http://127.0.0.1:0",
+            $"--Worker:DataFolder={folder}",
+            "--Logging:LogLevel:Default=Warning",
+            .. args,
+        ];
+        WebApplication application = WorkerApplication.Build(
+            settings,
+            services =>
+            {
+                SharedModels.Use(services);
+                configure?.Invoke(services);
+            });
         await application.StartAsync();
         return new WorkerHost(application, folder);
     }

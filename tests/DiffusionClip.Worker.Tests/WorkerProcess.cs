@@ -31,10 +31,24 @@ internal sealed class WorkerProcess : IDisposable
     /// <param name="environment">Variables of the process.</param>
     /// <param name="args">Further settings.</param>
     /// <param name="addressSpace">Most kilobytes of addresses that the system gives it; null: as many as it likes.</param>
-    public static async Task<WorkerProcess> StartAsync(string folder, Dictionary<string, string> environment, string[] args, long? addressSpace = null)
+    public static async Task<WorkerProcess> StartAsync(
+        string folder,
+        Dictionary<string, string> environment,
+        string[] args,
+        long? addressSpace = null)
     {
         string[] program = addressSpace is { } most ? ["bash", "-c", $"ulimit -v {most}; exec \"$@\"", "bash", "dotnet"] : ["dotnet"];
-        var start = new ProcessStartInfo(program[0], [.. program[1..], typeof(WorkerApplication).Assembly.Location, "--Worker:Url=http://127.0.0.1:0", $"--Worker:DataFolder={folder}", "--Worker:Queue:DrainTimeout=00:00:02", "--Logging:LogLevel:Default=Warning", .. args])
+        var start = new ProcessStartInfo(
+            program[0],
+            [
+                .. program[1..],
+                typeof(WorkerApplication).Assembly.Location,
+                "--Worker:Url=http://127.0.0.1:0",
+                $"--Worker:DataFolder={folder}",
+                "--Worker:Queue:DrainTimeout=00:00:02",
+                "--Logging:LogLevel:Default=Warning",
+                .. args,
+            ])
         {
             RedirectStandardOutput = true,
         };

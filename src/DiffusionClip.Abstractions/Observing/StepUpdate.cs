@@ -6,7 +6,13 @@ public readonly ref struct StepUpdate
     private readonly IPreviewSource? _previews;
 
     /// <summary>Creates the update.</summary>
-    public StepUpdate(CandidateId candidate, int evaluation, int evaluations, float timestep, ReadOnlySpan<float> sample, IPreviewSource? previews)
+    public StepUpdate(
+        CandidateId candidate,
+        int evaluation,
+        int evaluations,
+        float timestep,
+        ReadOnlySpan<float> sample,
+        IPreviewSource? previews)
     {
         Candidate = candidate;
         Evaluation = evaluation;

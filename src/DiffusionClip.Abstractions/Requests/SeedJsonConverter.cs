@@ -16,7 +16,8 @@ public sealed class SeedJsonConverter : JsonConverter<ulong>
         {
             case JsonTokenType.Number when reader.TryGetUInt64(out ulong number):
                 return number;
-            case JsonTokenType.String when ulong.TryParse(reader.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong number):
+            case JsonTokenType.String
+                when ulong.TryParse(reader.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong number):
                 return number;
             default:
                 throw new JsonException("A seed is a whole number from 0 to 18446744073709551615, beyond 2^53 as a string.");

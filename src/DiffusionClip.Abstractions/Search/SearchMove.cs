@@ -22,7 +22,8 @@ public abstract record SearchMove
         /// <summary>Starts the next roots.</summary>
         /// <param name="count">How many.</param>
         /// <param name="until">The evaluation at which they stop: a boundary.</param>
-        public static Advance Roots(int count, int until) => new() { Branches = [.. Enumerable.Repeat(new Branch { Until = until }, count)] };
+        public static Advance Roots(int count, int until) =>
+            new() { Branches = [.. Enumerable.Repeat(new Branch { Until = until }, count)] };
 
         /// <summary>Runs members of the population on.</summary>
         /// <param name="candidates">Which; one named again is forked.</param>

@@ -84,7 +84,9 @@ public sealed class SearchOptions(IReadOnlyDictionary<string, JsonElement>? opti
         }
 
         string? word = value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-        return word is not null && known.Contains(word) ? word : throw Wrong(name, value, $"known are {string.Join(", ", known.ToArray())}");
+        return word is not null && known.Contains(word)
+            ? word
+            : throw Wrong(name, value, $"known are {string.Join(", ", known.ToArray())}");
     }
 
     /// <summary>A switch.</summary>
@@ -106,7 +108,10 @@ public sealed class SearchOptions(IReadOnlyDictionary<string, JsonElement>? opti
     {
         if (options?.Keys.Where(name => !_asked.Contains(name)).Order(StringComparer.Ordinal).FirstOrDefault() is { } unknown)
         {
-            string known = _asked.Count == 0 ? $"{strategy} takes no options" : $"{strategy} takes {string.Join(", ", _asked.Order(StringComparer.Ordinal))}";
+            string known =
+                _asked.Count == 0
+                    ? $"{strategy} takes no options"
+                    : $"{strategy} takes {string.Join(", ", _asked.Order(StringComparer.Ordinal))}";
             throw new InvalidRequestException(Field, unknown, known);
         }
     }
@@ -114,8 +119,11 @@ public sealed class SearchOptions(IReadOnlyDictionary<string, JsonElement>? opti
     private JsonElement? Find(string name)
     {
         _asked.Add(name);
-        return options is not null && options.TryGetValue(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        return options is not null && options.TryGetValue(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
     }
 
-    private static InvalidRequestException Wrong(string name, JsonElement value, string remedy) => new($"{Field}.{name}", value.GetRawText(), remedy);
+    private static InvalidRequestException Wrong(string name, JsonElement value, string remedy) =>
+        new($"{Field}.{name}", value.GetRawText(), remedy);
 }

@@ -19,7 +19,11 @@ internal sealed class OriginFiles
     /// <param name="services">The host's services.</param>
     /// <param name="cancellationToken">Stops reading.</param>
     /// <exception cref="InvalidRequestException">A file cannot be read or is no picture.</exception>
-    public static async Task<OriginFiles> ReadAsync(string? image, string? mask, IServiceProvider services, CancellationToken cancellationToken)
+    public static async Task<OriginFiles> ReadAsync(
+        string? image,
+        string? mask,
+        IServiceProvider services,
+        CancellationToken cancellationToken)
     {
         var files = new OriginFiles();
         files._image = await files.AddAsync("--init-image", image, services, cancellationToken).ConfigureAwait(false);
@@ -28,9 +32,17 @@ internal sealed class OriginFiles
     }
 
     /// <summary>Writes the files' names into a request.</summary>
-    public ImageRequest Over(ImageRequest request) => _image is null && _mask is null
-        ? request
-        : request with { Origin = (request.Origin ?? new()) with { Image = _image ?? request.Origin?.Image ?? "", Mask = _mask ?? request.Origin?.Mask } };
+    public ImageRequest Over(ImageRequest request) =>
+        _image is null && _mask is null
+            ? request
+            : request with
+            {
+                Origin = (request.Origin ?? new()) with
+                {
+                    Image = _image ?? request.Origin?.Image ?? "",
+                    Mask = _mask ?? request.Origin?.Mask,
+                },
+            };
 
     /// <summary>Refuses a request that names a picture which was not given.</summary>
     /// <param name="request">The request.</param>
@@ -42,7 +54,10 @@ internal sealed class OriginFiles
         {
             if (name is { Length: > 0 } && !_images.ContainsKey(name))
             {
-                throw new InvalidRequestException(flag, null, $"{from} was painted over the file with the SHA-256 {name}; give it, or another one");
+                throw new InvalidRequestException(
+                    flag,
+                    null,
+                    $"{from} was painted over the file with the SHA-256 {name}; give it, or another one");
             }
         }
     }

@@ -85,7 +85,9 @@ internal static class PairsFile
         {
             foreach (JsonProperty property in row.EnumerateObject())
             {
-                if (string.Equals(property.Name, name, StringComparison.OrdinalIgnoreCase) && property.Value.ValueKind == JsonValueKind.String)
+                if (
+                    string.Equals(property.Name, name, StringComparison.OrdinalIgnoreCase)
+                    && property.Value.ValueKind == JsonValueKind.String)
                 {
                     return property.Value.GetString();
                 }
@@ -99,12 +101,19 @@ internal static class PairsFile
     {
         using (reader)
         {
-            using CsvReader csv = CsvReader.Create(reader, new CsvReaderOptions { TrackLineNumbers = true, MissingField = CsvMissingFieldHandling.ReturnEmpty }, leaveOpen: true);
+            using CsvReader csv = CsvReader.Create(
+                reader,
+                new CsvReaderOptions { TrackLineNumbers = true, MissingField = CsvMissingFieldHandling.ReturnEmpty },
+                leaveOpen: true);
             csv.ReadHeader();
             int image = Column(csv, ImageNames, path), text = Column(csv, TextNames, path);
             while (csv.Read())
             {
-                yield return Make(string.Create(CultureInfo.InvariantCulture, $"{path}:{csv.LineNumber}"), folder, csv.GetString(image), csv.FieldCount > text ? csv.GetString(text) : null);
+                yield return Make(
+                    string.Create(CultureInfo.InvariantCulture, $"{path}:{csv.LineNumber}"),
+                    folder,
+                    csv.GetString(image),
+                    csv.FieldCount > text ? csv.GetString(text) : null);
             }
         }
     }
@@ -119,7 +128,10 @@ internal static class PairsFile
             }
         }
 
-        throw new InvalidRequestException("--pairs", path, $"its first line names no column {names[0]} (or {string.Join(", ", names.Skip(1))})");
+        throw new InvalidRequestException(
+            "--pairs",
+            path,
+            $"its first line names no column {names[0]} (or {string.Join(", ", names.Skip(1))})");
     }
 
     private static Pair Make(string where, string folder, string? image, string? text)

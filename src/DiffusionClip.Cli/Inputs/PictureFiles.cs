@@ -8,7 +8,12 @@ namespace DiffusionClip.Cli.Inputs;
 internal static class PictureFiles
 {
     private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"];
-    private static readonly EnumerationOptions Everything = new() { IgnoreInaccessible = true, AttributesToSkip = 0, MatchType = MatchType.Simple };
+    private static readonly EnumerationOptions Everything = new()
+    {
+        IgnoreInaccessible = true,
+        AttributesToSkip = 0,
+        MatchType = MatchType.Simple,
+    };
     private static readonly bool IgnoreCase = OperatingSystem.IsWindows();
 
     /// <summary>
@@ -39,7 +44,11 @@ internal static class PictureFiles
         }
 
         // The overview of a run is not one of its candidates.
-        string[] overviews = [.. found.Keys.Where(path => IsOverview(path) && found.Keys.Any(other => other != path && Path.GetDirectoryName(other) == Path.GetDirectoryName(path)))];
+        string[] overviews =
+        [
+            .. found.Keys.Where(path =>
+                IsOverview(path) && found.Keys.Any(other => other != path && Path.GetDirectoryName(other) == Path.GetDirectoryName(path))),
+        ];
         foreach (string overview in overviews)
         {
             note($"{found[overview]} is the overview of a run and was left out");
@@ -67,11 +76,18 @@ internal static class PictureFiles
                 throw new DiffusionClipException("it is empty, or no regular file; name a picture");
             }
 
-            await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);
+            await using var file = new FileStream(
+                path,
+                FileMode.Open,
+                FileAccess.Read,
+                FileShare.Read,
+                bufferSize: 0,
+                FileOptions.Asynchronous | FileOptions.SequentialScan);
             long length = file.Length;
             if (length > Math.Min(limits.MaxFileBytes, Array.MaxLength))
             {
-                throw new DiffusionClipException(FormattableString.Invariant($"it has {length} bytes; up to {limits.MaxFileBytes} are read"));
+                throw new DiffusionClipException(
+                    FormattableString.Invariant($"it has {length} bytes; up to {limits.MaxFileBytes} are read"));
             }
 
             byte[] bytes = new byte[length];
@@ -82,7 +98,8 @@ internal static class PictureFiles
         {
             throw new DiffusionClipException("there is no such file; check the name", exception);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             throw new DiffusionClipException($"it cannot be read ({exception.Message})", exception);
         }
@@ -92,7 +109,12 @@ internal static class PictureFiles
     {
         if (Directory.Exists(argument))
         {
-            return [.. Directory.EnumerateFiles(argument).Where(file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase) && !IsHidden(file))];
+            return
+            [
+                .. Directory
+                    .EnumerateFiles(argument)
+                    .Where(file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase) && !IsHidden(file)),
+            ];
         }
 
         if (File.Exists(argument) || argument.AsSpan().IndexOfAny('*', '?') < 0)
@@ -154,12 +176,14 @@ internal static class PictureFiles
     }
 
     private static IEnumerable<string> Names(string folder, bool folders) =>
-        (folders ? Directory.EnumerateDirectories(folder, "*", Everything) : Directory.EnumerateFiles(folder, "*", Everything)).Select(path => Path.GetFileName(path));
+        (folders ? Directory.EnumerateDirectories(folder, "*", Everything) : Directory.EnumerateFiles(folder, "*", Everything)).Select(
+            path => Path.GetFileName(path));
 
     private static bool IsHidden(string path) => Path.GetFileName(path).StartsWith('.');
 
     private static bool IsLink(string path) => (File.GetAttributes(path) & FileAttributes.ReparsePoint) != 0;
 
     private static bool IsOverview(string path) =>
-        Path.GetFileName(path) == RunFolder.ContactSheetName && File.Exists(Path.Combine(Path.GetDirectoryName(path)!, RunFolder.ReportName));
+        Path.GetFileName(path) == RunFolder.ContactSheetName
+        && File.Exists(Path.Combine(Path.GetDirectoryName(path)!, RunFolder.ReportName));
 }

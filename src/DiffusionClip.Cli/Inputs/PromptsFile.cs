@@ -18,19 +18,56 @@ internal static class PromptsFile
 {
     private static readonly string[] Flat =
     [
-        "prompt", "negative_prompt", "prompt_2", "negative_prompt_2", "model", "provider", "scheduler", "scheduler_options", "num_inference_steps",
-        "guidance_scale", "guidance_rescale", "guidance_interval", "eta", "clip_skip", "strength",
-        "seed", "noise", "width", "height", "strategy", "options", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text",
-        "syntax", "metadata", "format", "quality",
+        "prompt",
+        "negative_prompt",
+        "prompt_2",
+        "negative_prompt_2",
+        "model",
+        "provider",
+        "scheduler",
+        "scheduler_options",
+        "num_inference_steps",
+        "guidance_scale",
+        "guidance_rescale",
+        "guidance_interval",
+        "eta",
+        "clip_skip",
+        "strength",
+        "seed",
+        "noise",
+        "width",
+        "height",
+        "strategy",
+        "options",
+        "candidates",
+        "keep",
+        "scorer",
+        "scorers",
+        "combination",
+        "score_text",
+        "long_text",
+        "syntax",
+        "metadata",
+        "format",
+        "quality",
     ];
 
     // The flags' names are accepted too, for files written like command lines.
     private static readonly Dictionary<string, string> Aliases = new(StringComparer.Ordinal)
     {
-        ["negative"] = "negative_prompt", ["steps"] = "num_inference_steps", ["cfg_scale"] = "guidance_scale", ["cfg_rescale"] = "guidance_rescale", ["sampler"] = "scheduler", ["prompt_syntax"] = "syntax",
+        ["negative"] = "negative_prompt",
+        ["steps"] = "num_inference_steps",
+        ["cfg_scale"] = "guidance_scale",
+        ["cfg_rescale"] = "guidance_rescale",
+        ["sampler"] = "scheduler",
+        ["prompt_syntax"] = "syntax",
     };
 
-    private static readonly JsonSerializerOptions Strict = new(DiffusionClipJson.Compact) { RespectNullableAnnotations = true, AllowDuplicateProperties = false };
+    private static readonly JsonSerializerOptions Strict = new(DiffusionClipJson.Compact)
+    {
+        RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
+    };
 
     /// <summary>Reads all lines.</summary>
     /// <param name="path">The file, UTF-8.</param>
@@ -45,9 +82,13 @@ internal static class PromptsFile
         {
             lines = File.ReadAllLines(path, new UTF8Encoding(false, throwOnInvalidBytes: true));
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new InvalidRequestException("--prompts", path, $"it has to be a text file in UTF-8 that can be read ({exception.Message})");
+            throw new InvalidRequestException(
+                "--prompts",
+                path,
+                $"it has to be a text file in UTF-8 that can be read ({exception.Message})");
         }
 
         var prompts = new List<PromptLine>();
@@ -59,7 +100,15 @@ internal static class PromptsFile
                 continue;
             }
 
-            prompts.Add(new PromptLine(i + 1, line[0] == '{' ? OfJson(line, defaults, At(path, i + 1)) : defaults with { Prompt = defaults.Prompt with { Text = line } }));
+            prompts.Add(
+                new PromptLine(
+                    i + 1,
+                    line[0] == '{'
+                        ? OfJson(line, defaults, At(path, i + 1))
+                        : defaults with
+                        {
+                            Prompt = defaults.Prompt with { Text = line },
+                        }));
         }
 
         return prompts.Count > 0 ? prompts : throw new InvalidRequestException("--prompts", path, "it holds no prompt; write one a line");
@@ -85,7 +134,10 @@ internal static class PromptsFile
         {
             // The reader's own place in the line says nothing: fields were moved before it saw them.
             string reason = exception.Message.Split(" Path: ")[0].Split(" LineNumber: ")[0].TrimEnd('.');
-            throw new InvalidRequestException(where, exception.Path is { Length: > 2 } path ? path[2..] : line, $"it is no JSON that can be used: {reason}");
+            throw new InvalidRequestException(
+                where,
+                exception.Path is { Length: > 2 } path ? path[2..] : line,
+                $"it is no JSON that can be used: {reason}");
         }
         catch (InvalidOperationException exception)
         {
@@ -102,12 +154,18 @@ internal static class PromptsFile
             string name = Aliases.GetValueOrDefault(property.Name, property.Name);
             if (!Flat.Contains(name, StringComparer.Ordinal))
             {
-                throw new InvalidRequestException($"{where}: {property.Name}", property.Value.GetRawText(), $"there is no such field; known are {string.Join(", ", Flat)}");
+                throw new InvalidRequestException(
+                    $"{where}: {property.Name}",
+                    property.Value.GetRawText(),
+                    $"there is no such field; known are {string.Join(", ", Flat)}");
             }
 
             if (!fields.TryAdd(name, property.Value))
             {
-                throw new InvalidRequestException($"{where}: {property.Name}", property.Value.GetRawText(), $"the line says {name} twice; leave one out");
+                throw new InvalidRequestException(
+                    $"{where}: {property.Name}",
+                    property.Value.GetRawText(),
+                    $"the line says {name} twice; leave one out");
             }
         }
 
@@ -122,8 +180,19 @@ internal static class PromptsFile
             ["prompt", "prompt>text", "negative_prompt>negative", "prompt_2>text_2", "negative_prompt_2>negative_2", "syntax"],
             ["model", "model>id", "provider"],
             [
-                "sampling", "scheduler", "scheduler_options", "num_inference_steps", "guidance_scale", "guidance_rescale", "guidance_interval",
-                "eta", "seed", "noise", "width", "height", "clip_skip",
+                "sampling",
+                "scheduler",
+                "scheduler_options",
+                "num_inference_steps",
+                "guidance_scale",
+                "guidance_rescale",
+                "guidance_interval",
+                "eta",
+                "seed",
+                "noise",
+                "width",
+                "height",
+                "clip_skip",
             ],
             ["origin", "strength"],
             ["search", "strategy", "options", "candidates", "keep", "scorer", "scorers", "combination", "score_text", "long_text"],

@@ -50,7 +50,11 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
 
         return inspection.Metadata is { Format: not null } metadata
             ? OfForeign(metadata, catalog, inspection.Notes)
-            : throw new InvalidRequestException("--from", path, $"it does not say how it was made{(inspection.Notes.Count > 0 ? $" ({inspection.Notes[0]})" : "")}; name a picture that dclip wrote");
+            : throw new InvalidRequestException(
+                "--from",
+                path,
+                $"it does not say how it was made{(inspection.Notes.Count > 0 ? $" ({inspection.Notes[0]})" : "")}; name a picture that dclip wrote"
+            );
     }
 
     /// <summary>Says whether the picture came out the same as it was written: a JPEG is compared with the new JPEG.</summary>
@@ -89,7 +93,11 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
             : "the picture's size differs from the recorded one");
     }
 
-    private static RecordedRequest OfRecord(PictureRecord record, ModelCatalog catalog, RgbImage? picture, CancellationToken cancellationToken)
+    private static RecordedRequest OfRecord(
+        PictureRecord record,
+        ModelCatalog catalog,
+        RgbImage? picture,
+        CancellationToken cancellationToken)
     {
         var notes = new List<string>();
         ImageRequest request = record.Request;
@@ -130,7 +138,13 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
                 return null;
             }
 
-            string[] files = [.. model.Files.Keys.Union(here.Files.Keys).Where(file => model.Files.GetValueOrDefault(file) != here.Files.GetValueOrDefault(file)).Order(StringComparer.Ordinal)];
+            string[] files =
+            [
+                .. model
+                    .Files.Keys.Union(here.Files.Keys)
+                    .Where(file => model.Files.GetValueOrDefault(file) != here.Files.GetValueOrDefault(file))
+                    .Order(StringComparer.Ordinal),
+            ];
             return $"{model.Role} {model.Id} is not the recorded one: {string.Join(", ", files)} differ{(files.Length == 1 ? "s" : "")}, so the {(model.Role == "generator" ? "picture" : "score")} may differ";
         }
         catch (ModelFolderException exception)
@@ -147,7 +161,11 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
         string? model = null;
         if (metadata.Model is { } named)
         {
-            model = catalog.List().FirstOrDefault(entry => entry.Kind == ModelKind.Diffusion && string.Equals(entry.Id, named, StringComparison.OrdinalIgnoreCase))?.Id;
+            model = catalog
+                .List()
+                .FirstOrDefault(entry =>
+                    entry.Kind == ModelKind.Diffusion && string.Equals(entry.Id, named, StringComparison.OrdinalIgnoreCase))
+                ?.Id;
             if (model is null)
             {
                 lost.Add($"model {named}");
@@ -182,7 +200,9 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
         }
 
         lost.AddRange(metadata.Extras?.Keys.Where(key => key is not ("Score" or "Score model")) ?? []);
-        notes.Add($"made by {metadata.Format}: the picture will resemble it at best{(lost.Count > 0 ? $"; not taken over: {string.Join(", ", lost)}" : "")}");
+        notes.Add(
+            $"made by {metadata.Format}: the picture will resemble it at best{(lost.Count > 0 ? $"; not taken over: {string.Join(", ", lost)}" : "")}"
+        );
         return new RecordedRequest(
             new ImageRequest
             {
@@ -213,7 +233,10 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
             return null;
         }
 
-        foreach (string name in metadata.Scheduler is { } schedule ? [$"{sampler} {schedule}", $"{sampler}_{schedule}", sampler] : new[] { sampler })
+        foreach (
+            string name in metadata.Scheduler is { } schedule
+                ? [$"{sampler} {schedule}", $"{sampler}_{schedule}", sampler]
+                : new[] { sampler })
         {
             try
             {
@@ -236,7 +259,9 @@ internal sealed record RecordedRequest(ImageRequest Request, ExecutionPlan? Plan
     }
 
     private static bool IsAutomatic(string schedule) =>
-        schedule.Equals("automatic", StringComparison.OrdinalIgnoreCase) || schedule.Equals("normal", StringComparison.OrdinalIgnoreCase) || schedule.Equals("uniform", StringComparison.OrdinalIgnoreCase);
+        schedule.Equals("automatic", StringComparison.OrdinalIgnoreCase)
+        || schedule.Equals("normal", StringComparison.OrdinalIgnoreCase)
+        || schedule.Equals("uniform", StringComparison.OrdinalIgnoreCase);
 
     // A1111 draws on the device unless it says otherwise; ComfyUI, InvokeAI and SwarmUI on the CPU.
     private static NoiseKind NoiseOf(PictureMetadata metadata) => metadata.Rng?.ToUpperInvariant() switch

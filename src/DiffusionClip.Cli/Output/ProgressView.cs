@@ -63,7 +63,10 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
 
             while (progress.TryNext(out CandidateNews news))
             {
-                terminal.Say(string.Create(CultureInfo.InvariantCulture, $"candidate {news.Index + 1} of {Math.Max(candidates, progress.Started)}: {Describe(news)}"));
+                terminal.Say(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"candidate {news.Index + 1} of {Math.Max(candidates, progress.Started)}: {Describe(news)}"));
             }
 
             if (last)
@@ -88,7 +91,11 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
                 .AutoRefresh(false)
                 .AutoClear(true)
                 .ExcludeVerticalPadding()
-                .Columns(new SpinnerColumn(Spinner.Known.Dots) { CompletedText = "[green]✓[/]", PendingText = " " }, new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 30 }, new DetailColumn())
+                .Columns(
+                    new SpinnerColumn(Spinner.Known.Dots) { CompletedText = "[green]✓[/]", PendingText = " " },
+                    new TaskDescriptionColumn { Alignment = Justify.Left },
+                    new ProgressBarColumn { Width = 30 },
+                    new DetailColumn())
                 .StartAsync(context => ShowAsync(context, console, progress, candidates, running))
                 .ConfigureAwait(false);
         }
@@ -173,7 +180,9 @@ internal sealed class ProgressView(Terminal terminal, bool quiet)
         {
             CandidateEvent.Failed => $"{seed}, failed: {news.Reason}",
             CandidateEvent.Stopped => $"{seed}, stopped: {news.Reason}",
-            _ => news.Score is { } score ? string.Create(CultureInfo.InvariantCulture, $"{seed}, score {score:0.0000}") : $"{seed}, no score",
+            _ => news.Score is { } score
+                ? string.Create(CultureInfo.InvariantCulture, $"{seed}, score {score:0.0000}")
+                : $"{seed}, no score",
         };
     }
 

@@ -22,10 +22,15 @@ internal sealed class ResultTable(params string[] headings)
             return;
         }
 
-        int[] widths = [.. headings.Select((heading, i) => Math.Max(heading.TrimStart('>').Length, _rows.Count > 0 ? _rows.Max(row => row[i].Length) : 0))];
+        int[] widths =
+        [
+            .. headings.Select(
+                (heading, i) => Math.Max(heading.TrimStart('>').Length, _rows.Count > 0 ? _rows.Max(row => row[i].Length) : 0)),
+        ];
         foreach (string[] row in _rows.Prepend([.. headings.Select(heading => heading.TrimStart('>'))]))
         {
-            IEnumerable<string> cells = row.Select((cell, i) => headings[i].StartsWith('>') ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
+            IEnumerable<string> cells = row.Select(
+                (cell, i) => headings[i].StartsWith('>') ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
             terminal.Out.WriteLine(string.Join("  ", cells).TrimEnd());
         }
     }

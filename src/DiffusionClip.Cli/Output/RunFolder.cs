@@ -74,7 +74,10 @@ internal sealed class RunFolder : IDisposable
 
         RunReport report = ranked.Report with
         {
-            Candidates = [.. ranked.Report.Candidates.Select(candidate => candidate with { File = files.GetValueOrDefault(candidate.Index) })],
+            Candidates =
+            [
+                .. ranked.Report.Candidates.Select(candidate => candidate with { File = files.GetValueOrDefault(candidate.Index) }),
+            ],
         };
         List<string> warnings = [.. report.Warnings];
         foreach (RankedImage image in ranked.Images)
@@ -110,7 +113,10 @@ internal sealed class RunFolder : IDisposable
         try
         {
             Directory.Delete(_partial, recursive: true);
-            for (string? made = _firstCreated is null ? null : _parent; made is not null; made = made == _firstCreated ? null : Path.GetDirectoryName(made))
+            for (
+                string? made = _firstCreated is null ? null : _parent;
+                made is not null;
+                made = made == _firstCreated ? null : Path.GetDirectoryName(made))
             {
                 Directory.Delete(made);
             }
@@ -178,7 +184,8 @@ internal sealed class RunFolder : IDisposable
     private static string FileName(RankedImage image, int position, OutputFormat format)
     {
         string score = image.Score is { } value ? string.Create(CultureInfo.InvariantCulture, $"_score-{value:0.0000}") : "";
-        string fork = image.Candidate.Lineage.Count > 0 ? string.Create(CultureInfo.InvariantCulture, $"_candidate-{image.Candidate.Index}") : "";
+        string fork =
+            image.Candidate.Lineage.Count > 0 ? string.Create(CultureInfo.InvariantCulture, $"_candidate-{image.Candidate.Index}") : "";
         string extension = PictureFile.ExtensionOf(format);
         return string.Create(CultureInfo.InvariantCulture, $"{position:00}_seed-{image.Seed}{fork}{score}{extension}");
     }

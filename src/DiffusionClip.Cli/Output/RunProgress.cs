@@ -23,7 +23,8 @@ internal sealed class RunProgress : IRunObserver
     public int EvaluationsDone => Volatile.Read(ref _evaluationsDone);
 
     /// <summary>Evaluations that the candidates started so far will need; 0 until the first one ended.</summary>
-    public int EvaluationsTotal => Math.Max(EvaluationsDone, (Volatile.Read(ref _started) * Volatile.Read(ref _evaluationsEach)) - Volatile.Read(ref _skipped));
+    public int EvaluationsTotal =>
+        Math.Max(EvaluationsDone, (Volatile.Read(ref _started) * Volatile.Read(ref _evaluationsEach)) - Volatile.Read(ref _skipped));
 
     /// <summary>Candidates that began.</summary>
     public int Started => Volatile.Read(ref _started);

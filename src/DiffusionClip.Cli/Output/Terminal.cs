@@ -36,7 +36,8 @@ internal sealed class Terminal(TextWriter @out, TextWriter error, bool outIsRich
             Console.OutputEncoding = Encoding.UTF8;
         }
 
-        bool plain = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } || Environment.GetEnvironmentVariable("TERM") is "dumb";
+        bool plain =
+            Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } || Environment.GetEnvironmentVariable("TERM") is "dumb";
         int width = 120;
         try
         {
@@ -47,7 +48,12 @@ internal sealed class Terminal(TextWriter @out, TextWriter error, bool outIsRich
             // A terminal that does not know its width.
         }
 
-        return new Terminal(Console.Out, Console.Error, !plain && !Console.IsOutputRedirected, !plain && !Console.IsErrorRedirected, width > 0 ? width : 120);
+        return new Terminal(
+            Console.Out,
+            Console.Error,
+            !plain && !Console.IsOutputRedirected,
+            !plain && !Console.IsErrorRedirected,
+            width > 0 ? width : 120);
     }
 
     /// <summary>A console that draws on standard output.</summary>

@@ -13,14 +13,24 @@ namespace DiffusionClip.Cli.Verbs;
 internal sealed record GeneratedRun(string Folder, RunReport Report, RankedImages Ranked)
 {
     /// <summary>The report with paths in place of names.</summary>
-    public RunReport WithPaths() => Report with
-    {
-        Candidates = [.. Report.Candidates.Select(candidate => candidate.File is null ? candidate : candidate with { File = Path.Combine(Folder, candidate.File) })],
-    };
+    public RunReport WithPaths() =>
+        Report with
+        {
+            Candidates =
+            [
+                .. Report.Candidates.Select(candidate =>
+                    candidate.File is null ? candidate : candidate with { File = Path.Combine(Folder, candidate.File) }),
+            ],
+        };
 }
 
 /// <summary>One request from the command line to a folder of pictures.</summary>
-internal sealed class GenerateRun(CliContext context, IServiceProvider services, ProgressView view, RunStyle style, IReadOnlyDictionary<string, RgbImage> images)
+internal sealed class GenerateRun(
+    CliContext context,
+    IServiceProvider services,
+    ProgressView view,
+    RunStyle style,
+    IReadOnlyDictionary<string, RgbImage> images)
 {
     private readonly ImagePipeline _pipeline = services.GetRequiredService<ImagePipeline>();
 
@@ -40,15 +50,28 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         Interruption interruption = context.Interruption;
         using RunFolder folder = RunFolder.Create(output, name);
         var progress = new RunProgress();
-        var control = new RunControl { Abort = interruption.Abort, Finish = interruption.Finish, Observer = progress, Plan = plan };
-        RankedImages ranked = await view
-            .WatchAsync(Title(title), Details(prepared.Request), progress, prepared.Budget.Candidates, () => _pipeline.GenerateAsync(prepared, control))
+        var control = new RunControl
+        {
+            Abort = interruption.Abort,
+            Finish = interruption.Finish,
+            Observer = progress,
+            Plan = plan,
+        };
+        RankedImages ranked = await view.WatchAsync(
+                Title(title),
+                Details(prepared.Request),
+                progress,
+                prepared.Budget.Candidates,
+                () => _pipeline.GenerateAsync(prepared, control))
             .ConfigureAwait(false);
         if (ranked.Best is null)
         {
             CandidateReport? failed = ranked.Report.Candidates.FirstOrDefault(candidate => candidate.Failure is not null);
-            throw new DiffusionClipException(string.Create(
-                CultureInfo.InvariantCulture, $"candidates: none of {ranked.Report.Candidates.Count} gave a picture; seed {failed?.Seed}: {failed?.Failure ?? "stopped"}; try another seed, guidance or model"));
+            throw new DiffusionClipException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"candidates: none of {ranked.Report.Candidates.Count} gave a picture; seed {failed?.Seed}: {failed?.Failure ?? "stopped"}; try another seed, guidance or model"
+                ));
         }
 
         interruption.Abort.ThrowIfCancellationRequested();
@@ -82,12 +105,22 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
 
         // One scorer's score is the score; several have a column each beside their total.
         string[] scorers = run.Report.Scorers.Count > 1 ? [.. run.Report.Scorers.Select(scorer => scorer.Id)] : [];
-        var table = new ResultTable([">rank", ">seed", scorers.Length > 0 ? ">total" : ">score", ">margin", .. scorers.Select(scorer => $">{scorer}"), "file"]);
-        foreach (CandidateReport candidate in run.Report.Candidates.Where(candidate => candidate.Failure is null && candidate.Stopped is null))
+        var table = new ResultTable([
+            ">rank",
+            ">seed",
+            scorers.Length > 0 ? ">total" : ">score",
+            ">margin",
+            .. scorers.Select(scorer => $">{scorer}"),
+            "file",
+        ]);
+        foreach (
+            CandidateReport candidate in run.Report.Candidates.Where(candidate => candidate.Failure is null && candidate.Stopped is null))
         {
-            string file = candidate.File is null ? "(not kept)" : terminal.OutIsRich ? candidate.File : Path.Combine(folder, candidate.File);
-            table.Add(
-            [
+            string file =
+                candidate.File is null ? "(not kept)"
+                : terminal.OutIsRich ? candidate.File
+                : Path.Combine(folder, candidate.File);
+            table.Add([
                 Text(candidate.Rank),
                 Text(candidate.Seed),
                 Score(candidate.Score),
@@ -102,7 +135,10 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         {
             if ((candidate.Failure ?? candidate.Stopped) is { } reason)
             {
-                terminal.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {candidate.Seed} {(candidate.Failure is null ? "stopped" : "failed")}: {Terminal.OneLine(reason)}"));
+                terminal.Out.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"seed {candidate.Seed} {(candidate.Failure is null ? "stopped" : "failed")}: {Terminal.OneLine(reason)}"));
             }
         }
 
@@ -119,14 +155,18 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
 
         foreach (TextReport text in report.Texts.Where(text => text.TokensDropped > 0))
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the {text.Windows} windows that a prompt may have and were not read");
+            yield return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{text.Role}: the last {text.TokensDropped} of {text.Tokens + text.TokensDropped} tokens are beyond the {text.Windows} windows that a prompt may have and were not read"
+            );
         }
 
         foreach (ScorerReport scorer in report.Scorers.Where(scorer => scorer.Record is { TokensDropped: > 0 }))
         {
             string whose = report.Scorers.Count > 1 ? $"the limit of {scorer.Id}" : "the scorer's limit";
             yield return string.Create(
-                CultureInfo.InvariantCulture, $"score_text: the last {scorer.Record!.TokensDropped} tokens are beyond {whose} and were not read");
+                CultureInfo.InvariantCulture,
+                $"score_text: the last {scorer.Record!.TokensDropped} tokens are beyond {whose} and were not read");
         }
     }
 
@@ -137,7 +177,8 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
         SamplingRequest sampling = request.Sampling;
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}, {sampling.Width}x{sampling.Height}, seed {sampling.Seed}, {request.Search.Candidates} candidates");
+            $"{request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}, {sampling.Width}x{sampling.Height}, seed {sampling.Seed}, {request.Search.Candidates} candidates"
+        );
     }
 
     private static string Timing(RunReport report)
@@ -146,9 +187,12 @@ internal sealed class GenerateRun(CliContext context, IServiceProvider services,
             .GroupBy(stage => stage.Stage)
             .Select(stage => (Stage: stage.Key, Seconds: stage.Sum(part => part.Seconds)))
             .Where(stage => stage.Seconds >= Math.Max(0.005, report.Seconds / 50))
-            .Select(stage => string.Create(CultureInfo.InvariantCulture, $"{stage.Stage.ToString().ToLowerInvariant()} {stage.Seconds:0.00} s"));
+            .Select(stage =>
+                string.Create(CultureInfo.InvariantCulture, $"{stage.Stage.ToString().ToLowerInvariant()} {stage.Seconds:0.00} s"));
         string fallback = report.ProviderReason is { } reason ? $" ({reason})" : "";
-        return string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:0.00} s on {report.Plan.Provider}{fallback}: {string.Join(", ", stages)}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{report.Seconds:0.00} s on {report.Plan.Provider}{fallback}: {string.Join(", ", stages)}");
     }
 
     private static string Score(double? score) => score is { } value ? value.ToString("0.0000", CultureInfo.InvariantCulture) : "";

@@ -13,16 +13,33 @@ namespace DiffusionClip.Cli.Verbs;
 internal sealed class GenerateVerb
 {
     private readonly RequestFlags _flags = new();
-    private readonly Argument<string?> _prompt = new("PROMPT") { Description = "What the pictures show. In quotes; write -- before one that begins with a dash.", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<string?> _output = new("--output", "-o") { HelpName = "FOLDER", Description = "Where the new folder of this run is made; an old one is never overwritten. Default: output." };
+    private readonly Argument<string?> _prompt = new("PROMPT")
+    {
+        Description = "What the pictures show. In quotes; write -- before one that begins with a dash.",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+    private readonly Option<string?> _output = new("--output", "-o")
+    {
+        HelpName = "FOLDER",
+        Description = "Where the new folder of this run is made; an old one is never overwritten. Default: output.",
+    };
     private readonly Option<string?> _prompts = new("--prompts")
     {
         HelpName = "FILE",
-        Description = "Paints every prompt of a file into a folder of its own and skips those that are finished. One prompt a line (blank lines and # comments are passed over), or JSON lines with prompt, negative_prompt, seed and so on, which win over flags.",
+        Description =
+            "Paints every prompt of a file into a folder of its own and skips those that are finished. One prompt a line (blank lines and # comments are passed over), or JSON lines with prompt, negative_prompt, seed and so on, which win over flags.",
     };
 
-    private readonly Option<string?> _from = new("--from") { HelpName = "FILE", Description = "Repeats a picture that dclip wrote, bit for bit where model, machine and plan are the same; other flags change it." };
-    private readonly Option<bool> _json = new("--json") { Description = "Print the report to standard output, and nothing else; with --prompts one line a prompt." };
+    private readonly Option<string?> _from = new("--from")
+    {
+        HelpName = "FILE",
+        Description =
+            "Repeats a picture that dclip wrote, bit for bit where model, machine and plan are the same; other flags change it.",
+    };
+    private readonly Option<bool> _json = new("--json")
+    {
+        Description = "Print the report to standard output, and nothing else; with --prompts one line a prompt.",
+    };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only errors and warnings." };
 
     private GenerateVerb()
@@ -33,7 +50,10 @@ internal sealed class GenerateVerb
     public static Command Create(Func<ParseResult, CliContext> context)
     {
         var verb = new GenerateVerb();
-        Command command = new("generate", "Paints a prompt several times and ranks the pictures by how well CLIP says they match it.") { verb._prompt };
+        Command command = new("generate", "Paints a prompt several times and ranks the pictures by how well CLIP says they match it.")
+        {
+            verb._prompt,
+        };
         verb._flags.AddTo(command);
         foreach (Option option in new Option[] { verb._output, verb._prompts, verb._from, verb._json, verb._quiet })
         {
@@ -70,12 +90,18 @@ internal sealed class GenerateVerb
         (string? prompt, string? prompts, string? from) = (parse.GetValue(_prompt), parse.GetValue(_prompts), parse.GetValue(_from));
         if (prompts is not null && (prompt is not null || from is not null))
         {
-            throw new InvalidRequestException("--prompts", prompts, $"it cannot be combined with {(prompt is not null ? "a prompt" : "--from")}; leave one out");
+            throw new InvalidRequestException(
+                "--prompts",
+                prompts,
+                $"it cannot be combined with {(prompt is not null ? "a prompt" : "--from")}; leave one out");
         }
 
         if (prompt is null && prompts is null && from is null)
         {
-            throw new InvalidRequestException("prompt", null, "write what the pictures show, e.g. dclip generate \"two cats\"; or give --prompts or --from");
+            throw new InvalidRequestException(
+                "prompt",
+                null,
+                "write what the pictures show, e.g. dclip generate \"two cats\"; or give --prompts or --from");
         }
 
         // Errors in the command line are reported before anything is loaded.
@@ -87,7 +113,9 @@ internal sealed class GenerateVerb
         context.Interruption.Finishing = () => view.Note("finishing with the best so far; Ctrl-C again aborts");
         string output = parse.GetValue(_output) ?? services.GetRequiredService<DiffusionClipOptions>().Output;
         var style = new RunStyle(parse.GetValue(_json), parse.GetValue(_quiet));
-        OriginFiles origin = await OriginFiles.ReadAsync(parse.GetValue(_flags.InitImage), parse.GetValue(_flags.Mask), services, context.Interruption.Abort).ConfigureAwait(false);
+        OriginFiles origin = await OriginFiles
+            .ReadAsync(parse.GetValue(_flags.InitImage), parse.GetValue(_flags.Mask), services, context.Interruption.Abort)
+            .ConfigureAwait(false);
         flags = origin.Over(flags);
         var run = new GenerateRun(context, services, view, style, origin.Images);
         if (prompts is not null)
@@ -110,7 +138,8 @@ internal sealed class GenerateVerb
             origin.Require(request, from);
         }
 
-        string name = $"{services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture)}-{RunFolder.Slug(request.Prompt.Text)}";
+        string name =
+            $"{services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime.ToString("yyyyMMdd-HHmmss", System.Globalization.CultureInfo.InvariantCulture)}-{RunFolder.Slug(request.Prompt.Text)}";
         GeneratedRun generated = await run.RunAsync(request, recorded?.Plan, output, name, request.Prompt.Text).ConfigureAwait(false);
         if (recorded?.Picture is { } picture && request == recorded.Request)
         {

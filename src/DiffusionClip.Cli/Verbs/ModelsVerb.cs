@@ -13,20 +13,33 @@ namespace DiffusionClip.Cli.Verbs;
 /// <summary><c>dclip models</c>: which models there are, what they are, and whether their files are intact.</summary>
 internal static class ModelsVerb
 {
-    private static readonly JsonSerializerOptions Json = new(DiffusionClipJson.Indented) { Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) } };
+    private static readonly JsonSerializerOptions Json = new(DiffusionClipJson.Indented)
+    {
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
 
     /// <summary>Describes the verb.</summary>
     public static Command Create(Func<ParseResult, CliContext> context)
     {
         Option<bool> json = new("--json") { Description = "Print JSON.", Recursive = true };
         Argument<string> named = new("NAME") { Description = "Name of a model, or path of a folder." };
-        Argument<string?> perhaps = new("NAME") { Description = "Name of a model, or path of a folder. Default: all of them.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> perhaps = new("NAME")
+        {
+            Description = "Name of a model, or path of a folder. Default: all of them.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
 
         Command list = new("list", "Lists the models in the configured folders.");
         list.SetAction(parse => List(context(parse), parse.GetValue(json)));
         Command show = new("show", "Shows what a model's folder says of it.") { named };
         show.SetAction(parse => Show(context(parse), parse.GetValue(named)!, parse.GetValue(json)));
-        Command verify = new("verify", "Hashes every file of a model, compares with what its folder declares, and tries the model as dclip verify does. Exit code 1 if a file differs or is missing, or the model cannot be used.") { perhaps };
+        Command verify = new(
+            "verify",
+            "Hashes every file of a model, compares with what its folder declares, and tries the model as dclip verify does. Exit code 1 if a file differs or is missing, or the model cannot be used."
+        )
+        {
+            perhaps,
+        };
         verify.SetAction((parse, _) => VerifyAsync(context(parse), parse.GetValue(perhaps), parse.GetValue(json)));
 
         Command command = new("models", "Lists, shows and verifies models.") { list, show, verify, json };
@@ -56,7 +69,13 @@ internal static class ModelsVerb
         var table = new ResultTable("model", "kind", ">size", "licence", "scorer", "folder");
         foreach (ModelEntry model in models)
         {
-            table.Add(model.Id, model.Kind?.Name ?? "?", Size(model.Size), model.License ?? "", model.Scorer ?? "", model.Problem is null ? Paths.Shown(model.Path) : $"cannot be used: {model.Problem}");
+            table.Add(
+                model.Id,
+                model.Kind?.Name ?? "?",
+                Size(model.Size),
+                model.License ?? "",
+                model.Scorer ?? "",
+                model.Problem is null ? Paths.Shown(model.Path) : $"cannot be used: {model.Problem}");
         }
 
         table.Write(terminal);
@@ -80,7 +99,14 @@ internal static class ModelsVerb
         {
             var record = new OrderedDictionary<string, object?>();
             facts.ForEach(fact => record.Add(fact.Name, fact.Value));
-            record.Add("files", folder.Files.Select(file => new { path = file, bytes = LengthOf(folder, file), declared_sha256 = folder.Manifest?.Files.GetValueOrDefault(file) }));
+            record.Add(
+                "files",
+                folder.Files.Select(file => new
+                {
+                    path = file,
+                    bytes = LengthOf(folder, file),
+                    declared_sha256 = folder.Manifest?.Files.GetValueOrDefault(file),
+                }));
             terminal.Out.WriteLine(JsonSerializer.Serialize(record, Json));
             return ExitCodes.Success;
         }
@@ -95,7 +121,10 @@ internal static class ModelsVerb
         var files = new ResultTable("file", ">bytes", "declared SHA-256");
         foreach (string file in folder.Files)
         {
-            files.Add(file, LengthOf(folder, file)?.ToString(CultureInfo.InvariantCulture) ?? "missing", folder.Manifest?.Files.GetValueOrDefault(file) ?? "-");
+            files.Add(
+                file,
+                LengthOf(folder, file)?.ToString(CultureInfo.InvariantCulture) ?? "missing",
+                folder.Manifest?.Files.GetValueOrDefault(file) ?? "-");
         }
 
         files.Write(terminal);
@@ -105,7 +134,11 @@ internal static class ModelsVerb
     private static IEnumerable<(string Name, object? Value)> Facts(GeneratorFolder folder)
     {
         yield return ("pipeline", folder.PipelineClass);
-        yield return ("prediction_type", folder.Scheduler.TryGetProperty("prediction_type", out JsonElement prediction) ? prediction.GetString() ?? "epsilon" : "epsilon");
+        yield return (
+            "prediction_type",
+            folder.Scheduler.TryGetProperty("prediction_type", out JsonElement prediction)
+                ? prediction.GetString() ?? "epsilon"
+                : "epsilon");
         yield return ("scheduler", folder.Scheduler.TryGetProperty("_class_name", out JsonElement name) ? name.GetString() : null);
         yield return ("num_inference_steps", folder.Defaults.NumInferenceSteps);
         yield return ("guidance_scale", folder.Defaults.GuidanceScale);
@@ -139,7 +172,9 @@ internal static class ModelsVerb
         string[] names = name is not null ? [name] : [.. catalog.List().Select(entry => entry.Path)];
         if (names.Length == 0)
         {
-            throw new ModelFolderException(string.Join(", ", catalog.Roots), "no models; put model folders there or set DiffusionClip:ModelFolders");
+            throw new ModelFolderException(
+                string.Join(", ", catalog.Roots),
+                "no models; put model folders there or set DiffusionClip:ModelFolders");
         }
 
         var verified = new List<(ModelFolder Folder, IReadOnlyList<FileVerification> Files)>();
@@ -175,7 +210,16 @@ internal static class ModelsVerb
 
         if (json)
         {
-            terminal.Out.WriteLine(JsonSerializer.Serialize(verified.Select(model => new { id = model.Folder.Id, path = model.Folder.Path, files = model.Files, conformance = conformance.GetValueOrDefault(model.Folder.Path) }), Json));
+            terminal.Out.WriteLine(
+                JsonSerializer.Serialize(
+                    verified.Select(model => new
+                    {
+                        id = model.Folder.Id,
+                        path = model.Folder.Path,
+                        files = model.Files,
+                        conformance = conformance.GetValueOrDefault(model.Folder.Path),
+                    }),
+                    Json));
         }
         else
         {
@@ -199,9 +243,11 @@ internal static class ModelsVerb
         {
             foreach (FileVerification file in files.Where(file => file.State is FileState.Different or FileState.Missing))
             {
-                problems.Add(file.State == FileState.Missing
-                    ? $"{folder.PathOf(file.File)}: missing; get the model's files again"
-                    : $"{folder.PathOf(file.File)}: damaged or another version: its SHA-256 is {file.Actual}, expected {file.Expected}; get the file again");
+                problems.Add(
+                    file.State == FileState.Missing
+                        ? $"{folder.PathOf(file.File)}: missing; get the model's files again"
+                        : $"{folder.PathOf(file.File)}: damaged or another version: its SHA-256 is {file.Actual}, expected {file.Expected}; get the file again"
+                );
             }
         }
 

@@ -59,7 +59,11 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
 
         if (!style.Quiet && !style.Json)
         {
-            context.Terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{prompts.Count} prompts: {prompts.Count - skipped - failures} painted, {skipped} finished before, {failures} failed"));
+            context.Terminal.Say(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{prompts.Count} prompts: {prompts.Count - skipped - failures} painted, {skipped} finished before, {failures} failed")
+            );
         }
 
         return failures > 0 ? ExitCodes.Failure : ExitCodes.Success;
@@ -78,7 +82,10 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
             }
             catch (InvalidRequestException exception)
             {
-                throw new InvalidRequestException($"{PromptsFile.At(file, prompt.Line)}: {exception.Field}", exception.Value, exception.Remedy);
+                throw new InvalidRequestException(
+                    $"{PromptsFile.At(file, prompt.Line)}: {exception.Field}",
+                    exception.Value,
+                    exception.Remedy);
             }
             catch (DiffusionClipException exception)
             {
@@ -90,7 +97,9 @@ internal sealed class PromptsRun(CliContext context, IServiceProvider services, 
     /// <summary>The same line always gives the same folder: index, words, and a hash of the request as asked.</summary>
     private static string FolderName(int index, ImageRequest request)
     {
-        string hash = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(request, DiffusionClipJson.Compact)))[..8];
+        string hash = Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(request, DiffusionClipJson.Compact)))[
+            ..8
+        ];
         return string.Create(CultureInfo.InvariantCulture, $"{index:0000}-{RunFolder.Slug(request.Prompt.Text)}-{hash}");
     }
 

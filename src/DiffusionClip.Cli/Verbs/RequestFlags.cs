@@ -14,11 +14,24 @@ internal sealed class RequestFlags
     public RequestFlags()
     {
         NegativePrompt = Text("negative_prompt", "--negative-prompt", "TEXT", "What the picture should not show.", "--negative");
-        Syntax = Text("syntax", "--prompt-syntax", "a1111|plain", "How prompts are read: with weights, BREAK and edits over steps as in the webui, or every character as it stands. Default: a1111.");
+        Syntax = Text(
+            "syntax",
+            "--prompt-syntax",
+            "a1111|plain",
+            "How prompts are read: with weights, BREAK and edits over steps as in the webui, or every character as it stands. Default: a1111."
+        );
         Prompt2 = Text("prompt_2", "--prompt-2", "TEXT", "What SDXL's second text encoder reads. Default: the prompt.");
-        NegativePrompt2 = Text("negative_prompt_2", "--negative-prompt-2", "TEXT", "What it reads as negative prompt. Default: the negative prompt.");
+        NegativePrompt2 = Text(
+            "negative_prompt_2",
+            "--negative-prompt-2",
+            "TEXT",
+            "What it reads as negative prompt. Default: the negative prompt.");
         Steps = Text("num_inference_steps", "--steps", "N", "Denoising steps, 1 to 1000. Default: the model's own.");
-        CfgScale = Text("guidance_scale", "--cfg-scale", "X", "Classifier-free guidance, 0 to 100; 1 turns it off. Default: the model's own.");
+        CfgScale = Text(
+            "guidance_scale",
+            "--cfg-scale",
+            "X",
+            "Classifier-free guidance, 0 to 100; 1 turns it off. Default: the model's own.");
         CfgRescale = Text("guidance_rescale", "--cfg-rescale", "X", "Rescale of guided noise, 0 to 1. Default: 0.");
         GuidanceInterval = Text(
             "guidance_interval",
@@ -30,24 +43,57 @@ internal sealed class RequestFlags
             HelpName = "KEY=VALUE",
             Description = "An option of the search strategy. Repeatable.",
         };
-        Seed = Text("seed", "--seed", "N", "Seed of the first candidate, 0 to 18446744073709551615; candidate i has seed + i. Default: random.", "-s");
-        Sampler = Text("scheduler", "--sampler", "NAME", "Scheduler: a diffusers class, alias or A1111 label such as \"DPM++ 2M Karras\"; dclip samplers lists them. Default: the model's own.", "--sampling-method");
+        Seed = Text(
+            "seed",
+            "--seed",
+            "N",
+            "Seed of the first candidate, 0 to 18446744073709551615; candidate i has seed + i. Default: random.",
+            "-s");
+        Sampler = Text(
+            "scheduler",
+            "--sampler",
+            "NAME",
+            "Scheduler: a diffusers class, alias or A1111 label such as \"DPM++ 2M Karras\"; dclip samplers lists them. Default: the model's own.",
+            "--sampling-method");
         SchedulerOption = new("--scheduler-option")
         {
             HelpName = "KEY=VALUE",
-            Description = "Overrides an option of the scheduler's configuration, e.g. use_karras_sigmas=true or timestep_spacing=trailing. Repeatable.",
+            Description =
+                "Overrides an option of the scheduler's configuration, e.g. use_karras_sigmas=true or timestep_spacing=trailing. Repeatable.",
         };
         Eta = Text("eta", "--eta", "X", "DDIM's stochasticity, 0 to 1. Default: the scheduler's own.");
         Width = Text("width", "--width", "PIXELS", "Width; a multiple of what the model's latents allow. Default: the model's own.", "-W");
         Height = Text("height", "--height", "PIXELS", "Height, likewise.", "-H");
-        ClipSkip = Text("clip_skip", "--clip-skip", "N", "Layers of the text encoder left out at its end, counted as diffusers does: 1 is what A1111 calls 2. Default: none.");
-        InitImage = Text("init_image", "--init-image", "FILE", "A picture to paint over. It is resized to --width and --height; without them, its own size, rounded down to what the model paints, counts.", "--init-img");
-        Strength = Text("strength", "--strength", "X", "How much of the way is painted anew, above 0 to 1. Default: the family's own, 0.8 (SDXL 0.3), with a mask 1.");
-        Mask = Text("mask", "--mask", "FILE", "With --init-image: paint only where this picture is white, keep what is black. It is resized like the picture.");
+        ClipSkip = Text(
+            "clip_skip",
+            "--clip-skip",
+            "N",
+            "Layers of the text encoder left out at its end, counted as diffusers does: 1 is what A1111 calls 2. Default: none.");
+        InitImage = Text(
+            "init_image",
+            "--init-image",
+            "FILE",
+            "A picture to paint over. It is resized to --width and --height; without them, its own size, rounded down to what the model paints, counts.",
+            "--init-img");
+        Strength = Text(
+            "strength",
+            "--strength",
+            "X",
+            "How much of the way is painted anew, above 0 to 1. Default: the family's own, 0.8 (SDXL 0.3), with a mask 1.");
+        Mask = Text(
+            "mask",
+            "--mask",
+            "FILE",
+            "With --init-image: paint only where this picture is white, keep what is black. It is resized like the picture.");
         Candidates = Text("candidates", "--candidates", "N", "How many pictures are painted and ranked, 1 to 1024. Default: 4.", "-n");
         Keep = Text("keep", "--keep", "N", "How many of the best are written. Default: all.");
         Strategy = Text("strategy", "--strategy", "NAME", "How the best are searched for. Default: best-of-n.");
-        Model = Text("model", "--model", "NAME", "Generator: the name of a model (dclip models), the path of a folder, or org/name[@revision] of the Hugging Face cache.", "-m");
+        Model = Text(
+            "model",
+            "--model",
+            "NAME",
+            "Generator: the name of a model (dclip models), the path of a folder, or org/name[@revision] of the Hugging Face cache.",
+            "-m");
         Scorer = Text(
             "scorer",
             "--scorer",
@@ -57,10 +103,27 @@ internal sealed class RequestFlags
                 + "Default: the one that goes with the generator.");
         Combine = ScoringFlags.CombineFlag();
         _fields.Add((Combine, "combination"));
-        ScoreText = Text("score_text", "--score-text", "TEXT", "Text that the pictures are scored against. Default: the prompt without its syntax.");
-        LongText = Text("long_text", "--long-text", "truncate|windows-mean", "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate.");
-        Noise = Text("noise", "--noise", "cpu|philox", "Random numbers of torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
-        Provider = Text("provider", "--provider", "auto|cpu|dml|cuda", "Execution provider; auto takes the fastest there is. Default: auto.");
+        ScoreText = Text(
+            "score_text",
+            "--score-text",
+            "TEXT",
+            "Text that the pictures are scored against. Default: the prompt without its syntax.");
+        LongText = Text(
+            "long_text",
+            "--long-text",
+            "truncate|windows-mean",
+            "What happens to score text beyond the scorer's limit: dropped, or read in windows whose mean stands for it. Such scores do not compare. Default: truncate."
+        );
+        Noise = Text(
+            "noise",
+            "--noise",
+            "cpu|philox",
+            "Random numbers of torch's CPU generator or its CUDA generator (Philox). Default: cpu.");
+        Provider = Text(
+            "provider",
+            "--provider",
+            "auto|cpu|dml|cuda",
+            "Execution provider; auto takes the fastest there is. Default: auto.");
         Format = Text("format", "--format", "png|jpeg|webp", "File format of the pictures. All carry the same metadata. Default: png.");
         Quality = Text("quality", "--quality", "N", "Quality of JPEG and WebP, 1 to 100; 100 is lossless for WebP. Default: 95.");
         NoMetadata = new("--no-metadata") { Description = "Write pictures without the text that says how they came about." };
@@ -203,7 +266,10 @@ internal sealed class RequestFlags
         string? text = parse.GetValue(ScoreText), longText = parse.GetValue(LongText);
         return text is null && longText is null
             ? search
-            : ScorerCatalog.WithTexts(search, text ?? search.ScoreText, longText is null ? search.LongText : ScoringFlags.ReadLongText(longText));
+            : ScorerCatalog.WithTexts(
+                search,
+                text ?? search.ScoreText,
+                longText is null ? search.LongText : ScoringFlags.ReadLongText(longText));
     }
 
     /// <summary>Whether a flag was given.</summary>
@@ -215,7 +281,10 @@ internal sealed class RequestFlags
         const string StrategyOptions = "search.options";
         if (exception.Field.StartsWith(StrategyOptions, StringComparison.Ordinal) && parse.GetValue(StrategyOption) is { Length: > 0 })
         {
-            return new InvalidRequestException($"{StrategyOption.Name}{exception.Field[StrategyOptions.Length..]}", exception.Value, exception.Remedy);
+            return new InvalidRequestException(
+                $"{StrategyOption.Name}{exception.Field[StrategyOptions.Length..]}",
+                exception.Value,
+                exception.Remedy);
         }
 
         (Option<string?> flag, string field) = _fields.Find(entry => entry.Field == exception.Field);
@@ -256,7 +325,8 @@ internal sealed class RequestFlags
 
     private int? Whole(ParseResult parse, Option<string?> flag) => parse.GetValue(flag) is { } text ? ReadWhole(FieldOf(flag), text) : null;
 
-    private float? Number(ParseResult parse, Option<string?> flag) => parse.GetValue(flag) is { } text ? ReadNumber(FieldOf(flag), text) : null;
+    private float? Number(ParseResult parse, Option<string?> flag) =>
+        parse.GetValue(flag) is { } text ? ReadNumber(FieldOf(flag), text) : null;
 
     private double? Real(ParseResult parse, Option<string?> flag) => parse.GetValue(flag) is not { } text
         ? null
@@ -288,7 +358,8 @@ internal sealed class RequestFlags
             ? number
             : throw NoNumber(field, text);
 
-    private static InvalidRequestException NoNumber(string field, string text) => new(field, text, "a number is needed, with a point if it has decimals: 7.5");
+    private static InvalidRequestException NoNumber(string field, string text) =>
+        new(field, text, "a number is needed, with a point if it has decimals: 7.5");
 
     private static ulong? ReadSeed(string? text)
     {
@@ -311,9 +382,13 @@ internal sealed class RequestFlags
         string[] ends = text.Split('-');
         return ends.Length == 2 && Read(ends[0]) is { } from && Read(ends[1]) is { } to
             ? new(from, to)
-            : throw new InvalidRequestException("guidance_interval", text, "give two numbers from 0 to 1 with a dash between them: 0.1-0.8");
+            : throw new InvalidRequestException(
+                "guidance_interval",
+                text,
+                "give two numbers from 0 to 1 with a dash between them: 0.1-0.8");
 
-        static double? Read(string end) => double.TryParse(end, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) ? number : null;
+        static double? Read(string end) =>
+            double.TryParse(end, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) ? number : null;
     }
 
     private static Dictionary<string, JsonElement>? Options(string[]? given, string flag, string example)
@@ -354,7 +429,9 @@ internal sealed class RequestFlags
         }
     }
 
-    private static Dictionary<string, JsonElement> Merge(IReadOnlyDictionary<string, JsonElement>? below, Dictionary<string, JsonElement> above)
+    private static Dictionary<string, JsonElement> Merge(
+        IReadOnlyDictionary<string, JsonElement>? below,
+        Dictionary<string, JsonElement> above)
     {
         var merged = new Dictionary<string, JsonElement>(below ?? new Dictionary<string, JsonElement>(), StringComparer.Ordinal);
         foreach ((string key, JsonElement value) in above)

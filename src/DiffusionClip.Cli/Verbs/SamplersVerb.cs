@@ -12,7 +12,10 @@ internal static class SamplersVerb
     public static Command Create(Func<ParseResult, CliContext> context)
     {
         Option<bool> json = new("--json") { Description = "Print JSON." };
-        Command command = new("samplers", "Lists the schedulers that --sampler takes, with the names that other programs give them.") { json };
+        Command command = new("samplers", "Lists the schedulers that --sampler takes, with the names that other programs give them.")
+        {
+            json,
+        };
         command.SetAction(parse =>
         {
             Terminal terminal = context(parse).Terminal;

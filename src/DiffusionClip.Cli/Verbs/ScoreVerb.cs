@@ -17,17 +17,38 @@ internal sealed class ScoreVerb
 {
     private static readonly UTF8Encoding _utf8 = new(encoderShouldEmitUTF8Identifier: false);
 
-    private readonly Argument<string[]> _files = new("FILES") { Description = "Pictures, folders and patterns such as \"pics/**/*.png\".", Arity = ArgumentArity.ZeroOrMore };
-    private readonly Option<string[]> _prompt = new("--prompt", "-p") { HelpName = "TEXT", Description = "A text that every picture is scored against. Repeatable." };
+    private readonly Argument<string[]> _files = new("FILES")
+    {
+        Description = "Pictures, folders and patterns such as \"pics/**/*.png\".",
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+    private readonly Option<string[]> _prompt = new("--prompt", "-p")
+    {
+        HelpName = "TEXT",
+        Description = "A text that every picture is scored against. Repeatable.",
+    };
     private readonly Option<string?> _pairs = new("--pairs")
     {
         HelpName = "FILE",
-        Description = "Pairs of picture and text: .jsonl with the fields image (or file, path) and text (or prompt, caption), or .csv with these columns. Paths are relative to the file, else to the working folder.",
+        Description =
+            "Pairs of picture and text: .jsonl with the fields image (or file, path) and text (or prompt, caption), or .csv with these columns. Paths are relative to the file, else to the working folder.",
     };
 
-    private readonly Option<bool> _fromMetadata = new("--prompt-from-metadata") { Description = "Scores each picture against the prompt in its metadata, whichever program wrote it." };
-    private readonly Option<string> _format = new("--format") { HelpName = "jsonl|csv", Description = "JSON lines or CSV.", DefaultValueFactory = _ => "jsonl" };
-    private readonly Option<string?> _out = new("--out") { HelpName = "FILE", Description = "Writes to a new file in place of standard output; it appears when it is whole." };
+    private readonly Option<bool> _fromMetadata = new("--prompt-from-metadata")
+    {
+        Description = "Scores each picture against the prompt in its metadata, whichever program wrote it.",
+    };
+    private readonly Option<string> _format = new("--format")
+    {
+        HelpName = "jsonl|csv",
+        Description = "JSON lines or CSV.",
+        DefaultValueFactory = _ => "jsonl",
+    };
+    private readonly Option<string?> _out = new("--out")
+    {
+        HelpName = "FILE",
+        Description = "Writes to a new file in place of standard output; it appears when it is whole.",
+    };
     private readonly Option<bool> _quiet = new("--quiet", "-q") { Description = "Print only rows, errors and warnings." };
     private readonly ScoringFlags _scoring = new();
 
@@ -39,7 +60,9 @@ internal sealed class ScoreVerb
     public static Command Create(Func<ParseResult, CliContext> context)
     {
         var verb = new ScoreVerb();
-        Command command = new("score", "Scores pictures against texts with CLIP, one row each. A bad file is one error row; the others are scored.")
+        Command command = new(
+            "score",
+            "Scores pictures against texts with CLIP, one row each. A bad file is one error row; the others are scored.")
         {
             verb._files, verb._prompt, verb._pairs, verb._fromMetadata, verb._format, verb._out,
         };
@@ -70,7 +93,9 @@ internal sealed class ScoreVerb
         }
 
         using AtomicFile? target = output is null ? null : NewFile(output);
-        using PictureScoring scoring = await _scoring.OpenAsync(host.Services, parse, new(), context.Interruption.Abort).ConfigureAwait(false);
+        using PictureScoring scoring = await _scoring
+            .OpenAsync(host.Services, parse, new(), context.Interruption.Abort)
+            .ConfigureAwait(false);
 
         // What a row is about, in the order of the items; the stream keeps few of them at a time.
         ImageLimits limits = CliContext.Limits(host.Services);
@@ -117,12 +142,18 @@ internal sealed class ScoreVerb
         int sources = (prompts.Length > 0 ? 1 : 0) + (pairs is not null ? 1 : 0) + (fromMetadata ? 1 : 0);
         if (sources != 1)
         {
-            throw new InvalidRequestException("--prompt", sources == 0 ? null : "together with another source", "say what to score against by one of --prompt TEXT, --pairs FILE and --prompt-from-metadata");
+            throw new InvalidRequestException(
+                "--prompt",
+                sources == 0 ? null : "together with another source",
+                "say what to score against by one of --prompt TEXT, --pairs FILE and --prompt-from-metadata");
         }
 
         if (pairs is not null ? files.Length > 0 : files.Length == 0)
         {
-            throw new InvalidRequestException("files", pairs is null ? null : files[0], pairs is null ? "name pictures, folders or patterns" : "--pairs names the pictures; leave it out");
+            throw new InvalidRequestException(
+                "files",
+                pairs is null ? null : files[0],
+                pairs is null ? "name pictures, folders or patterns" : "--pairs names the pictures; leave it out");
         }
 
         if (!ScoreWriter.Formats.Contains(format, StringComparer.Ordinal))
@@ -136,7 +167,11 @@ internal sealed class ScoreVerb
         }
     }
 
-    private static ScoringItem OfPair(Pair pair, ImageLimits limits, IServiceProvider services, ConcurrentQueue<(string Image, string? Text)> asked)
+    private static ScoringItem OfPair(
+        Pair pair,
+        ImageLimits limits,
+        IServiceProvider services,
+        ConcurrentQueue<(string Image, string? Text)> asked)
     {
         asked.Enqueue((pair.Image ?? pair.Where, pair.Text));
         return pair.Image is { } image
@@ -145,7 +180,9 @@ internal sealed class ScoreVerb
     }
 
     private static IReadOnlyList<string> PromptOf(ReadOnlyMemory<byte> file) =>
-        PictureMetadataReader.Read(file).ScoredText is { } text ? [text] : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
+        PictureMetadataReader.Read(file).ScoredText is { } text
+            ? [text]
+            : throw new DiffusionClipException("it carries no prompt; give --prompt or --pairs");
 
     private static IEnumerable<ScoreRow> Rows(ScoredItem item, string image, string? text, bool names)
     {
@@ -172,7 +209,16 @@ internal sealed class ScoreVerb
 
             for (int i = 0; i < scored.Texts.Count; i++)
             {
-                yield return new ScoreRow(image, scored.Texts[i], scored.Outcome.ScoresPerText.Span[i], item.ContentHash, null, scored.Records[i]) { Scorer = name };
+                yield return new ScoreRow(
+                    image,
+                    scored.Texts[i],
+                    scored.Outcome.ScoresPerText.Span[i],
+                    item.ContentHash,
+                    null,
+                    scored.Records[i])
+                {
+                    Scorer = name,
+                };
             }
         }
     }

@@ -15,14 +15,15 @@ internal sealed class ScoringFlags
     /// <summary>The ways to combine scores that may be named.</summary>
     public static readonly string[] Combinations = ["weighted-sum", "standard-scores", "mean-rank"];
 
-    public Option<string?> Scorer { get; } = new("--scorer")
-    {
-        HelpName = "NAME",
-        Description =
-            "Scorer: a CLIP or SigLIP by name (dclip models), by the path of its folder, or as org/name[@revision] of the Hugging Face "
-            + "cache, with #q4f16 and the like for one of several precisions; or a registered scorer. Several with weights: a=1,b=0.5; 0 watches. "
-            + "Default: the one that goes with the default generator.",
-    };
+    public Option<string?> Scorer { get; } =
+        new("--scorer")
+        {
+            HelpName = "NAME",
+            Description =
+                "Scorer: a CLIP or SigLIP by name (dclip models), by the path of its folder, or as org/name[@revision] of the Hugging Face "
+                + "cache, with #q4f16 and the like for one of several precisions; or a registered scorer. Several with weights: a=1,b=0.5; 0 watches. "
+                + "Default: the one that goes with the default generator.",
+        };
 
     /// <summary>How several scores become one; of verbs that rank.</summary>
     public static Option<string?> CombineFlag() => new("--combine")

@@ -17,13 +17,42 @@ internal static class VerifyVerb
     /// <summary>Describes the verb.</summary>
     public static Command Create(Func<ParseResult, CliContext> context)
     {
-        Argument<string> folder = new("FOLDER") { Description = "Path of a model folder, name of a model, or org/name[@revision] of the Hugging Face cache; #q4f16 and the like pick one of several precisions." };
-        Option<string?> provider = new("--provider") { HelpName = "auto|cpu|dml|cuda", Description = "Execution provider. Another than cpu: every graph runs on the CPU and on the device, and the results are compared. Default: cpu." };
+        Argument<string> folder = new("FOLDER")
+        {
+            Description =
+                "Path of a model folder, name of a model, or org/name[@revision] of the Hugging Face cache; #q4f16 and the like pick one of several precisions.",
+        };
+        Option<string?> provider = new("--provider")
+        {
+            HelpName = "auto|cpu|dml|cuda",
+            Description =
+                "Execution provider. Another than cpu: every graph runs on the CPU and on the device, and the results are compared. Default: cpu.",
+        };
         Option<bool> json = new("--json") { Description = "Print the report as JSON in place of tables." };
-        Option<string?> report = new("--report") { HelpName = "FILE", Description = "File for the report, which names no folders of this machine and may be posted. Default without --json: verify-NAME.json in the working folder." };
-        Command command = new("verify", "Loads a model folder, says what it is, tries every graph and the model as a whole, and says whether it can be used. Exit code 1 if it cannot.") { folder, provider, json, report };
-        command.SetAction((parse, _) => RunAsync(context(parse), parse.GetValue(folder)!, parse.GetValue(provider), parse.GetValue(json), parse.GetValue(report)));
-        HelpText.AddExamples(command, "dclip verify models/emoji-sd", "dclip verify openai/clip-vit-base-patch32 --provider cuda", "dclip verify models/clip#q4f16 --json");
+        Option<string?> report = new("--report")
+        {
+            HelpName = "FILE",
+            Description =
+                "File for the report, which names no folders of this machine and may be posted. Default without --json: verify-NAME.json in the working folder.",
+        };
+        Command command = new(
+            "verify",
+            "Loads a model folder, says what it is, tries every graph and the model as a whole, and says whether it can be used. Exit code 1 if it cannot."
+        )
+        {
+            folder,
+            provider,
+            json,
+            report,
+        };
+        command.SetAction(
+            (parse, _) =>
+                RunAsync(context(parse), parse.GetValue(folder)!, parse.GetValue(provider), parse.GetValue(json), parse.GetValue(report)));
+        HelpText.AddExamples(
+            command,
+            "dclip verify models/emoji-sd",
+            "dclip verify openai/clip-vit-base-patch32 --provider cuda",
+            "dclip verify models/clip#q4f16 --json");
         return command;
     }
 
@@ -65,7 +94,10 @@ internal static class VerifyVerb
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                throw new InvalidRequestException("--report", path ?? full, $"it has to be a file that can be written ({exception.Message})");
+                throw new InvalidRequestException(
+                    "--report",
+                    path ?? full,
+                    $"it has to be a file that can be written ({exception.Message})");
             }
         }
 
@@ -101,7 +133,11 @@ internal static class VerifyVerb
                     graph.File,
                     graph.StoredPrecision == graph.Precision ? graph.Precision : $"{graph.Precision} (stored as {graph.StoredPrecision})",
                     graph.Producer.Length == 0 ? "?" : graph.Producer,
-                    string.Join(", ", graph.Opsets.OrderBy(opset => opset.Key != "ai.onnx").Select(opset => opset.Key == "ai.onnx" ? Number(opset.Value) : $"{opset.Key} {Number(opset.Value)}")),
+                    string.Join(
+                        ", ",
+                        graph
+                            .Opsets.OrderBy(opset => opset.Key != "ai.onnx")
+                            .Select(opset => opset.Key == "ai.onnx" ? Number(opset.Value) : $"{opset.Key} {Number(opset.Value)}")),
                     Number(graph.Nodes),
                     (graph.Bytes / 1e6).ToString("0.0", CultureInfo.InvariantCulture),
                     graph.ExternalData.Count == 0 ? "-" : string.Join(", ", graph.ExternalData));
@@ -120,10 +156,22 @@ internal static class VerifyVerb
             {
                 string[] cells = trial.Failure is not null
                     ? [trial.File, "failed", "-", "-"]
-                    : [trial.File, trial.IsFinite ? "yes" : "NO", trial.IsDeterministic ? "yes" : "no", Rate(trial.CpuEvaluationsPerSecond)];
-                trials.Add(hasDevice
-                    ? [.. cells, trial.DeviceEvaluationsPerSecond is { } rate ? Rate(rate) : "-", trial.LargestDeviation?.ToString("0.0e0", CultureInfo.InvariantCulture) ?? "-"]
-                    : cells);
+                    :
+                    [
+                        trial.File,
+                        trial.IsFinite ? "yes" : "NO",
+                        trial.IsDeterministic ? "yes" : "no",
+                        Rate(trial.CpuEvaluationsPerSecond),
+                    ];
+                trials.Add(
+                    hasDevice
+                        ?
+                        [
+                            .. cells,
+                            trial.DeviceEvaluationsPerSecond is { } rate ? Rate(rate) : "-",
+                            trial.LargestDeviation?.ToString("0.0e0", CultureInfo.InvariantCulture) ?? "-",
+                        ]
+                        : cells);
             }
 
             trials.Write(terminal);
@@ -134,7 +182,15 @@ internal static class VerifyVerb
             var checks = new ResultTable("self-test", "", "");
             foreach (VerificationCheck check in report.Checks)
             {
-                checks.Add(check.Name, check.State switch { CheckState.Ok => "ok", CheckState.Note => "note", _ => "FAILED" }, check.Detail);
+                checks.Add(
+                    check.Name,
+                    check.State switch
+                    {
+                        CheckState.Ok => "ok",
+                        CheckState.Note => "note",
+                        _ => "FAILED",
+                    },
+                    check.Detail);
             }
 
             checks.Write(terminal);
@@ -143,7 +199,12 @@ internal static class VerifyVerb
         terminal.Out.WriteLine(Terminal.OneLine(Line(report)));
     }
 
-    private static string FileName(string model) => string.Concat(model.Select(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.' ? character : '-')).Trim('-', '.') is { Length: > 0 } name ? name : "model";
+    private static string FileName(string model) =>
+        string.Concat(model.Select(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.' ? character : '-'))
+            .Trim('-', '.')
+            is { Length: > 0 } name
+            ? name
+            : "model";
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -24,10 +24,17 @@ internal sealed record ApiBody(string MediaType, IReadOnlyList<ApiField> Fields,
         };
         if (Example is not null)
         {
-            media.Examples = new Dictionary<string, IOpenApiExample>(StringComparer.Ordinal) { ["example"] = new OpenApiExample { Value = JsonNode.Parse(Example) } };
+            media.Examples = new Dictionary<string, IOpenApiExample>(StringComparer.Ordinal)
+            {
+                ["example"] = new OpenApiExample { Value = JsonNode.Parse(Example) },
+            };
         }
 
-        return new OpenApiRequestBody { Required = true, Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { [MediaType] = media } };
+        return new OpenApiRequestBody
+        {
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal) { [MediaType] = media },
+        };
     }
 }
 

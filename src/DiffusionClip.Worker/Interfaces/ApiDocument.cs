@@ -80,9 +80,15 @@ internal static class ApiDocument
             operation.RequestBody = body.Describe();
         }
 
-        if (operation.OperationId is { } name && _bodies.TryGetValue(name, out (string Name, string Json)[]? bodies) && operation.RequestBody?.Content?.TryGetValue("application/json", out var media) == true)
+        if (
+            operation.OperationId is { } name
+            && _bodies.TryGetValue(name, out (string Name, string Json)[]? bodies)
+            && operation.RequestBody?.Content?.TryGetValue("application/json", out var media) == true)
         {
-            media.Examples = bodies.ToDictionary(example => example.Name, example => (IOpenApiExample)new OpenApiExample { Value = JsonNode.Parse(example.Json) }, StringComparer.Ordinal);
+            media.Examples = bodies.ToDictionary(
+                example => example.Name,
+                example => (IOpenApiExample)new OpenApiExample { Value = JsonNode.Parse(example.Json) },
+                StringComparer.Ordinal);
         }
 
         foreach (OpenApiParameter parameter in operation.Parameters?.OfType<OpenApiParameter>() ?? [])

@@ -28,7 +28,10 @@ internal static class Base64Picture
         }
         catch (FormatException)
         {
-            throw new InvalidRequestException(field, given.Length > 24 ? given[..24] + "…" : given, "give a picture as base64 or a data URI");
+            throw new InvalidRequestException(
+                field,
+                given.Length > 24 ? given[..24] + "…" : given,
+                "give a picture as base64 or a data URI");
         }
     }
 }

@@ -30,28 +30,58 @@ internal static class Faults
     private static readonly JsonSerializerOptions _json = new(DiffusionClipJson.Compact);
 
     /// <summary>What an exception means to the caller; null for internal errors.</summary>
-    public static Fault? Of(Exception exception) => exception switch
-    {
-        UrlInputDisabledException url => new Fault(StatusCodes.Status400BadRequest, url.Message) { Field = url.Field },
-        InvalidRequestException invalid => new Fault(StatusCodes.Status422UnprocessableEntity, invalid.Message) { Field = invalid.Field },
-        ImageFormatException or ExecutionProviderException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message),
-        ModelFolderException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message) { Field = "model" },
-        IdempotencyConflictException conflict => new Fault(StatusCodes.Status422UnprocessableEntity, conflict.Message) { Field = "Idempotency-Key" },
-        QueueFullException full => new Fault(full.OfCaller ? StatusCodes.Status429TooManyRequests : StatusCodes.Status503ServiceUnavailable, full.Message) { RetryAfter = full.RetryAfter },
-        DrainingException => new Fault(StatusCodes.Status503ServiceUnavailable, exception.Message) { RetryAfter = TimeSpan.FromSeconds(10) },
-        StorageException { IsFull: true } => new Fault(StatusCodes.Status507InsufficientStorage, exception.Message) { RetryAfter = TimeSpan.FromSeconds(60) },
-        StorageException => new Fault(StatusCodes.Status503ServiceUnavailable, exception.Message) { RetryAfter = TimeSpan.FromSeconds(10) },
-        KeyNotFoundException => new Fault(StatusCodes.Status404NotFound, "There is no such job."),
-        BadHttpRequestException { InnerException: JsonException json } => OfJson(json),
-        BadHttpRequestException { StatusCode: StatusCodes.Status503ServiceUnavailable } busy => new Fault(busy.StatusCode, OneLine(busy.Message)) { RetryAfter = TimeSpan.FromSeconds(2) },
-        BadHttpRequestException bad => new Fault(bad.StatusCode, OneLine(bad.Message)),
-        JsonException json => OfJson(json),
-        DiffusionClipException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message),
-        _ => null,
-    };
+    public static Fault? Of(Exception exception) =>
+        exception switch
+        {
+            UrlInputDisabledException url => new Fault(StatusCodes.Status400BadRequest, url.Message) { Field = url.Field },
+            InvalidRequestException invalid => new Fault(StatusCodes.Status422UnprocessableEntity, invalid.Message)
+            {
+                Field = invalid.Field,
+            },
+            ImageFormatException or ExecutionProviderException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message),
+            ModelFolderException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message) { Field = "model" },
+            IdempotencyConflictException conflict => new Fault(StatusCodes.Status422UnprocessableEntity, conflict.Message)
+            {
+                Field = "Idempotency-Key",
+            },
+            QueueFullException full => new Fault(
+                full.OfCaller ? StatusCodes.Status429TooManyRequests : StatusCodes.Status503ServiceUnavailable,
+                full.Message)
+            {
+                RetryAfter = full.RetryAfter,
+            },
+            DrainingException => new Fault(StatusCodes.Status503ServiceUnavailable, exception.Message)
+            {
+                RetryAfter = TimeSpan.FromSeconds(10),
+            },
+            StorageException { IsFull: true } => new Fault(StatusCodes.Status507InsufficientStorage, exception.Message)
+            {
+                RetryAfter = TimeSpan.FromSeconds(60),
+            },
+            StorageException => new Fault(StatusCodes.Status503ServiceUnavailable, exception.Message)
+            {
+                RetryAfter = TimeSpan.FromSeconds(10),
+            },
+            KeyNotFoundException => new Fault(StatusCodes.Status404NotFound, "There is no such job."),
+            BadHttpRequestException { InnerException: JsonException json } => OfJson(json),
+            BadHttpRequestException { StatusCode: StatusCodes.Status503ServiceUnavailable } busy => new Fault(
+                busy.StatusCode,
+                OneLine(busy.Message))
+            {
+                RetryAfter = TimeSpan.FromSeconds(2),
+            },
+            BadHttpRequestException bad => new Fault(bad.StatusCode, OneLine(bad.Message)),
+            JsonException json => OfJson(json),
+            DiffusionClipException => new Fault(StatusCodes.Status422UnprocessableEntity, exception.Message),
+            _ => null,
+        };
 
     /// <summary>The fault without paths of this machine.</summary>
-    public static Fault ForCaller(HttpContext context, Fault fault) => fault with { Detail = context.RequestServices.GetRequiredService<MachinePaths>().Hide(fault.Detail) };
+    public static Fault ForCaller(HttpContext context, Fault fault) =>
+        fault with
+        {
+            Detail = context.RequestServices.GetRequiredService<MachinePaths>().Hide(fault.Detail),
+        };
 
     /// <summary>Writes a fault in the shape that the path's clients expect.</summary>
     public static async Task WriteAsync(HttpContext context, Fault fault)
@@ -70,7 +100,11 @@ internal static class Faults
             return;
         }
 
-        if (context.RequestServices.GetServices<FaultShape>().FirstOrDefault(shape => context.Request.Path.StartsWithSegments(shape.Path, StringComparison.Ordinal)) is { } shape)
+        if (
+            context
+                .RequestServices.GetServices<FaultShape>()
+                .FirstOrDefault(shape => context.Request.Path.StartsWithSegments(shape.Path, StringComparison.Ordinal)) is
+            { } shape)
         {
             await shape.WriteAsync(context, fault).ConfigureAwait(false);
             return;
@@ -84,26 +118,41 @@ internal static class Faults
     private static Fault OfJson(JsonException exception)
     {
         string? field = exception.Path is null or "$" or "" ? null : exception.Path.TrimStart('$').TrimStart('.');
-        bool isSyntax = exception.InnerException?.GetType().Name == "JsonReaderException" || exception.GetType().Name == "JsonReaderException";
+        bool isSyntax =
+            exception.InnerException?.GetType().Name == "JsonReaderException" || exception.GetType().Name == "JsonReaderException";
         if (!isSyntax)
         {
             return new Fault(StatusCodes.Status422UnprocessableEntity, OneLine(Sentence(exception.Message))) { Field = field };
         }
 
         // Many a program writes numbers that are none in this way.
-        return exception.Message.StartsWith("'N' is an invalid", StringComparison.Ordinal) || exception.Message.StartsWith("'I' is an invalid", StringComparison.Ordinal)
-            ? new Fault(StatusCodes.Status422UnprocessableEntity, $"{field ?? "body"}: NaN and Infinity cannot be used; give a finite number") { Field = field }
-            : new Fault(StatusCodes.Status400BadRequest, $"The body is not JSON: {OneLine(Sentence(exception.Message))}") { Field = field };
+        return
+            exception.Message.StartsWith("'N' is an invalid", StringComparison.Ordinal)
+            || exception.Message.StartsWith("'I' is an invalid", StringComparison.Ordinal)
+            ? new Fault(
+                StatusCodes.Status422UnprocessableEntity,
+                $"{field ?? "body"}: NaN and Infinity cannot be used; give a finite number")
+            {
+                Field = field,
+            }
+            : new Fault(StatusCodes.Status400BadRequest, $"The body is not JSON: {OneLine(Sentence(exception.Message))}")
+            {
+                Field = field,
+            };
     }
 
     // The serializer's own addition about path and line comes again in the field; types of ours mean nothing to a caller.
     private static string Sentence(string message)
     {
         int at = message.IndexOf(" Path: ", StringComparison.Ordinal);
-        return (at < 0 ? message : message[..at]).Replace("DiffusionClip.Worker.Jobs.", "", StringComparison.Ordinal).Replace("DiffusionClip.Worker.Interfaces.Native.", "", StringComparison.Ordinal).Replace("DiffusionClip.", "", StringComparison.Ordinal);
+        return (at < 0 ? message : message[..at])
+            .Replace("DiffusionClip.Worker.Jobs.", "", StringComparison.Ordinal)
+            .Replace("DiffusionClip.Worker.Interfaces.Native.", "", StringComparison.Ordinal)
+            .Replace("DiffusionClip.", "", StringComparison.Ordinal);
     }
 
-    private static string OneLine(string text) => new([.. text.Take(500).Select(character => char.IsControl(character) || char.IsSurrogate(character) ? ' ' : character)]);
+    private static string OneLine(string text) =>
+        new([.. text.Take(500).Select(character => char.IsControl(character) || char.IsSurrogate(character) ? ' ' : character)]);
 }
 
 /// <summary>A problem as RFC 9457 has it.</summary>
@@ -163,21 +212,32 @@ internal sealed class FaultMiddleware(RequestDelegate next, ILogger<FaultMiddlew
             }
 
             context.Response.Clear();
-            await Faults.WriteAsync(context, fault ?? new Fault(StatusCodes.Status500InternalServerError, "Something went wrong here; the worker's log says what.")).ConfigureAwait(false);
+            await Faults
+                .WriteAsync(
+                    context,
+                    fault ?? new Fault(StatusCodes.Status500InternalServerError, "Something went wrong here; the worker's log says what."))
+                .ConfigureAwait(false);
             return;
         }
 
         HttpResponse response = context.Response;
         if (!response.HasStarted && response.StatusCode >= 400 && response.ContentLength is null && response.ContentType is null)
         {
-            await Faults.WriteAsync(context, new Fault(response.StatusCode, response.StatusCode switch
-            {
-                StatusCodes.Status401Unauthorized => "A key is needed: Authorization: Bearer KEY, X-API-Key: KEY, or Basic with the key as password.",
-                StatusCodes.Status404NotFound => "There is nothing here.",
-                StatusCodes.Status405MethodNotAllowed => $"This address takes {response.Headers[HeaderNames.Allow]}.",
-                StatusCodes.Status415UnsupportedMediaType => "This address does not take that Content-Type.",
-                _ => "The request cannot be answered.",
-            })).ConfigureAwait(false);
+            await Faults
+                .WriteAsync(
+                    context,
+                    new Fault(
+                        response.StatusCode,
+                        response.StatusCode switch
+                        {
+                            StatusCodes.Status401Unauthorized =>
+                                "A key is needed: Authorization: Bearer KEY, X-API-Key: KEY, or Basic with the key as password.",
+                            StatusCodes.Status404NotFound => "There is nothing here.",
+                            StatusCodes.Status405MethodNotAllowed => $"This address takes {response.Headers[HeaderNames.Allow]}.",
+                            StatusCodes.Status415UnsupportedMediaType => "This address does not take that Content-Type.",
+                            _ => "The request cannot be answered.",
+                        }))
+                .ConfigureAwait(false);
         }
     }
 }

@@ -12,7 +12,12 @@ internal sealed class GeneratorModels(ModelCatalog catalog, PipelineOptions opti
 
     /// <summary>Those that can be used, the default first.</summary>
     public IReadOnlyList<ModelEntry> List() =>
-        [.. catalog.List().Where(entry => entry.Kind == ModelKind.Diffusion && entry.Problem is null).OrderBy(entry => IsDefault(entry.Id) ? 0 : 1)];
+        [
+            .. catalog
+                .List()
+                .Where(entry => entry.Kind == ModelKind.Diffusion && entry.Problem is null)
+                .OrderBy(entry => IsDefault(entry.Id) ? 0 : 1),
+        ];
 
     /// <summary>Id of the default.</summary>
     public string Default => List().FirstOrDefault(entry => IsDefault(entry.Id))?.Id ?? options.DefaultModel;

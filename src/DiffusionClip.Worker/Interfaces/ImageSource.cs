@@ -10,7 +10,8 @@ namespace DiffusionClip.Worker.Interfaces;
 /// Turns what a request gives for a picture into an artefact: its SHA-256, base64 with or without <c>data:…;base64,</c> before it, or,
 /// where that is switched on, an https URL. Pictures are tried before they are kept; each belongs to the caller that gave it.
 /// </summary>
-internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, UrlFetcher urls, WorkerOptions options) : IDisposable
+internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, UrlFetcher urls, WorkerOptions options)
+    : IDisposable
 {
     private const int HashLength = 64;
 
@@ -35,7 +36,9 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
 
         if (IsHash(given))
         {
-            return artifacts.IsVisible(caller, given) ? given : throw new InvalidRequestException(field, given, "you have no such artefact; upload the picture first");
+            return artifacts.IsVisible(caller, given)
+                ? given
+                : throw new InvalidRequestException(field, given, "you have no such artefact; upload the picture first");
         }
 
         if (Base64Picture.IsUrl(given))
@@ -50,7 +53,14 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
                 throw new InvalidRequestException(field, given, "not a URL");
             }
 
-            return (await AddAsync(caller, field, await urls.FetchAsync(field, uri, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)).Sha256;
+            return (
+                await AddAsync(
+                        caller,
+                        field,
+                        await urls.FetchAsync(field, uri, cancellationToken).ConfigureAwait(false),
+                        cancellationToken)
+                    .ConfigureAwait(false)
+            ).Sha256;
         }
 
         return (await AddAsync(caller, field, FromBase64(field, given), cancellationToken).ConfigureAwait(false)).Sha256;
@@ -63,13 +73,20 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="InvalidRequestException">Not a picture, damaged or too large.</exception>
     /// <exception cref="StorageException">It cannot be written.</exception>
-    public async Task<StoredPicture> AddAsync(string caller, string field, ReadOnlyMemory<byte> file, CancellationToken cancellationToken = default)
+    public async Task<StoredPicture> AddAsync(
+        string caller,
+        string field,
+        ReadOnlyMemory<byte> file,
+        CancellationToken cancellationToken = default)
     {
         try
         {
             // From the header alone: what is too large is never decoded.
             ImageHeader header = ImageHeader.Read(file.Span, limits);
-            (ReadOnlyMemory<byte> content, int width, int height) = await Task.Run(() => TryAsync(file, header, cancellationToken), cancellationToken).ConfigureAwait(false);
+            (ReadOnlyMemory<byte> content, int width, int height) = await Task.Run(
+                    () => TryAsync(file, header, cancellationToken),
+                    cancellationToken)
+                .ConfigureAwait(false);
             string mediaType = header.Format switch
             {
                 ImageFileFormat.Jpeg => "image/jpeg",
@@ -93,7 +110,10 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
     /// <inheritdoc/>
     public void Dispose() => _decoding.Dispose();
 
-    private async Task<(ReadOnlyMemory<byte> Content, int Width, int Height)> TryAsync(ReadOnlyMemory<byte> file, ImageHeader header, CancellationToken cancellationToken)
+    private async Task<(ReadOnlyMemory<byte> Content, int Width, int Height)> TryAsync(
+        ReadOnlyMemory<byte> file,
+        ImageHeader header,
+        CancellationToken cancellationToken)
     {
         await _decoding.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -123,13 +143,19 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
 
         if (text.Length / 4 * 3L > limits.MaxFileBytes)
         {
-            throw new InvalidRequestException(field, "(base64)", string.Create(CultureInfo.InvariantCulture, $"a picture file has at most {limits.MaxFileBytes} bytes"));
+            throw new InvalidRequestException(
+                field,
+                "(base64)",
+                string.Create(CultureInfo.InvariantCulture, $"a picture file has at most {limits.MaxFileBytes} bytes"));
         }
 
         var bytes = new byte[Base64.GetMaxDecodedFromUtf8Length(text.Length) + 3];
         return Convert.TryFromBase64Chars(text, bytes, out int length)
             ? bytes.AsMemory(0, length)
-            : throw new InvalidRequestException(field, given.Length > 24 ? given[..24] + "…" : given, "give a picture as SHA-256 of an artefact, base64 or a data URI");
+            : throw new InvalidRequestException(
+                field,
+                given.Length > 24 ? given[..24] + "…" : given,
+                "give a picture as SHA-256 of an artefact, base64 or a data URI");
     }
 }
 
@@ -142,7 +168,8 @@ internal sealed class ImageSource(IArtifactStore artifacts, IImageCodec codec, I
 public sealed record StoredPicture(string Sha256, string MediaType, long Bytes, int Width, int Height);
 
 /// <summary>A URL was given where they are not taken.</summary>
-internal sealed class UrlInputDisabledException(string field) : DiffusionClipException($"{field}: URL input disabled; send the picture itself as base64, or set Worker:Trust:FetchUrls")
+internal sealed class UrlInputDisabledException(string field)
+    : DiffusionClipException($"{field}: URL input disabled; send the picture itself as base64, or set Worker:Trust:FetchUrls")
 {
     /// <summary>The field at fault.</summary>
     public string Field { get; } = field;

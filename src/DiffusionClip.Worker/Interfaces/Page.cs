@@ -35,7 +35,9 @@ internal static class Page
         {
             string path = resource[Prefix.Length..].Replace('\\', '/');
             var file = new PageFile(Read(assembly, resource), _mediaTypes[Path.GetExtension(path)]);
-            routes.MapMethods(path == "index.html" ? "/" : "/" + path, [HttpMethods.Get, HttpMethods.Head], file.SendAsync).ExcludeFromDescription();
+            routes
+                .MapMethods(path == "index.html" ? "/" : "/" + path, [HttpMethods.Get, HttpMethods.Head], file.SendAsync)
+                .ExcludeFromDescription();
         }
     }
 

@@ -13,7 +13,11 @@ internal sealed class WaitedJobs(IJobQueue queue, IArtifactStore artifacts)
     public Task<Job> SubmitAsync(string caller, ImageRequest request, CacheUse cache = CacheUse.Allow, string? idempotencyKey = null) =>
         // The write is not given up half-way: a job that may or may not be there could not be cancelled.
         queue.SubmitAsync(
-            new JobSubmission(caller, JobKind.Generate, new JobBody { Generate = request, Cache = cache }) { Priority = JobPriority.Interactive, IdempotencyKey = idempotencyKey },
+            new JobSubmission(caller, JobKind.Generate, new JobBody { Generate = request, Cache = cache })
+            {
+                Priority = JobPriority.Interactive,
+                IdempotencyKey = idempotencyKey,
+            },
             CancellationToken.None);
 
     /// <summary>
@@ -45,7 +49,8 @@ internal sealed class WaitedJobs(IJobQueue queue, IArtifactStore artifacts)
         {
             Artifact file = await artifacts.FindAsync(image.Sha256, cancellationToken).ConfigureAwait(false)
                 ?? throw new StorageException($"the picture {image.Sha256} of job {job.Id} is no longer there");
-            pictures.Add(new(image, job.Result!.Report?.Candidates.FirstOrDefault(candidate => candidate.Index == image.Index), file.Content));
+            pictures.Add(
+                new(image, job.Result!.Report?.Candidates.FirstOrDefault(candidate => candidate.Index == image.Index), file.Content));
         }
 
         return pictures;

@@ -70,7 +70,10 @@ internal sealed class DataDisk(DataFolder folder, DiskProbe ask, WorkerOptions o
             return new DiskState(
                 File.Exists(folder.Ledger) ? null : "the ledger was removed; restart the worker",
                 free < options.Retention.FreeBytes
-                    ? string.Create(CultureInfo.InvariantCulture, $"no space left on the disk ({free >> 20} MiB are free, and {options.Retention.FreeBytes >> 20} MiB have to stay so); free some")
+                    ? string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"no space left on the disk ({free >> 20} MiB are free, and {options.Retention.FreeBytes >> 20} MiB have to stay so); free some"
+                    )
                     : null);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)

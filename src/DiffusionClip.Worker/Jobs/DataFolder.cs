@@ -24,20 +24,34 @@ internal sealed class DataFolder : IDisposable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new InvalidRequestException("Worker:DataFolder", Path, $"it has to be a folder that can be written ({exception.Message})");
+            throw new InvalidRequestException(
+                "Worker:DataFolder",
+                Path,
+                $"it has to be a folder that can be written ({exception.Message})");
         }
 
         try
         {
-            _lock = new FileStream(System.IO.Path.Combine(Path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            _lock = new FileStream(
+                System.IO.Path.Combine(Path, LockName),
+                FileMode.OpenOrCreate,
+                FileAccess.ReadWrite,
+                FileShare.None,
+                bufferSize: 0);
         }
         catch (UnauthorizedAccessException exception)
         {
-            throw new InvalidRequestException("Worker:DataFolder", Path, $"it has to be a folder that can be written ({exception.Message})");
+            throw new InvalidRequestException(
+                "Worker:DataFolder",
+                Path,
+                $"it has to be a folder that can be written ({exception.Message})");
         }
         catch (IOException)
         {
-            throw new InvalidRequestException("Worker:DataFolder", Path, "another worker uses it; stop that one, or give each its own folder");
+            throw new InvalidRequestException(
+                "Worker:DataFolder",
+                Path,
+                "another worker uses it; stop that one, or give each its own folder");
         }
     }
 

@@ -103,7 +103,8 @@ public sealed record QueueStatus(int Queued, int Running, int OwnQueued, int Own
 
 /// <summary>The queue takes no more for now.</summary>
 public sealed class QueueFullException(bool ofCaller, TimeSpan retryAfter)
-    : DiffusionClipException(ofCaller ? "you have as many jobs waiting as one caller may; wait for some to end" : "the queue is full; try again later")
+    : DiffusionClipException(
+        ofCaller ? "you have as many jobs waiting as one caller may; wait for some to end" : "the queue is full; try again later")
 {
     /// <summary>Whether the caller's share is full (429), not the whole queue (503).</summary>
     public bool OfCaller { get; } = ofCaller;
@@ -113,7 +114,8 @@ public sealed class QueueFullException(bool ofCaller, TimeSpan retryAfter)
 }
 
 /// <summary>An idempotency key came again with another body.</summary>
-public sealed class IdempotencyConflictException(string jobId) : DiffusionClipException($"Idempotency-Key: the same key was used for job {jobId} with another body; use a new key")
+public sealed class IdempotencyConflictException(string jobId)
+    : DiffusionClipException($"Idempotency-Key: the same key was used for job {jobId} with another body; use a new key")
 {
     /// <summary>The job that has the key.</summary>
     public string JobId { get; } = jobId;

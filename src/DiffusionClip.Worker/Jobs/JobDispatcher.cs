@@ -6,8 +6,15 @@ namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Takes jobs, runs them and writes down how they ended; at the end of the process drains.</summary>
 internal sealed partial class JobDispatcher(
-    JobQueue queue, JobRunner runner, SnapshotStore snapshots, MachinePaths paths, WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider time,
-    ILogger<JobDispatcher> logger) : IHostedLifecycleService
+    JobQueue queue,
+    JobRunner runner,
+    SnapshotStore snapshots,
+    MachinePaths paths,
+    WorkerOptions options,
+    IHostApplicationLifetime lifetime,
+    TimeProvider time,
+    ILogger<JobDispatcher> logger
+) : IHostedLifecycleService
 {
     private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(5);
 
@@ -88,7 +95,8 @@ internal sealed partial class JobDispatcher(
             }
 
             await Wait(AbortTimeout).ConfigureAwait(false);
-            async Task Wait(TimeSpan timeout) => await ended.WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            async Task Wait(TimeSpan timeout) =>
+                await ended.WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         finally
         {

@@ -15,14 +15,23 @@ namespace DiffusionClip.Worker.Jobs;
 
 /// <summary>Checks submissions and makes them whole before they are written down.</summary>
 internal sealed class JobIntake(
-    ImagePipeline pipeline, ModelCatalog catalog, ScorerCatalog scorers, IImageCodec codec, ImageLimits limits, ArtifactStore artifacts, DiffusionClipOptions options)
+    ImagePipeline pipeline,
+    ModelCatalog catalog,
+    ScorerCatalog scorers,
+    IImageCodec codec,
+    ImageLimits limits,
+    ArtifactStore artifacts,
+    DiffusionClipOptions options)
 {
     private const int MostImages = 10_000;
     private const int MostTexts = 1000;
     private const int LongestKey = 255;
 
     // Submissions are compared also where a number in them is NaN or infinite.
-    private static readonly JsonSerializerOptions Lenient = new(DiffusionClipJson.Compact) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+    private static readonly JsonSerializerOptions Lenient = new(DiffusionClipJson.Compact)
+    {
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+    };
 
     private readonly ConcurrentDictionary<string, long> _bytes = new(StringComparer.Ordinal);
 
@@ -33,19 +42,29 @@ internal sealed class JobIntake(
     /// <summary>Checks a submission.</summary>
     /// <exception cref="InvalidRequestException">A field cannot be used.</exception>
     /// <exception cref="ModelFolderException">The model cannot be used.</exception>
-    public async Task<LedgerEntry> PrepareAsync(JobSubmission submission, string identity, TimeSpan retryAfter, CancellationToken cancellationToken)
+    public async Task<LedgerEntry> PrepareAsync(
+        JobSubmission submission,
+        string identity,
+        TimeSpan retryAfter,
+        CancellationToken cancellationToken)
     {
         JobBody body = submission.Body;
         int parts = (body.Generate is null ? 0 : 1) + (body.Rank is null ? 0 : 1) + (body.Score is null ? 0 : 1);
         object? part = submission.Kind switch { JobKind.Generate => body.Generate, JobKind.Rank => body.Rank, _ => body.Score };
         if (part is null || parts != 1)
         {
-            throw new InvalidRequestException("body", null, $"a {LedgerReading.Word(submission.Kind)} job has exactly the part '{LedgerReading.Word(submission.Kind)}'");
+            throw new InvalidRequestException(
+                "body",
+                null,
+                $"a {LedgerReading.Word(submission.Kind)} job has exactly the part '{LedgerReading.Word(submission.Kind)}'");
         }
 
         if (submission.IdempotencyKey is { } key && (key.Length is 0 or > LongestKey || key.Any(c => c is < ' ' or > '~')))
         {
-            throw new InvalidRequestException("Idempotency-Key", key, FormattableString.Invariant($"it has 1 to {LongestKey} printable ASCII characters"));
+            throw new InvalidRequestException(
+                "Idempotency-Key",
+                key,
+                FormattableString.Invariant($"it has 1 to {LongestKey} printable ASCII characters"));
         }
 
         (JobBody checkedBody, string model, long bytes, IReadOnlyList<string> inputs) = submission.Kind switch
@@ -69,7 +88,11 @@ internal sealed class JobIntake(
         };
     }
 
-    private async Task<(JobBody, string, long, IReadOnlyList<string>)> PrepareAsync(string caller, JobBody body, ImageRequest request, CancellationToken cancellationToken)
+    private async Task<(JobBody, string, long, IReadOnlyList<string>)> PrepareAsync(
+        string caller,
+        JobBody body,
+        ImageRequest request,
+        CancellationToken cancellationToken)
     {
         RequireName("model", request.Model.Id);
         if (request.Model.Provider is { } provider)
@@ -78,10 +101,19 @@ internal sealed class JobIntake(
         }
 
         RequireNames(request.Search);
-        string[] inputs = [.. new[] { request.Origin?.Image, request.Origin?.Mask }.OfType<string>().Where(name => name.Length > 0).Distinct(StringComparer.Ordinal)];
+        string[] inputs =
+        [
+            .. new[] { request.Origin?.Image, request.Origin?.Mask }
+                .OfType<string>()
+                .Where(name => name.Length > 0)
+                .Distinct(StringComparer.Ordinal),
+        ];
         RequireVisible("init_image", caller, request.Origin is { Image.Length: > 0 } origin ? [origin.Image] : []);
         RequireVisible("mask", caller, request.Origin?.Mask is { } mask ? [mask] : []);
-        IReadOnlyDictionary<string, RgbImage>? images = inputs.Length > 0 ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false) : null;
+        IReadOnlyDictionary<string, RgbImage>? images =
+            inputs.Length > 0
+                ? await artifacts.DecodeAsync(request.Origin, codec, limits, cancellationToken).ConfigureAwait(false)
+                : null;
         PreparedRun prepared = pipeline.Prepare(request, images);
         string model = prepared.Request.Model.Id!;
         long bytes = Bytes(model, catalog.ResolveGenerator) + prepared.Scorers.Sum(scorer => BytesOf(scorer.Request));
@@ -92,29 +124,51 @@ internal sealed class JobIntake(
     {
         if (rank.Images.Count is 0 or > MostImages)
         {
-            throw new InvalidRequestException("images", FormattableString.Invariant($"{rank.Images.Count} of them"), FormattableString.Invariant($"give 1 to {MostImages}"));
+            throw new InvalidRequestException(
+                "images",
+                FormattableString.Invariant($"{rank.Images.Count} of them"),
+                FormattableString.Invariant($"give 1 to {MostImages}"));
         }
 
         CheckText("prompt", rank.Prompt);
         CheckText("score_text", rank.ScoreText ?? "");
         RequireVisible("images", caller, rank.Images);
         SearchRequest search = Scorers(SearchOf(rank), toRank: true);
-        RankBody explicitly = rank with { Scorer = null, Scorers = search.Scorers, Combination = search.Combination, LongText = search.LongText };
-        return (body with { Rank = explicitly }, search.Scorers![0].Id, search.Scorers.Sum(BytesOf), [.. rank.Images.Distinct(StringComparer.Ordinal)]);
+        RankBody explicitly = rank with
+        {
+            Scorer = null,
+            Scorers = search.Scorers,
+            Combination = search.Combination,
+            LongText = search.LongText,
+        };
+        return (
+            body with
+            {
+                Rank = explicitly,
+            },
+            search.Scorers![0].Id,
+            search.Scorers.Sum(BytesOf),
+            [.. rank.Images.Distinct(StringComparer.Ordinal)]);
     }
 
     private (JobBody, string, long, IReadOnlyList<string>) Prepare(string caller, JobBody body, ScoreBody score)
     {
         if (score.Pairs.Count is 0 or > MostImages)
         {
-            throw new InvalidRequestException("pairs", FormattableString.Invariant($"{score.Pairs.Count} of them"), FormattableString.Invariant($"give 1 to {MostImages}"));
+            throw new InvalidRequestException(
+                "pairs",
+                FormattableString.Invariant($"{score.Pairs.Count} of them"),
+                FormattableString.Invariant($"give 1 to {MostImages}"));
         }
 
         foreach (ScorePair pair in score.Pairs)
         {
             if (pair is null || pair.Texts is null || pair.Texts.Count > MostTexts)
             {
-                throw new InvalidRequestException("texts", null, FormattableString.Invariant($"give up to {MostTexts} texts with each picture, or none for the prompt that it carries"));
+                throw new InvalidRequestException(
+                    "texts",
+                    null,
+                    FormattableString.Invariant($"give up to {MostTexts} texts with each picture, or none for the prompt that it carries"));
             }
 
             foreach (string words in pair.Texts)
@@ -141,7 +195,13 @@ internal sealed class JobIntake(
     };
 
     /// <summary>What a score job asks of scorers.</summary>
-    public static SearchRequest SearchOf(ScoreBody score) => new() { Scorer = score.Scorer, Scorers = score.Scorers, LongText = score.LongText };
+    public static SearchRequest SearchOf(ScoreBody score) =>
+        new()
+        {
+            Scorer = score.Scorer,
+            Scorers = score.Scorers,
+            LongText = score.LongText,
+        };
 
     private SearchRequest Scorers(SearchRequest search, bool toRank)
     {
@@ -183,8 +243,14 @@ internal sealed class JobIntake(
     // Requests must not name paths on this machine.
     private static void RequireName(string field, string? name)
     {
-        if (name is not null && (string.IsNullOrWhiteSpace(name) || name is "." or ".." || name.Contains('\\', StringComparison.Ordinal) || Path.IsPathRooted(name)
-            || (name.Contains('/', StringComparison.Ordinal) && !HubCache.IsName(name.Split('#')[0]))))
+        if (
+            name is not null
+            && (
+                string.IsNullOrWhiteSpace(name)
+                || name is "." or ".."
+                || name.Contains('\\', StringComparison.Ordinal)
+                || Path.IsPathRooted(name)
+                || (name.Contains('/', StringComparison.Ordinal) && !HubCache.IsName(name.Split('#')[0]))))
         {
             throw new InvalidRequestException(field, name, "name a model by its id, not by a path");
         }

@@ -86,7 +86,10 @@ internal sealed class JobQueue : IJobQueue
     {
         if (limit is < 1 or > 200)
         {
-            throw new InvalidRequestException("limit", limit.ToString(System.Globalization.CultureInfo.InvariantCulture), "it lies from 1 to 200");
+            throw new InvalidRequestException(
+                "limit",
+                limit.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                "it lies from 1 to 200");
         }
 
         if (before is not null && !UlidSource.IsId(before))
@@ -138,7 +141,11 @@ internal sealed class JobQueue : IJobQueue
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<JobEvent> WatchAsync(string caller, string id, long after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<JobEvent> WatchAsync(
+        string caller,
+        string id,
+        long after,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         Job job = Find(caller, id) ?? throw Unknown(id);
         if (!job.IsOver || _feeds.ContainsKey(id))
@@ -160,7 +167,16 @@ internal sealed class JobQueue : IJobQueue
         }
 
         long number = Math.Max(after + 1, FirstNumber(id));
-        yield return new JobEvent(number, job.EndedAt ?? job.AcceptedAt, JobEventKind.State, new JobEventData { State = job.State, Reason = job.Reason, Progress = job.Progress });
+        yield return new JobEvent(
+            number,
+            job.EndedAt ?? job.AcceptedAt,
+            JobEventKind.State,
+            new JobEventData
+            {
+                State = job.State,
+                Reason = job.Reason,
+                Progress = job.Progress,
+            });
     }
 
     /// <inheritdoc/>
@@ -303,7 +319,8 @@ internal sealed class JobQueue : IJobQueue
         }
     }
 
-    private Job WithProgress(Job job) => job.State == JobState.Running && _feeds.TryGetValue(job.Id, out JobFeed? feed) ? job with { Progress = feed.Progress } : job;
+    private Job WithProgress(Job job) =>
+        job.State == JobState.Running && _feeds.TryGetValue(job.Id, out JobFeed? feed) ? job with { Progress = feed.Progress } : job;
 
     // How long the queue takes for as many jobs as run at once.
     private TimeSpan RetryAfter() => TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(_secondsPerJob), 1, 300));

@@ -110,13 +110,19 @@ internal sealed class JobScheduler(int sameModelRun, long memoryBudget)
 
         SortedDictionary<string, Line> callers = _lines.First().Value;
         IEnumerable<Line> byService = callers.OrderBy(entry => _served[entry.Key]).Select(entry => entry.Value);
-        if (_lastModel is { } model && _run < sameModelRun && byService.Select(line => line.OldestOf(model)).FirstOrDefault(job => job is not null) is { } same)
+        if (
+            _lastModel is { } model
+            && _run < sameModelRun
+            && byService.Select(line => line.OldestOf(model)).FirstOrDefault(job => job is not null) is { } same)
         {
             return same;
         }
 
         // After a full run another model has its turn, if a job waits for one.
-        return _lastModel is not null && _run >= sameModelRun && byService.Select(line => line.OldestOfOthers(_lastModel)).FirstOrDefault(job => job is not null) is { } other
+        return
+            _lastModel is not null
+            && _run >= sameModelRun
+            && byService.Select(line => line.OldestOfOthers(_lastModel)).FirstOrDefault(job => job is not null) is { } other
             ? other
             : byService.First().Oldest;
     }
@@ -133,7 +139,10 @@ internal sealed class JobScheduler(int sameModelRun, long memoryBudget)
             return false;
         }
 
-        long inUse = _running.Values.Append(job).GroupBy(running => running.Model, StringComparer.Ordinal).Sum(model => model.Max(running => running.ModelBytes));
+        long inUse = _running
+            .Values.Append(job)
+            .GroupBy(running => running.Model, StringComparer.Ordinal)
+            .Sum(model => model.Max(running => running.ModelBytes));
         return inUse <= memoryBudget || _running.Values.All(running => running.Model == job.Model);
     }
 
@@ -144,7 +153,8 @@ internal sealed class JobScheduler(int sameModelRun, long memoryBudget)
 
         public QueuedJob Oldest => _models.Values.Select(First).MinBy(job => job.Id, StringComparer.Ordinal)!;
 
-        public QueuedJob? OldestOf(string model) => _models.TryGetValue(model, out SortedDictionary<string, QueuedJob>? jobs) ? First(jobs) : null;
+        public QueuedJob? OldestOf(string model) =>
+            _models.TryGetValue(model, out SortedDictionary<string, QueuedJob>? jobs) ? First(jobs) : null;
 
         public QueuedJob? OldestOfOthers(string model) =>
             _models.Where(entry => entry.Key != model).Select(entry => First(entry.Value)).MinBy(job => job.Id, StringComparer.Ordinal);

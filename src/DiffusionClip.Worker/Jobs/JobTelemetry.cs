@@ -29,7 +29,10 @@ internal sealed class JobTelemetry : IDisposable
         _step = _meter.CreateHistogram<double>("diffusionclip.step.duration", "s", "Time between two evaluations of a job.");
         _stage = _meter.CreateHistogram<double>("diffusionclip.stage.duration", "s", "Time at a stop of the road.");
         _score = _meter.CreateHistogram<double>("diffusionclip.clip.score", description: "Scores of finished candidates.");
-        _snapshot = _meter.CreateHistogram<double>("diffusionclip.snapshot.duration", "s", "Time that a run waited for a snapshot to be put together and synced.");
+        _snapshot = _meter.CreateHistogram<double>(
+            "diffusionclip.snapshot.duration",
+            "s",
+            "Time that a run waited for a snapshot to be put together and synced.");
         _jobs = _meter.CreateCounter<long>("diffusionclip.jobs", "{job}", "Jobs that are over.");
         _meter.CreateObservableUpDownCounter("diffusionclip.queue.length", () => _length(), "{job}", "Jobs that wait.");
         _meter.CreateObservableUpDownCounter("diffusionclip.models.loaded", () => _models(), "{model}", "Models loaded or loading.");
@@ -53,7 +56,10 @@ internal sealed class JobTelemetry : IDisposable
 
     /// <summary>A stage ended.</summary>
     public void Stage(string stage, string cause, TimeSpan elapsed) =>
-        _stage.Record(elapsed.TotalSeconds, new KeyValuePair<string, object?>("stage", stage), new KeyValuePair<string, object?>("cause", cause));
+        _stage.Record(
+            elapsed.TotalSeconds,
+            new KeyValuePair<string, object?>("stage", stage),
+            new KeyValuePair<string, object?>("cause", cause));
 
     /// <summary>A finished candidate was scored.</summary>
     public void Score(double score) => _score.Record(score);

@@ -16,7 +16,11 @@ internal sealed class MachinePaths
     {
         string[] folders =
         [
-            .. catalog.Roots.Append(catalog.Hub.Root).Append(worker.DataFolder).Append(ParentOf(pipeline.DefaultModel)).Append(ParentOf(pipeline.DefaultScorer))
+            .. catalog
+                .Roots.Append(catalog.Hub.Root)
+                .Append(worker.DataFolder)
+                .Append(ParentOf(pipeline.DefaultModel))
+                .Append(ParentOf(pipeline.DefaultScorer))
                 .OfType<string>()
                 .Select(folder => Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)))
                 .Where(folder => Path.GetPathRoot(folder) != folder)
@@ -25,7 +29,10 @@ internal sealed class MachinePaths
         ];
 
         // A folder's name that goes on is another folder's.
-        _folders = folders.Length == 0 ? null : new Regex($@"(?:{string.Join('|', folders.Select(Regex.Escape))})(?![\w-])", RegexOptions.CultureInvariant);
+        _folders =
+            folders.Length == 0
+                ? null
+                : new Regex($@"(?:{string.Join('|', folders.Select(Regex.Escape))})(?![\w-])", RegexOptions.CultureInvariant);
     }
 
     /// <summary>The text without them.</summary>

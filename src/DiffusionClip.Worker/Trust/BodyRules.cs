@@ -12,28 +12,62 @@ internal sealed class BodyRules(RequestDelegate next, WorkerOptions options)
     private const int BodiesInFlight = 8;
     private const string TooMany = "Too many large bodies at once; try again soon.";
 
-    private static readonly string[] _mediaTypes = ["application/json", "multipart/form-data", "image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "application/octet-stream"];
+    private static readonly string[] _mediaTypes =
+    [
+        "application/json",
+        "multipart/form-data",
+        "image/png",
+        "image/jpeg",
+        "image/webp",
+        "image/gif",
+        "image/bmp",
+        "application/octet-stream",
+    ];
     private long _free = options.Trust.BodyBytes * BodiesInFlight;
 
     public async Task InvokeAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
-        if (request.Headers.ContentEncoding is [{ } encoding, ..] && !string.Equals(encoding, "identity", StringComparison.OrdinalIgnoreCase))
+        if (
+            request.Headers.ContentEncoding is [{ } encoding, ..]
+            && !string.Equals(encoding, "identity", StringComparison.OrdinalIgnoreCase))
         {
-            await Faults.WriteAsync(context, new Fault(StatusCodes.Status415UnsupportedMediaType, "Compressed bodies are not taken; send it as it is.") { Field = HeaderNames.ContentEncoding }).ConfigureAwait(false);
+            await Faults
+                .WriteAsync(
+                    context,
+                    new Fault(StatusCodes.Status415UnsupportedMediaType, "Compressed bodies are not taken; send it as it is.")
+                    {
+                        Field = HeaderNames.ContentEncoding,
+                    })
+                .ConfigureAwait(false);
             return;
         }
 
         bool hasBody = request.ContentLength > 0 || (request.ContentLength is null && request.Headers.TransferEncoding.Count > 0);
         if ((hasBody || request.ContentType is not null) && !IsTaken(request.ContentType))
         {
-            await Faults.WriteAsync(context, new Fault(StatusCodes.Status415UnsupportedMediaType, $"Send JSON as Content-Type: application/json; taken are {string.Join(", ", _mediaTypes)}.") { Field = HeaderNames.ContentType }).ConfigureAwait(false);
+            await Faults
+                .WriteAsync(
+                    context,
+                    new Fault(
+                        StatusCodes.Status415UnsupportedMediaType,
+                        $"Send JSON as Content-Type: application/json; taken are {string.Join(", ", _mediaTypes)}.")
+                    {
+                        Field = HeaderNames.ContentType,
+                    })
+                .ConfigureAwait(false);
             return;
         }
 
         if (request.ContentLength > options.Trust.BodyBytes)
         {
-            await Faults.WriteAsync(context, new Fault(StatusCodes.Status413PayloadTooLarge, $"The body has {request.ContentLength} bytes, more than the {options.Trust.BodyBytes} allowed.")).ConfigureAwait(false);
+            await Faults
+                .WriteAsync(
+                    context,
+                    new Fault(
+                        StatusCodes.Status413PayloadTooLarge,
+                        $"The body has {request.ContentLength} bytes, more than the {options.Trust.BodyBytes} allowed."))
+                .ConfigureAwait(false);
             return;
         }
 
@@ -67,5 +101,6 @@ internal sealed class BodyRules(RequestDelegate next, WorkerOptions options)
     }
 
     private static bool IsTaken(string? contentType) =>
-        MediaTypeHeaderValue.TryParse(contentType, out MediaTypeHeaderValue? type) && _mediaTypes.Contains(type.MediaType.Value, StringComparer.OrdinalIgnoreCase);
+        MediaTypeHeaderValue.TryParse(contentType, out MediaTypeHeaderValue? type)
+        && _mediaTypes.Contains(type.MediaType.Value, StringComparer.OrdinalIgnoreCase);
 }

@@ -11,21 +11,38 @@ namespace DiffusionClip.Worker.Trust;
 internal sealed class HostsAndOrigins(RequestDelegate next, WorkerOptions options, ListenAddress address)
 {
     private readonly HashSet<string> _hosts = new([.. options.Trust.Hosts, "localhost"], StringComparer.OrdinalIgnoreCase);
-    private readonly HashSet<string> _origins = new(options.Trust.Origins.Select(origin => origin.TrimEnd('/')), StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _origins = new(
+        options.Trust.Origins.Select(origin => origin.TrimEnd('/')),
+        StringComparer.OrdinalIgnoreCase);
 
     public Task InvokeAsync(HttpContext context)
     {
         HttpRequest request = context.Request;
         if (!IsOwnHost(context))
         {
-            return Faults.WriteAsync(context, new Fault(StatusCodes.Status400BadRequest, "The Host header names another host; requests go to the address the worker listens at, or to one of Worker:Trust:Hosts.") { Field = HeaderNames.Host });
+            return Faults.WriteAsync(
+                context,
+                new Fault(
+                    StatusCodes.Status400BadRequest,
+                    "The Host header names another host; requests go to the address the worker listens at, or to one of Worker:Trust:Hosts."
+                )
+                {
+                    Field = HeaderNames.Host,
+                });
         }
 
         foreach (string? origin in request.Headers.Origin)
         {
             if (!IsOwnOrigin(origin, request.Host) && !_origins.Contains(origin ?? ""))
             {
-                return Faults.WriteAsync(context, new Fault(StatusCodes.Status403Forbidden, "Another site's page sent this request; list its origin in Worker:Trust:Origins to allow it.") { Field = HeaderNames.Origin });
+                return Faults.WriteAsync(
+                    context,
+                    new Fault(
+                        StatusCodes.Status403Forbidden,
+                        "Another site's page sent this request; list its origin in Worker:Trust:Origins to allow it.")
+                    {
+                        Field = HeaderNames.Origin,
+                    });
             }
         }
 
@@ -47,7 +64,8 @@ internal sealed class HostsAndOrigins(RequestDelegate next, WorkerOptions option
         }
 
         // 2130706433 is an address too, but no honest client writes it.
-        return (named.AddressFamily == AddressFamily.InterNetworkV6 || named.ToString() == host) && (IPAddress.IsLoopback(named) || Equals(named, Unmapped(context.Connection.LocalIpAddress)));
+        return (named.AddressFamily == AddressFamily.InterNetworkV6 || named.ToString() == host)
+            && (IPAddress.IsLoopback(named) || Equals(named, Unmapped(context.Connection.LocalIpAddress)));
     }
 
     private static IPAddress? Unmapped(IPAddress? ip) => ip is { IsIPv4MappedToIPv6: true } ? ip.MapToIPv4() : ip;

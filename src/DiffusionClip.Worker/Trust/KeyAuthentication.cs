@@ -12,8 +12,12 @@ namespace DiffusionClip.Worker.Trust;
 /// Tells callers apart by their keys: <c>Authorization: Bearer KEY</c>, <c>Authorization: Basic</c> with the key as password and any
 /// user, or <c>X-API-Key: KEY</c>. Without keys every caller is <see cref="Caller.Local"/>.
 /// </summary>
-internal sealed class KeyAuthentication(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder, KeyRing keys)
-    : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+internal sealed class KeyAuthentication(
+    IOptionsMonitor<AuthenticationSchemeOptions> options,
+    ILoggerFactory logger,
+    UrlEncoder encoder,
+    KeyRing keys
+) : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
 {
     /// <summary>Name of the scheme.</summary>
     public const string SchemeName = "Key";
@@ -34,9 +38,13 @@ internal sealed class KeyAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
             name = keys.NameOf(key);
         }
 
-        return Task.FromResult(name is null
-            ? AuthenticateResult.Fail("the key is unknown")
-            : AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, name)], SchemeName)), SchemeName)));
+        return Task.FromResult(
+            name is null
+                ? AuthenticateResult.Fail("the key is unknown")
+                : AuthenticateResult.Success(
+                    new AuthenticationTicket(
+                        new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, name)], SchemeName)),
+                        SchemeName)));
     }
 
     /// <inheritdoc/>
@@ -56,7 +64,10 @@ internal sealed class KeyAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
             return apiKey;
         }
 
-        if (Request.Headers.Authorization is not [{ } authorization] || !AuthenticationHeaderValue.TryParse(authorization, out AuthenticationHeaderValue? header) || header.Parameter is not { } parameter)
+        if (
+            Request.Headers.Authorization is not [{ } authorization]
+            || !AuthenticationHeaderValue.TryParse(authorization, out AuthenticationHeaderValue? header)
+            || header.Parameter is not { } parameter)
         {
             return null;
         }

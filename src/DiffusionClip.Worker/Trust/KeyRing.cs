@@ -88,14 +88,21 @@ internal sealed class KeyRing
 
     private static void Add(List<(string Name, byte[] Hash)> keys, string field, string name, string key)
     {
-        if (name.Length is 0 or > 64 || !name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.' or '@'))
+        if (
+            name.Length is 0 or > 64
+            || !name.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.' or '@'))
         {
             throw new InvalidRequestException(field, name, "a caller's name has 1 to 64 letters, digits and . _ - @");
         }
 
         if (key.Length < LeastLength)
         {
-            throw new InvalidRequestException(field, "(not shown)", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"a key has at least {LeastLength} characters; make one with: openssl rand -hex 32"));
+            throw new InvalidRequestException(
+                field,
+                "(not shown)",
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"a key has at least {LeastLength} characters; make one with: openssl rand -hex 32"));
         }
 
         byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(key));

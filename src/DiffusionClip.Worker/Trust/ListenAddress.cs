@@ -14,7 +14,12 @@ internal sealed record ListenAddress(IReadOnlyList<IPAddress> Addresses, int Por
     public static ListenAddress Read(string url)
     {
         const string Remedy = "give http://ADDRESS:PORT with an IP address or localhost; for TLS put a proxy in front";
-        if (!Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) || uri.Scheme != Uri.UriSchemeHttp || uri.PathAndQuery != "/" || uri.UserInfo.Length > 0 || uri.Fragment.Length > 0)
+        if (
+            !Uri.TryCreate(url, UriKind.Absolute, out Uri? uri)
+            || uri.Scheme != Uri.UriSchemeHttp
+            || uri.PathAndQuery != "/"
+            || uri.UserInfo.Length > 0
+            || uri.Fragment.Length > 0)
         {
             throw new InvalidRequestException("Worker:Url", url, Remedy);
         }

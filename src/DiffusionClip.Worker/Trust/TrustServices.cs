@@ -15,7 +15,11 @@ internal static class TrustServices
         KeyRing keys = KeyRing.Read(options.Trust);
         if (keys.IsEmpty && !address.IsLoopback)
         {
-            throw new InvalidRequestException("Worker:Url", options.Url, "other machines can reach it and there is no key; set one (Worker__Trust__Keys__NAME=KEY or Worker:Trust:KeyFile), or listen at 127.0.0.1");
+            throw new InvalidRequestException(
+                "Worker:Url",
+                options.Url,
+                "other machines can reach it and there is no key; set one (Worker__Trust__Keys__NAME=KEY or Worker:Trust:KeyFile), or listen at 127.0.0.1"
+            );
         }
 
         services.AddSingleton(address);
@@ -29,9 +33,17 @@ internal static class TrustServices
             authentication.DefaultScheme = KeyAuthentication.SchemeName;
             authentication.AddScheme<KeyAuthentication>(KeyAuthentication.SchemeName, null);
         });
-        services.AddAuthorizationBuilder().SetFallbackPolicy(new AuthorizationPolicyBuilder(KeyAuthentication.SchemeName).RequireAuthenticatedUser().Build());
-        services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
-            .WithOrigins([.. options.Trust.Origins]).AllowAnyHeader().AllowAnyMethod().AllowCredentials().WithExposedHeaders("Location", "Retry-After")));
+        services
+            .AddAuthorizationBuilder()
+            .SetFallbackPolicy(new AuthorizationPolicyBuilder(KeyAuthentication.SchemeName).RequireAuthenticatedUser().Build());
+        services.AddCors(cors =>
+            cors.AddDefaultPolicy(policy =>
+                policy
+                    .WithOrigins([.. options.Trust.Origins])
+                    .AllowAnyHeader()
+                    .AllowAnyMethod()
+                    .AllowCredentials()
+                    .WithExposedHeaders("Location", "Retry-After")));
         services.Configure<FormOptions>(form =>
         {
             form.MultipartBodyLengthLimit = options.Trust.BodyBytes;

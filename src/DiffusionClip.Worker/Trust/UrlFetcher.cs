@@ -86,7 +86,9 @@ internal sealed class UrlFetcher : IDisposable
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, uri);
-            using HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token).ConfigureAwait(false);
+            using HttpResponseMessage response = await _client
+                .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token)
+                .ConfigureAwait(false);
             if (response.StatusCode != HttpStatusCode.OK)
             {
                 throw new InvalidRequestException(field, shown, $"it answers {(int)response.StatusCode}; redirects are not followed");
@@ -130,7 +132,8 @@ internal sealed class UrlFetcher : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
 
-    private static bool Refused(Exception? exception) => exception is not null && (exception is AddressRefusedException || Refused(exception.InnerException));
+    private static bool Refused(Exception? exception) =>
+        exception is not null && (exception is AddressRefusedException || Refused(exception.InnerException));
 
     private sealed class AddressRefusedException : Exception;
 }
@@ -155,6 +158,7 @@ internal static class PublicAddress
     public static bool Is(IPAddress address)
     {
         IPAddress plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
-        return (plain.AddressFamily == AddressFamily.InterNetwork || _global.Contains(plain)) && !_special.Any(network => network.Contains(plain));
+        return (plain.AddressFamily == AddressFamily.InterNetwork || _global.Contains(plain))
+            && !_special.Any(network => network.Contains(plain));
     }
 }

@@ -33,5 +33,6 @@ internal sealed class HeapTrim(TimeProvider time) : BackgroundService
     }
 
     // What is in use or garbage, or free and not given back.
-    private static long Held() => Math.Max(GC.GetTotalMemory(forceFullCollection: false), GC.GetGCMemoryInfo(GCKind.Any).TotalCommittedBytes);
+    private static long Held() =>
+        Math.Max(GC.GetTotalMemory(forceFullCollection: false), GC.GetGCMemoryInfo(GCKind.Any).TotalCommittedBytes);
 }

@@ -23,10 +23,16 @@ internal sealed class LineFormatter() : ConsoleFormatter(FormatterName)
         }
 
         // The journal has its own clock and reads the level from a number.
-        textWriter.Write(_isJournal
-            ? $"<{Severity(logEntry.LogLevel)}>"
-            : string.Create(CultureInfo.InvariantCulture, $"{TimeProvider.System.GetUtcNow():yyyy-MM-ddTHH:mm:ss.fffZ} {Word(logEntry.LogLevel)} "));
-        textWriter.Write(logEntry.Category.StartsWith("DiffusionClip.", StringComparison.Ordinal) ? logEntry.Category[(logEntry.Category.LastIndexOf('.') + 1)..] : logEntry.Category);
+        textWriter.Write(
+            _isJournal
+                ? $"<{Severity(logEntry.LogLevel)}>"
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{TimeProvider.System.GetUtcNow():yyyy-MM-ddTHH:mm:ss.fffZ} {Word(logEntry.LogLevel)} "));
+        textWriter.Write(
+            logEntry.Category.StartsWith("DiffusionClip.", StringComparison.Ordinal)
+                ? logEntry.Category[(logEntry.Category.LastIndexOf('.') + 1)..]
+                : logEntry.Category);
         textWriter.Write(": ");
         textWriter.WriteLine(OneLine(text));
     }

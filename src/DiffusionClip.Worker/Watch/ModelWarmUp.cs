@@ -6,8 +6,13 @@ namespace DiffusionClip.Worker.Watch;
 /// <summary>
 /// Loads the default generator and its scorer once at start, so that the first job finds them and readiness knows that they work.
 /// </summary>
-internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalog, PipelineOptions options, TimeProvider time, ILogger<ModelWarmUp> logger)
-    : BackgroundService
+internal sealed partial class ModelWarmUp(
+    IModelStore store,
+    ModelCatalog catalog,
+    PipelineOptions options,
+    TimeProvider time,
+    ILogger<ModelWarmUp> logger
+) : BackgroundService
 {
     private static readonly TimeSpan _retryDelay = TimeSpan.FromSeconds(15);
     private volatile string? _problem = "the default model is being loaded";
@@ -25,10 +30,14 @@ internal sealed partial class ModelWarmUp(IModelStore store, ModelCatalog catalo
             try
             {
                 GeneratorFolder folder = catalog.ResolveGenerator(options.DefaultModel);
-                using GeneratorLease generator = await store.LeaseAsync<GeneratorLease>(new() { Folder = folder, Provider = options.Provider }, stoppingToken).ConfigureAwait(false);
+                using GeneratorLease generator = await store
+                    .LeaseAsync<GeneratorLease>(new() { Folder = folder, Provider = options.Provider }, stoppingToken)
+                    .ConfigureAwait(false);
                 if (catalog.ScorerOf(folder) is { } clip)
                 {
-                    using ClipLease scorer = await store.LeaseAsync<ClipLease>(new() { Folder = clip, Provider = options.Provider }, stoppingToken).ConfigureAwait(false);
+                    using ClipLease scorer = await store
+                        .LeaseAsync<ClipLease>(new() { Folder = clip, Provider = options.Provider }, stoppingToken)
+                        .ConfigureAwait(false);
                 }
 
                 _problem = null;

@@ -10,12 +10,26 @@ internal static class WatchEndpoints
     {
         RouteGroupBuilder health = routes.MapGroup("/health").WithTags("Health");
         // The one address without a key: it says only that the process is alive.
-        health.MapGet("/live", () => new Liveness("ok")).AllowAnonymous().WithName("GetLive").WithSummary("Whether the process answers").Produces<Liveness>();
-        health.MapGet("/ready", async ([FromServices] Readiness readiness, CancellationToken cancellationToken) =>
-        {
-            ReadinessReport report = await readiness.CheckAsync(cancellationToken).ConfigureAwait(false);
-            return Results.Json(report, statusCode: report.Ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
-        }).WithName("GetReady").WithSummary("Whether jobs can be taken and done").Produces<ReadinessReport>().Produces<ReadinessReport>(StatusCodes.Status503ServiceUnavailable);
+        health
+            .MapGet("/live", () => new Liveness("ok"))
+            .AllowAnonymous()
+            .WithName("GetLive")
+            .WithSummary("Whether the process answers")
+            .Produces<Liveness>();
+        health
+            .MapGet(
+                "/ready",
+                async ([FromServices] Readiness readiness, CancellationToken cancellationToken) =>
+                {
+                    ReadinessReport report = await readiness.CheckAsync(cancellationToken).ConfigureAwait(false);
+                    return Results.Json(
+                        report,
+                        statusCode: report.Ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+                })
+            .WithName("GetReady")
+            .WithSummary("Whether jobs can be taken and done")
+            .Produces<ReadinessReport>()
+            .Produces<ReadinessReport>(StatusCodes.Status503ServiceUnavailable);
         routes.MapPrometheusScrapingEndpoint("/metrics");
     }
 }

@@ -14,8 +14,10 @@ internal static class WorkerTelemetry
     /// <summary>Adds Prometheus' page and, where the environment names a collector, OTLP.</summary>
     public static void AddTelemetry(this IServiceCollection services)
     {
-        OpenTelemetryBuilder telemetry = services.AddOpenTelemetry()
-            .WithMetrics(metrics => metrics.AddMeter(JobTelemetry.Name, "System.Runtime").AddAspNetCoreInstrumentation().AddPrometheusExporter())
+        OpenTelemetryBuilder telemetry = services
+            .AddOpenTelemetry()
+            .WithMetrics(metrics =>
+                metrics.AddMeter(JobTelemetry.Name, "System.Runtime").AddAspNetCoreInstrumentation().AddPrometheusExporter())
             .WithTracing(traces => traces.AddSource(JobTelemetry.Name).AddAspNetCoreInstrumentation());
         if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable(CollectorVariable)))
         {

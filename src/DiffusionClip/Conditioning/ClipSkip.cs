@@ -39,14 +39,21 @@ internal static class ClipSkip
     /// <param name="encoder">The encoder, which knows its final layer norm.</param>
     /// <param name="skip">Layers left out at the end; 0 for the last.</param>
     /// <returns>The choice; throws as <see cref="Raw"/> does, and where the encoder has no final layer norm.</returns>
-    public static Func<TextEncoding, ReadOnlyMemory<float>> Normalized(GeneratorFolder folder, TextEncoderFolder part, ITextEncoder encoder, int skip)
+    public static Func<TextEncoding, ReadOnlyMemory<float>> Normalized(
+        GeneratorFolder folder,
+        TextEncoderFolder part,
+        ITextEncoder encoder,
+        int skip)
     {
         Func<TextEncoding, ReadOnlyMemory<float>> raw = Raw(folder, part, skip);
         return encoding =>
         {
             ReadOnlyMemory<float> hidden = raw(encoding);
-            LayerNormWeights norm = encoder.FinalNorm
-                ?? throw new ModelFolderException(folder.PathOf(part.Graph), "has no final layer norm, which clip skip needs; leave clip_skip out");
+            LayerNormWeights norm =
+                encoder.FinalNorm
+                ?? throw new ModelFolderException(
+                    folder.PathOf(part.Graph),
+                    "has no final layer norm, which clip skip needs; leave clip_skip out");
             return Normalize(hidden.Span, norm);
         };
     }

@@ -91,7 +91,11 @@ public sealed class PromptPlan
             PromptSegment positive = Positive.Segments[p];
             PromptSegment? negative = guided ? Negative.Segments[n] : null;
             int until = Math.Min(positive.Until, negative?.Until ?? int.MaxValue);
-            segments.Add(new(until, Get(positives, positive, isNegative: false), negative is null ? null : Get(negatives, negative, isNegative: true)));
+            segments.Add(
+                new(
+                    until,
+                    Get(positives, positive, isNegative: false),
+                    negative is null ? null : Get(negatives, negative, isNegative: true)));
             p += positive.Until == until ? 1 : 0;
             n += negative?.Until == until ? 1 : 0;
         }
@@ -172,14 +176,20 @@ public sealed class PromptPlan
     }
 
     private static InvalidRequestException TooMuch(string field, string text) =>
-        new(field, text, FormattableString.Invariant($"its edits make more than {MostWindows} windows or {MostCharacters} characters of text; shorten it, or edit less often"));
+        new(
+            field,
+            text,
+            FormattableString.Invariant(
+                $"its edits make more than {MostWindows} windows or {MostCharacters} characters of text; shorten it, or edit less often"));
 
     private static IEnumerable<TextReport> Report(string role, PromptTrack side)
     {
         for (int encoder = 0; encoder < side.Segments[0].Encoders.Count; encoder++)
         {
             // Of a text that changes, the longest form counts.
-            EncoderTokens longest = side.Segments.Select(segment => segment.Encoders[encoder]).MaxBy(windows => windows.Count + windows.Dropped)!;
+            EncoderTokens longest = side
+                .Segments.Select(segment => segment.Encoders[encoder])
+                .MaxBy(windows => windows.Count + windows.Dropped)!;
             yield return new TextReport
             {
                 Role = role,

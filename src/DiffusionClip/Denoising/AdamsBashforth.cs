@@ -32,7 +32,8 @@ internal static class AdamsBashforth
 
     private readonly struct Third : ITernaryKernel
     {
-        public Vector<float> Invoke(Vector<float> x, Vector<float> y, Vector<float> z) => ((x * 23) - (y * 16) + (z * 5)) / new Vector<float>(12);
+        public Vector<float> Invoke(Vector<float> x, Vector<float> y, Vector<float> z) =>
+            ((x * 23) - (y * 16) + (z * 5)) / new Vector<float>(12);
     }
 
     private readonly struct Fourth : IQuaternaryKernel

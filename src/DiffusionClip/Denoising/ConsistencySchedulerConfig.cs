@@ -71,10 +71,18 @@ internal abstract record ConsistencySchedulerConfig : BetaSchedulerConfig
             : [.. Enumerable.Range(1, (int)(original * request.OriginalStrength)).Select(i => (i * ratio) - 1).Reverse()];
         if (steps > distilled.Length)
         {
-            throw OptionCheck.Invalid("num_inference_steps", steps.ToString(CultureInfo.InvariantCulture),
-                FormattableString.Invariant($"1 to {distilled.Length} are possible: the model was distilled on {original} steps (original_inference_steps)"));
+            throw OptionCheck.Invalid(
+                "num_inference_steps",
+                steps.ToString(CultureInfo.InvariantCulture),
+                FormattableString.Invariant(
+                    $"1 to {distilled.Length} are possible: the model was distilled on {original} steps (original_inference_steps)"));
         }
 
-        return [.. TorchRounding.Linspace(0.0, distilled.Length, steps, endpoint: false).Select(position => distilled[(int)Math.Floor(position)])];
+        return
+        [
+            .. TorchRounding
+                .Linspace(0.0, distilled.Length, steps, endpoint: false)
+                .Select(position => distilled[(int)Math.Floor(position)]),
+        ];
     }
 }

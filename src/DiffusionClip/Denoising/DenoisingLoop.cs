@@ -236,7 +236,13 @@ internal sealed class DenoisingLoop : IDisposable, IPreviewSource
         }
 
         _scheduler.Step(output, evaluation, trajectory.Sample, trajectory.State, trajectory.Noise);
-        var step = new CompletedStep { Evaluation = evaluation, Original = original, Level = _scheduler.Levels[evaluation + 1], Sample = trajectory.Sample };
+        var step = new CompletedStep
+        {
+            Evaluation = evaluation,
+            Original = original,
+            Level = _scheduler.Levels[evaluation + 1],
+            Sample = trajectory.Sample,
+        };
         foreach (IStepHookState hook in trajectory.Hooks)
         {
             hook.AfterStep(step);

@@ -183,8 +183,13 @@ internal static class DpmSolver
             DpmAlgorithm.DpmSolverPlusPlus => new(t.Sigma / s.Sigma, -(t.Alpha * (TorchRounding.Exp(-h) - 1))),
             DpmAlgorithm.DpmSolver => new(t.Alpha / s.Alpha, -(t.Sigma * (TorchRounding.Exp(h) - 1))),
             DpmAlgorithm.SdeDpmSolverPlusPlus => new(
-                t.Sigma / s.Sigma * TorchRounding.Exp(-h), t.Alpha * (1 - TorchRounding.Exp(-2 * h)), Noise: t.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * h))),
-            _ => new(t.Alpha / s.Alpha, -2 * (t.Sigma * (TorchRounding.Exp(h) - 1)), Noise: t.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1)),
+                t.Sigma / s.Sigma * TorchRounding.Exp(-h),
+                t.Alpha * (1 - TorchRounding.Exp(-2 * h)),
+                Noise: t.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * h))),
+            _ => new(
+                t.Alpha / s.Alpha,
+                -2 * (t.Sigma * (TorchRounding.Exp(h) - 1)),
+                Noise: t.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1)),
         };
     }
 
@@ -203,7 +208,12 @@ internal static class DpmSolver
     }
 
     /// <summary>Factors of sample, D0, D1 and noise of a second-order update.</summary>
-    public static (float Sample, float D0, float D1, float Noise) SecondTerms(DpmAlgorithm algorithm, DpmSolverType type, SignalNoise t, SignalNoise s, float h)
+    public static (float Sample, float D0, float D1, float Noise) SecondTerms(
+        DpmAlgorithm algorithm,
+        DpmSolverType type,
+        SignalNoise t,
+        SignalNoise s,
+        float h)
     {
         bool midpoint = type == DpmSolverType.Midpoint;
         switch (algorithm)
@@ -251,7 +261,11 @@ internal static class DpmSolver
     }
 
     /// <summary>Factors of sample, D0, D1, D2 and noise of a third-order update.</summary>
-    public static (float Sample, float D0, float D1, float D2, float Noise) ThirdTerms(DpmAlgorithm algorithm, SignalNoise t, SignalNoise s, float h)
+    public static (float Sample, float D0, float D1, float D2, float Noise) ThirdTerms(
+        DpmAlgorithm algorithm,
+        SignalNoise t,
+        SignalNoise s,
+        float h)
     {
         switch (algorithm)
         {
@@ -276,7 +290,10 @@ internal static class DpmSolver
             }
 
             default:
-                throw new InvalidRequestException("solver_order", "3", "sde-dpmsolver has orders 1 and 2; use sde-dpmsolver++ or a lower order");
+                throw new InvalidRequestException(
+                    "solver_order",
+                    "3",
+                    "sde-dpmsolver has orders 1 and 2; use sde-dpmsolver++ or a lower order");
         }
     }
 }

@@ -56,7 +56,9 @@ internal abstract record EdmSchedulerConfig : SchedulerConfig
     {
         if (SigmaSchedule == EdmSigmaSchedule.Exponential)
         {
-            float[] sigmas = Array.ConvertAll(TorchRounding.Linspace((float)Math.Log(SigmaMin), (float)Math.Log(SigmaMax), steps), TorchRounding.Exp);
+            float[] sigmas = Array.ConvertAll(
+                TorchRounding.Linspace((float)Math.Log(SigmaMin), (float)Math.Log(SigmaMax), steps),
+                TorchRounding.Exp);
             Array.Reverse(sigmas);
             return sigmas;
         }

@@ -100,10 +100,20 @@ internal static class Elementwise
     }
 
     /// <summary>destination = kernel(x, y, z, w).</summary>
-    public static void Apply<T>(Span<float> destination, ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> z, ReadOnlySpan<float> w, T kernel)
+    public static void Apply<T>(
+        Span<float> destination,
+        ReadOnlySpan<float> x,
+        ReadOnlySpan<float> y,
+        ReadOnlySpan<float> z,
+        ReadOnlySpan<float> w,
+        T kernel)
         where T : struct, IQuaternaryKernel
     {
-        Debug.Assert(x.Length == destination.Length && y.Length == destination.Length && z.Length == destination.Length && w.Length == destination.Length);
+        Debug.Assert(
+            x.Length == destination.Length
+                && y.Length == destination.Length
+                && z.Length == destination.Length
+                && w.Length == destination.Length);
         ref float d = ref MemoryMarshal.GetReference(destination);
         ref float px = ref MemoryMarshal.GetReference(x);
         ref float py = ref MemoryMarshal.GetReference(y);
@@ -112,8 +122,12 @@ internal static class Elementwise
         int i = 0;
         for (; i <= destination.Length - Vector<float>.Count; i += Vector<float>.Count)
         {
-            kernel.Invoke(
-                Vector.LoadUnsafe(ref px, (nuint)i), Vector.LoadUnsafe(ref py, (nuint)i), Vector.LoadUnsafe(ref pz, (nuint)i), Vector.LoadUnsafe(ref pw, (nuint)i))
+            kernel
+                .Invoke(
+                    Vector.LoadUnsafe(ref px, (nuint)i),
+                    Vector.LoadUnsafe(ref py, (nuint)i),
+                    Vector.LoadUnsafe(ref pz, (nuint)i),
+                    Vector.LoadUnsafe(ref pw, (nuint)i))
                 .StoreUnsafe(ref d, (nuint)i);
         }
 

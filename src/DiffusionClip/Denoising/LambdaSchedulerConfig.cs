@@ -53,11 +53,23 @@ internal abstract record LambdaSchedulerConfig : SigmaSchedulerConfig
     /// <param name="steps">Number of steps.</param>
     /// <param name="shift">Shift of a flow.</param>
     /// <param name="last">Training steps whose lambda is not clipped.</param>
-    protected (double[] Timesteps, double[] Sigmas) SolverLayout(NoiseSchedule schedule, ScheduleRequest request, int steps, double shift, int last)
+    protected (double[] Timesteps, double[] Sigmas) SolverLayout(
+        NoiseSchedule schedule,
+        ScheduleRequest request,
+        int steps,
+        double shift,
+        int last)
     {
         if (ConvertedSigmas(schedule.Sigmas[0], schedule.Sigmas[^1], steps) is { } converted)
         {
-            return (Array.ConvertAll(converted, s => UseKarrasSigmas ? Math.Round(SigmaSchedule.Timestep(s, schedule.LogSigmas)) : SigmaSchedule.Timestep(s, schedule.LogSigmas)), converted);
+            return (
+                Array.ConvertAll(
+                    converted,
+                    s =>
+                        UseKarrasSigmas
+                            ? Math.Round(SigmaSchedule.Timestep(s, schedule.LogSigmas))
+                            : SigmaSchedule.Timestep(s, schedule.LogSigmas)),
+                converted);
         }
 
         if (UseFlowSigmas)

@@ -13,13 +13,26 @@ internal static class LinearCombination
         Elementwise.Apply(destination, x, y, new Two(a, b));
 
     /// <summary>destination = a·x + b·y + c·z.</summary>
-    public static void Write(Span<float> destination, float a, ReadOnlySpan<float> x, float b, ReadOnlySpan<float> y, float c, ReadOnlySpan<float> z) =>
-        Elementwise.Apply(destination, x, y, z, new Three(a, b, c));
+    public static void Write(
+        Span<float> destination,
+        float a,
+        ReadOnlySpan<float> x,
+        float b,
+        ReadOnlySpan<float> y,
+        float c,
+        ReadOnlySpan<float> z) => Elementwise.Apply(destination, x, y, z, new Three(a, b, c));
 
     /// <summary>destination = a·x + b·y + c·z + e·w.</summary>
     public static void Write(
-        Span<float> destination, float a, ReadOnlySpan<float> x, float b, ReadOnlySpan<float> y, float c, ReadOnlySpan<float> z, float e, ReadOnlySpan<float> w) =>
-        Elementwise.Apply(destination, x, y, z, w, new Four(a, b, c, e));
+        Span<float> destination,
+        float a,
+        ReadOnlySpan<float> x,
+        float b,
+        ReadOnlySpan<float> y,
+        float c,
+        ReadOnlySpan<float> z,
+        float e,
+        ReadOnlySpan<float> w) => Elementwise.Apply(destination, x, y, z, w, new Four(a, b, c, e));
 
     /// <summary>destination += a·x.</summary>
     public static void Add(Span<float> destination, float a, ReadOnlySpan<float> x) => Write(destination, 1, destination, a, x);
@@ -59,6 +72,7 @@ internal static class LinearCombination
         private readonly float _c = c;
         private readonly float _e = e;
 
-        public Vector<float> Invoke(Vector<float> x, Vector<float> y, Vector<float> z, Vector<float> w) => (x * _a) + (y * _b) + (z * _c) + (w * _e);
+        public Vector<float> Invoke(Vector<float> x, Vector<float> y, Vector<float> z, Vector<float> w) =>
+            (x * _a) + (y * _b) + (z * _c) + (w * _e);
     }
 }

@@ -69,17 +69,22 @@ internal sealed class NoiseSchedule
     public static NoiseSchedule Create(BetaSchedulerConfig config, bool rescaleZeroTerminalSnr = false, bool finiteTerminal = false)
     {
         int n = config.NumTrainTimesteps;
-        float[] betas = config.TrainedBetas is { } trained ? [.. trained.Select(b => (float)b)] : config.BetaSchedule switch
-        {
-            BetaSchedule.Linear => TorchRounding.Linspace((float)config.BetaStart, (float)config.BetaEnd, n),
-            BetaSchedule.ScaledLinear => Array.ConvertAll(TorchRounding.Linspace((float)Math.Sqrt(config.BetaStart), (float)Math.Sqrt(config.BetaEnd), n), b => b * b),
-            BetaSchedule.SquaredcosCapV2 => FromAlphaBar(n, Cosine),
-            BetaSchedule.Exp => FromAlphaBar(n, t => Math.Exp(t * -12)),
-            BetaSchedule.Laplace => FromAlphaBar(n, Laplace),
-            BetaSchedule.Sigmoid => Array.ConvertAll(TorchRounding.Linspace(-6, 6, n),
-                b => (1 / (1 + TorchRounding.Exp(-b)) * (float)(config.BetaEnd - config.BetaStart)) + (float)config.BetaStart),
-            _ => throw new InvalidOperationException(),
-        };
+        float[] betas = config.TrainedBetas is { } trained
+            ? [.. trained.Select(b => (float)b)]
+            : config.BetaSchedule switch
+            {
+                BetaSchedule.Linear => TorchRounding.Linspace((float)config.BetaStart, (float)config.BetaEnd, n),
+                BetaSchedule.ScaledLinear => Array.ConvertAll(
+                    TorchRounding.Linspace((float)Math.Sqrt(config.BetaStart), (float)Math.Sqrt(config.BetaEnd), n),
+                    b => b * b),
+                BetaSchedule.SquaredcosCapV2 => FromAlphaBar(n, Cosine),
+                BetaSchedule.Exp => FromAlphaBar(n, t => Math.Exp(t * -12)),
+                BetaSchedule.Laplace => FromAlphaBar(n, Laplace),
+                BetaSchedule.Sigmoid => Array.ConvertAll(
+                    TorchRounding.Linspace(-6, 6, n),
+                    b => (1 / (1 + TorchRounding.Exp(-b)) * (float)(config.BetaEnd - config.BetaStart)) + (float)config.BetaStart),
+                _ => throw new InvalidOperationException(),
+            };
         return new NoiseSchedule(rescaleZeroTerminalSnr ? Rescale(betas) : betas, rescaleZeroTerminalSnr && finiteTerminal);
     }
 

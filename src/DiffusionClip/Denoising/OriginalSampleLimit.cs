@@ -32,7 +32,8 @@ internal readonly record struct OriginalSampleLimit(double? ThresholdingRatio, d
         if (ThresholdingRatio is { } ratio)
         {
             // As torch clamps: the upper bound wins over the lower.
-            float bound = SampleMaxValue <= 1 ? (float)SampleMaxValue : Math.Min(Math.Max(Quantile(x0, ratio, scratch), 1), (float)SampleMaxValue);
+            float bound =
+                SampleMaxValue <= 1 ? (float)SampleMaxValue : Math.Min(Math.Max(Quantile(x0, ratio, scratch), 1), (float)SampleMaxValue);
             Clip(x0, bound);
             if (bound != 1)
             {

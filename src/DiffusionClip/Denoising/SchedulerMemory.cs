@@ -109,7 +109,11 @@ internal sealed class SchedulerMemory : SchedulerState
     /// <inheritdoc/>
     public override void CopyTo(SchedulerState destination)
     {
-        if (destination is not SchedulerMemory other || other._length != _length || other._history.Length != _history.Length || other._kept.Length != _kept.Length)
+        if (
+            destination is not SchedulerMemory other
+            || other._length != _length
+            || other._history.Length != _history.Length
+            || other._kept.Length != _kept.Length)
         {
             throw new ArgumentException("The memory belongs to another scheduler or another size.", nameof(destination));
         }
@@ -164,8 +168,10 @@ internal sealed class SchedulerMemory : SchedulerState
         int kept = reader.ReadInt32();
         if (length != _length || history != _history.Length || kept != _kept.Length)
         {
-            throw new DiffusionClipException(FormattableString.Invariant(
-                $"scheduler state: {history}+{kept} vectors of {length} values were written, {_history.Length}+{_kept.Length} of {_length} are expected; it belongs to another scheduler or size"));
+            throw new DiffusionClipException(
+                FormattableString.Invariant(
+                    $"scheduler state: {history}+{kept} vectors of {length} values were written, {_history.Length}+{_kept.Length} of {_length} are expected; it belongs to another scheduler or size"
+                ));
         }
 
         Steps = reader.ReadInt32();
@@ -173,7 +179,9 @@ internal sealed class SchedulerMemory : SchedulerState
         Count = reader.ReadInt32();
         if (Steps < 0 || Start < -1 || Count < 0 || Count > history)
         {
-            throw new DiffusionClipException(FormattableString.Invariant($"scheduler state: {Count} of {history} outputs after {Steps} steps is impossible; the state is damaged"));
+            throw new DiffusionClipException(
+                FormattableString.Invariant(
+                    $"scheduler state: {Count} of {history} outputs after {Steps} steps is impossible; the state is damaged"));
         }
 
         foreach (float[] vector in _history.Concat(_kept))

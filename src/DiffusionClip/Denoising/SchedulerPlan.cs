@@ -106,7 +106,10 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
         CheckEvaluation(evaluation);
         if (state is not SchedulerMemory memory || memory.Length != sample.Length || modelOutput.Length != sample.Length)
         {
-            throw new ArgumentException(FormattableString.Invariant($"Sample of {sample.Length}, model output of {modelOutput.Length} and state do not fit together."), nameof(state));
+            throw new ArgumentException(
+                FormattableString.Invariant(
+                    $"Sample of {sample.Length}, model output of {modelOutput.Length} and state do not fit together."),
+                nameof(state));
         }
 
         memory.Begin(evaluation);
@@ -124,7 +127,11 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
     }
 
     /// <inheritdoc/>
-    public virtual void PredictOriginal(ReadOnlySpan<float> modelOutput, ReadOnlySpan<float> sample, int evaluation, Span<float> destination)
+    public virtual void PredictOriginal(
+        ReadOnlySpan<float> modelOutput,
+        ReadOnlySpan<float> sample,
+        int evaluation,
+        Span<float> destination)
     {
         CheckEvaluation(evaluation);
         Original(evaluation).Write(destination, sample, modelOutput);
@@ -137,13 +144,24 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
     }
 
     /// <summary>The algorithm's step.</summary>
-    protected abstract void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise);
+    protected abstract void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise);
 
     /// <summary>How x0 follows from the sample before an evaluation and the model's output there.</summary>
-    protected virtual Parameterization Original(int evaluation) => Parameterization.Original(Layout.PredictionType, Layout.Levels[evaluation]);
+    protected virtual Parameterization Original(int evaluation) =>
+        Parameterization.Original(Layout.PredictionType, Layout.Levels[evaluation]);
 
     /// <summary>Writes x0, limited; uses the scratch vectors of limiting when there is a limit.</summary>
-    protected void WriteOriginal(Span<float> destination, ReadOnlySpan<float> modelOutput, ReadOnlySpan<float> sample, int evaluation, SchedulerMemory memory)
+    protected void WriteOriginal(
+        Span<float> destination,
+        ReadOnlySpan<float> modelOutput,
+        ReadOnlySpan<float> sample,
+        int evaluation,
+        SchedulerMemory memory)
     {
         Original(evaluation).Write(destination, sample, modelOutput);
         if (Layout.Limit.IsActive)
@@ -154,7 +172,12 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
 
     /// <summary>Writes what solvers in lambda remember: x0, or the noise (of the thresholded x0 where that is asked for).</summary>
     protected void WriteConverted(
-        Span<float> destination, ReadOnlySpan<float> modelOutput, ReadOnlySpan<float> sample, int evaluation, SchedulerMemory memory, bool predictsData)
+        Span<float> destination,
+        ReadOnlySpan<float> modelOutput,
+        ReadOnlySpan<float> sample,
+        int evaluation,
+        SchedulerMemory memory,
+        bool predictsData)
     {
         SignalNoise level = Layout.Levels[evaluation];
         if (predictsData)
@@ -183,5 +206,8 @@ internal abstract class SchedulerPlan(PlanLayout layout) : IScheduler
     }
 
     private void ThrowEvaluation(int evaluation) =>
-        throw new ArgumentOutOfRangeException(nameof(evaluation), evaluation, FormattableString.Invariant($"The plan has evaluations 0 to {Evaluations - 1}."));
+        throw new ArgumentOutOfRangeException(
+            nameof(evaluation),
+            evaluation,
+            FormattableString.Invariant($"The plan has evaluations 0 to {Evaluations - 1}."));
 }

@@ -19,7 +19,9 @@ internal static class SigmaSchedule
 
     /// <summary>At the quantiles of a beta distribution (Lee et al. 2024).</summary>
     public static double[] Beta(double sigmaMin, double sigmaMax, int steps, double alpha = 0.6, double beta = 0.6) =>
-        Array.ConvertAll(TorchRounding.Linspace(0.0, 1.0, steps), t => sigmaMin + (BetaDistribution.Quantile(1 - t, alpha, beta) * (sigmaMax - sigmaMin)));
+        Array.ConvertAll(
+            TorchRounding.Linspace(0.0, 1.0, steps),
+            t => sigmaMin + (BetaDistribution.Quantile(1 - t, alpha, beta) * (sigmaMax - sigmaMin)));
 
     /// <summary>Evenly in lambda, the log of signal to noise (Lu et al. 2022, DPM-Solver); gives sigmas.</summary>
     public static double[] Lambda(double logSigmaMin, double logSigmaMax, int steps) =>

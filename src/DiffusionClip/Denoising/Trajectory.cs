@@ -13,7 +13,13 @@ internal sealed class Trajectory
     private SchedulerState? _state;
     private NoiseSource? _noise;
 
-    private Trajectory(CandidateId id, float[] sample, SchedulerState? state, NoiseSource? noise, IOriginState? origin, IStepHookState[] hooks)
+    private Trajectory(
+        CandidateId id,
+        float[] sample,
+        SchedulerState? state,
+        NoiseSource? noise,
+        IOriginState? origin,
+        IStepHookState[] hooks)
     {
         Id = id;
         Sample = sample;
@@ -144,7 +150,13 @@ internal sealed class Trajectory
     /// <exception cref="DiffusionClipException">The state is that of another scheduler.</exception>
     /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
     public static Trajectory Read(
-        BinaryReader reader, CandidateId id, int length, IScheduler scheduler, IOriginState origin, IReadOnlyList<IStepHook> hooks, int evaluation)
+        BinaryReader reader,
+        CandidateId id,
+        int length,
+        IScheduler scheduler,
+        IOriginState origin,
+        IReadOnlyList<IStepHook> hooks,
+        int evaluation)
     {
         float[] sample = reader.ReadSingles(length);
         SchedulerState state = scheduler.CreateState(length);

@@ -15,7 +15,8 @@ public sealed class LatentConsistency : UnetFamily
 
     private protected override string ClassName => "LatentConsistencyModel";
 
-    private protected override (int Steps, float GuidanceScale, double Strength, double InpaintStrength) PipelineDefaults => (4, 8.5f, 0.8, 1);
+    private protected override (int Steps, float GuidanceScale, double Strength, double InpaintStrength) PipelineDefaults =>
+        (4, 8.5f, 0.8, 1);
 
     /// <inheritdoc/>
     public override bool IsGuided(GeneratorFolder folder, float guidanceScale) => false;

@@ -22,7 +22,8 @@ public sealed class StableDiffusionXl : UnetFamily
 
     private protected override IReadOnlyList<string> TextEncoders => ["text_encoder", "text_encoder_2"];
 
-    private protected override (int Steps, float GuidanceScale, double Strength, double InpaintStrength) PipelineDefaults => (50, 5, 0.3, 0.9999);
+    private protected override (int Steps, float GuidanceScale, double Strength, double InpaintStrength) PipelineDefaults =>
+        (50, 5, 0.3, 0.9999);
 
     // It reads the last layer but one to begin with.
     private protected override int LayersLeftOut => 1;
@@ -78,7 +79,10 @@ public sealed class StableDiffusionXl : UnetFamily
             new(guidance) { [ConditioningRole.PooledEmbeds] = pooled, [ConditioningRole.TimeIds] = sizes };
 
         WindowEncoder[] Encoders(int layersSkipped) =>
-            [.. encoders.Select((encoder, i) => new WindowEncoder(encoder, ClipSkip.Raw(folder, folder.TextEncoders[i], layersSkipped + 1)))];
+            [
+                .. encoders.Select(
+                    (encoder, i) => new WindowEncoder(encoder, ClipSkip.Raw(folder, folder.TextEncoders[i], layersSkipped + 1))),
+            ];
     }
 
     // Whether an empty negative prompt means embeddings of zeros rather than those of no words.
@@ -101,12 +105,13 @@ public sealed class StableDiffusionXl : UnetFamily
         return last.ProjectionDim ?? last.HiddenSize;
     }
 
-    private static ReadOnlyMemory<float> Pooled(GeneratorFolder folder, ReadOnlyMemory<float> pooled) => pooled.Length == PooledWidth(folder)
-        ? pooled
-        : throw new ModelFolderException(
-            folder.PathOf(folder.TextEncoders[^1].Graph),
-            $"gives {(pooled.IsEmpty ? "no pooled text" : $"a pooled text of {pooled.Length} values")}; "
-            + $"expected text_embeds of {PooledWidth(folder)} values: export it as CLIPTextModelWithProjection");
+    private static ReadOnlyMemory<float> Pooled(GeneratorFolder folder, ReadOnlyMemory<float> pooled) =>
+        pooled.Length == PooledWidth(folder)
+            ? pooled
+            : throw new ModelFolderException(
+                folder.PathOf(folder.TextEncoders[^1].Graph),
+                $"gives {(pooled.IsEmpty ? "no pooled text" : $"a pooled text of {pooled.Length} values")}; "
+                    + $"expected text_embeds of {PooledWidth(folder)} values: export it as CLIPTextModelWithProjection");
 
     // [tokens, width of the first + width of the second]
     private static float[] SideBySide(EncodedWindows[] encoded)

@@ -37,7 +37,8 @@ public abstract class UnetFamily : IModelFamily
     /// <summary>
     /// What diffusers' pipelines of the family run with when nothing else is said: steps, guidance, and the two strengths.
     /// </summary>
-    private protected virtual (int Steps, float GuidanceScale, double Strength, double InpaintStrength) PipelineDefaults => (50, 7.5f, 0.8, 1);
+    private protected virtual (int Steps, float GuidanceScale, double Strength, double InpaintStrength) PipelineDefaults =>
+        (50, 7.5f, 0.8, 1);
 
     /// <summary>Layers of a text encoder that are left out to begin with.</summary>
     private protected virtual int LayersLeftOut => 0;
@@ -106,33 +107,51 @@ public abstract class UnetFamily : IModelFamily
     }
 
     /// <summary>What a UNet is called with.</summary>
-    internal static DenoiserSignature Signature(DenoiserFolder unet) => new()
-    {
-        Sample = new() { Name = "sample", OtherNames = ["latent_sample", "x"] },
-        Timestep = new() { Name = "timestep", OtherNames = ["timesteps", "t"] },
-        Output = new() { Name = "out_sample", OtherNames = ["noise_pred", "sample"] },
-        Conditioning =
-        [
-            new()
-            {
-                Role = ConditioningRole.PromptEmbeds,
-                Port = new() { Name = "encoder_hidden_states", OtherNames = ["context", "text_embeddings"] },
-                Rank = 3,
-                IsRequired = true,
-                Width = unet.CrossAttentionDim,
-            },
-            new() { Role = ConditioningRole.GuidanceEmbeds, Port = new() { Name = "timestep_cond" }, Rank = 2, Width = unet.TimeCondProjDim },
-            new() { Role = ConditioningRole.PooledEmbeds, Port = new() { Name = "text_embeds", OtherNames = ["pooled_projections"] }, Rank = 2 },
-            new() { Role = ConditioningRole.TimeIds, Port = new() { Name = "time_ids" }, Rank = 2 },
-        ],
-    };
+    internal static DenoiserSignature Signature(DenoiserFolder unet) =>
+        new()
+        {
+            Sample = new() { Name = "sample", OtherNames = ["latent_sample", "x"] },
+            Timestep = new() { Name = "timestep", OtherNames = ["timesteps", "t"] },
+            Output = new() { Name = "out_sample", OtherNames = ["noise_pred", "sample"] },
+            Conditioning =
+            [
+                new()
+                {
+                    Role = ConditioningRole.PromptEmbeds,
+                    Port = new() { Name = "encoder_hidden_states", OtherNames = ["context", "text_embeddings"] },
+                    Rank = 3,
+                    IsRequired = true,
+                    Width = unet.CrossAttentionDim,
+                },
+                new()
+                {
+                    Role = ConditioningRole.GuidanceEmbeds,
+                    Port = new() { Name = "timestep_cond" },
+                    Rank = 2,
+                    Width = unet.TimeCondProjDim,
+                },
+                new()
+                {
+                    Role = ConditioningRole.PooledEmbeds,
+                    Port = new() { Name = "text_embeds", OtherNames = ["pooled_projections"] },
+                    Rank = 2,
+                },
+                new()
+                {
+                    Role = ConditioningRole.TimeIds,
+                    Port = new() { Name = "time_ids" },
+                    Rank = 2,
+                },
+            ],
+        };
 
     /// <inheritdoc/>
     public void Check(ImageRequest request, GeneratorFolder folder)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(folder);
-        foreach ((string field, string? text) in new[] { ("prompt_2", request.Prompt.Text2), ("negative_prompt_2", request.Prompt.Negative2) })
+        foreach (
+            (string field, string? text) in new[] { ("prompt_2", request.Prompt.Text2), ("negative_prompt_2", request.Prompt.Negative2) })
         {
             if (text is not null && folder.TextEncoders.Count < 2)
             {
@@ -145,7 +164,9 @@ public abstract class UnetFamily : IModelFamily
             if (size is { } given && folder.Denoiser.AdditionEmbedType != "text_time")
             {
                 throw new InvalidRequestException(
-                    field, string.Create(CultureInfo.InvariantCulture, $"{given.Rows}, {given.Columns}"), $"{folder.Id} is not conditioned on sizes; leave it out");
+                    field,
+                    string.Create(CultureInfo.InvariantCulture, $"{given.Rows}, {given.Columns}"),
+                    $"{folder.Id} is not conditioned on sizes; leave it out");
             }
         }
 
@@ -153,7 +174,9 @@ public abstract class UnetFamily : IModelFamily
             && folder.TextEncoders.Min(encoder => encoder.NumHiddenLayers) is { } layers && skip > layers - LayersLeftOut)
         {
             throw new InvalidRequestException(
-                "clip_skip", skip.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"the text encoder of {folder.Id} has {layers} layers"));
+                "clip_skip",
+                skip.ToString(CultureInfo.InvariantCulture),
+                string.Create(CultureInfo.InvariantCulture, $"the text encoder of {folder.Id} has {layers} layers"));
         }
 
         if (folder.Denoiser.SeesMask && request.Origin?.Mask is null)
@@ -204,7 +227,10 @@ public abstract class UnetFamily : IModelFamily
     public PromptPlan Tokenize(GeneratorFolder folder, IReadOnlyList<ITokenizer> tokenizers, PromptRequest prompt, PromptSteps steps)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return PromptPlan.Of([.. folder.TextEncoders.Select((encoder, i) => new ClipPromptReader(tokenizers[i], encoder.TokenLimit))], prompt, steps);
+        return PromptPlan.Of(
+            [.. folder.TextEncoders.Select((encoder, i) => new ClipPromptReader(tokenizers[i], encoder.TokenLimit))],
+            prompt,
+            steps);
     }
 
     /// <summary>The last hidden state of the only text encoder; an earlier one, normalized, where clip skip says so.</summary>
@@ -231,7 +257,10 @@ public abstract class UnetFamily : IModelFamily
     }
 
     /// <summary>The guidance scale's embedding, where the denoiser takes one.</summary>
-    private protected static Dictionary<ConditioningRole, ReadOnlyMemory<float>> Guidance(GeneratorFolder folder, SamplingRequest sampling) =>
+    private protected static Dictionary<ConditioningRole, ReadOnlyMemory<float>> Guidance(
+        GeneratorFolder folder,
+        SamplingRequest sampling
+    ) =>
         GuidanceEmbedding.For(folder, sampling.GuidanceScale ?? 1) is { IsEmpty: false } embedding
             ? new() { [ConditioningRole.GuidanceEmbeds] = embedding }
             : [];
@@ -277,7 +306,8 @@ public abstract class UnetFamily : IModelFamily
             if (!TextEncoders.Contains(part, StringComparer.Ordinal) && index.Has(part))
             {
                 throw new ModelFolderException(
-                    index.PathOf(part), $"a {index.PipelineClass} reads {string.Join(" and ", TextEncoders)} only; expected the parts of one model");
+                    index.PathOf(part),
+                    $"a {index.PipelineClass} reads {string.Join(" and ", TextEncoders)} only; expected the parts of one model");
             }
         }
     }
@@ -290,7 +320,8 @@ public abstract class UnetFamily : IModelFamily
             string found = string.Join(" + ", encoders.Select(encoder => $"{Path.GetDirectoryName(encoder.Graph)} {encoder.HiddenSize}"));
             throw new ModelFolderException(
                 denoiser.ConfigPath,
-                $"cross_attention_dim is {attended}, but the text embeddings are {textWidth} wide ({found}); expected the UNet and text encoder of one model");
+                $"cross_attention_dim is {attended}, but the text embeddings are {textWidth} wide ({found}); expected the UNet and text encoder of one model"
+            );
         }
 
         foreach (AutoencoderFolder part in autoencoder.OfType<AutoencoderFolder>())
@@ -314,7 +345,8 @@ public abstract class UnetFamily : IModelFamily
         {
             throw new ModelFolderException(
                 denoiser.ConfigPath,
-                $"in_channels is {denoiser.InChannels}; this build runs {denoiser.OutChannels}, and {(2 * denoiser.OutChannels) + 1} for inpainting");
+                $"in_channels is {denoiser.InChannels}; this build runs {denoiser.OutChannels}, and {(2 * denoiser.OutChannels) + 1} for inpainting"
+            );
         }
     }
 }

@@ -95,7 +95,8 @@ public static class Exif
         return 1;
     }
 
-    private static ReadOnlySpan<byte> WithoutPrefix(ReadOnlySpan<byte> block) => block.StartsWith(JpegPrefix) ? block[JpegPrefix.Length..] : block;
+    private static ReadOnlySpan<byte> WithoutPrefix(ReadOnlySpan<byte> block) =>
+        block.StartsWith(JpegPrefix) ? block[JpegPrefix.Length..] : block;
 
     private static ReadOnlySpan<byte> JpegSegment(ReadOnlySpan<byte> file, ReadOnlySpan<byte> prefix)
     {
@@ -193,7 +194,9 @@ public static class Exif
 
         /// <summary>The bytes of a field of the Exif directory; empty if there is none.</summary>
         public ReadOnlySpan<byte> ExifBytes(ushort tag) =>
-            TryFind(FirstDirectory, ExifPointerTag, out Entry pointer) && TryFind(Number(pointer) ?? 0, tag, out Entry entry) ? Bytes(entry) : default;
+            TryFind(FirstDirectory, ExifPointerTag, out Entry pointer) && TryFind(Number(pointer) ?? 0, tag, out Entry entry)
+                ? Bytes(entry)
+                : default;
 
         public uint? Number(Entry entry) => (entry.Type, entry.Count) switch
         {

@@ -49,7 +49,8 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
             throw new ImageFormatException($"the file has {file.Length} bytes, more than the {limits.MaxFileBytes} allowed");
         }
 
-        ImageFileFormat format = FormatOf(file) ?? throw new ImageFormatException($"not a picture: it looks like {Describe(file)}; {Remedy}");
+        ImageFileFormat format =
+            FormatOf(file) ?? throw new ImageFormatException($"not a picture: it looks like {Describe(file)}; {Remedy}");
         (long width, long height) = format switch
         {
             ImageFileFormat.Png => PngSize(file),
@@ -67,7 +68,8 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
         if (width * height > Math.Min(limits.MaxPixels, (Array.MaxLength - 64L) / 4))
         {
             throw new ImageFormatException(
-                $"the {Name(format)} has {width}x{height} = {width * height} pixels, more than the {limits.MaxPixels} allowed; scale it down first");
+                $"the {Name(format)} has {width}x{height} = {width * height} pixels, more than the {limits.MaxPixels} allowed; scale it down first"
+            );
         }
 
         return new ImageHeader(format, (int)width, (int)height);
@@ -80,7 +82,8 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
         : file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF]) ? ImageFileFormat.Jpeg
         : file.Length >= 12 && file.StartsWith("RIFF"u8) && file[8..12].SequenceEqual("WEBP"u8) ? ImageFileFormat.WebP
         : file.StartsWith("GIF87a"u8) || file.StartsWith("GIF89a"u8) ? ImageFileFormat.Gif
-        : file.Length >= 26 && file.StartsWith("BM"u8) && BinaryPrimitives.ReadUInt32LittleEndian(file[14..]) is 12 or (>= 16 and <= 124) ? ImageFileFormat.Bmp
+        : file.Length >= 26 && file.StartsWith("BM"u8) && BinaryPrimitives.ReadUInt32LittleEndian(file[14..]) is 12 or (>= 16 and <= 124)
+            ? ImageFileFormat.Bmp
         : null;
 
     /// <summary>The format's usual name.</summary>
@@ -148,7 +151,8 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
 
         if (BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) + 8L > file.Length)
         {
-            throw new ImageFormatException($"truncated WebP: it says {BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) + 8L} bytes and has {file.Length}");
+            throw new ImageFormatException(
+                $"truncated WebP: it says {BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) + 8L} bytes and has {file.Length}");
         }
 
         ReadOnlySpan<byte> kind = file[12..16];
@@ -210,7 +214,9 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
             return "AVIF, HEIC or video";
         }
 
-        if (file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0x0A]) || file.StartsWith((ReadOnlySpan<byte>)[0, 0, 0, 0x0C, (byte)'J', (byte)'X', (byte)'L']))
+        if (
+            file.StartsWith((ReadOnlySpan<byte>)[0xFF, 0x0A])
+            || file.StartsWith((ReadOnlySpan<byte>)[0, 0, 0, 0x0C, (byte)'J', (byte)'X', (byte)'L']))
         {
             return "JPEG XL";
         }
@@ -222,9 +228,12 @@ public readonly record struct ImageHeader(ImageFileFormat Format, int Width, int
         }
 
         string text = Encoding.UTF8.GetString(start).TrimStart('\uFEFF', ' ', '\t', '\r', '\n');
-        return text.StartsWith("version https://git-lfs", StringComparison.Ordinal) ? "a Git LFS pointer (the picture itself was not fetched)"
+        return text.StartsWith("version https://git-lfs", StringComparison.Ordinal)
+                ? "a Git LFS pointer (the picture itself was not fetched)"
             : text.Contains("<svg", StringComparison.OrdinalIgnoreCase) ? "SVG"
-            : text.StartsWith("<!doctype html", StringComparison.OrdinalIgnoreCase) || text.Contains("<html", StringComparison.OrdinalIgnoreCase) ? "HTML"
+            : text.StartsWith("<!doctype html", StringComparison.OrdinalIgnoreCase)
+            || text.Contains("<html", StringComparison.OrdinalIgnoreCase)
+                ? "HTML"
             : text.StartsWith("<?xml", StringComparison.Ordinal) ? "XML"
             : text.StartsWith('{') || text.StartsWith('[') ? "JSON"
             : !text.Contains('\uFFFD', StringComparison.Ordinal) || start.Length == 1024 ? "text"

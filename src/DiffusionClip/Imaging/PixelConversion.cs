@@ -43,7 +43,9 @@ public static class PixelConversion
         int plane = checked(width * height);
         if (sample.Length != 3L * plane || pixels.Length != 3L * plane)
         {
-            throw new ArgumentException($"A {width}x{height} picture has {3L * plane} values, not {sample.Length} and {pixels.Length}.", nameof(sample));
+            throw new ArgumentException(
+                $"A {width}x{height} picture has {3L * plane} values, not {sample.Length} and {pixels.Length}.",
+                nameof(sample));
         }
 
         ReadOnlySpan<float> red = sample[..plane], green = sample.Slice(plane, plane), blue = sample.Slice(2 * plane, plane);
@@ -52,9 +54,13 @@ public static class PixelConversion
         {
             for (; i <= plane - 4; i += 4)
             {
-                Vector128<int> r = Level(Vector128.Create(red[i..])), g = Level(Vector128.Create(green[i..])), b = Level(Vector128.Create(blue[i..]));
+                Vector128<int> r = Level(Vector128.Create(red[i..])),
+                    g = Level(Vector128.Create(green[i..])),
+                    b = Level(Vector128.Create(blue[i..]));
                 Vector128<byte> interleaved = (r | (g << 8) | (b << 16)).AsByte();
-                Vector128<byte> packed = Vector128.Shuffle(interleaved, Vector128.Create((byte)0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0xFF, 0xFF, 0xFF, 0xFF));
+                Vector128<byte> packed = Vector128.Shuffle(
+                    interleaved,
+                    Vector128.Create((byte)0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0xFF, 0xFF, 0xFF, 0xFF));
                 Span<byte> to = pixels.Slice(3 * i, 12);
                 packed.GetLower().CopyTo(to);
                 BitConverter.TryWriteBytes(to[8..], packed.AsUInt32().GetElement(2));
@@ -79,7 +85,9 @@ public static class PixelConversion
         int plane = checked(image.Width * image.Height);
         if (sample.Length != 3L * plane)
         {
-            throw new ArgumentException($"A {image.Width}x{image.Height} picture has {3L * plane} values, not {sample.Length}.", nameof(sample));
+            throw new ArgumentException(
+                $"A {image.Width}x{image.Height} picture has {3L * plane} values, not {sample.Length}.",
+                nameof(sample));
         }
 
         ReadOnlySpan<byte> pixels = image.Pixels.Span;
@@ -123,7 +131,10 @@ public static class PixelConversion
     private static Vector128<int> Level(Vector128<float> value)
     {
         Vector128<float> scaled = (value * 0.5f) + Vector128.Create(0.5f);
-        scaled = Vector128.ConditionalSelect(Vector128.GreaterThanOrEqual(scaled, Vector128<float>.Zero), Vector128.Min(scaled, Vector128<float>.One), Vector128<float>.Zero);
+        scaled = Vector128.ConditionalSelect(
+            Vector128.GreaterThanOrEqual(scaled, Vector128<float>.Zero),
+            Vector128.Min(scaled, Vector128<float>.One),
+            Vector128<float>.Zero);
         return Vector128.ConvertToInt32(Vector128.Round(scaled * 255f, MidpointRounding.ToEven));
     }
 }

@@ -43,7 +43,8 @@ public sealed record AutoencoderFolder
             Graph = graph,
             ConfigPath = config.Path,
             LatentChannels = channels,
-            ScalingFactor = scaling > 0 ? scaling : throw config.Wrong("scaling_factor", config.Find("scaling_factor")!.Value, "a number above 0"),
+            ScalingFactor =
+                scaling > 0 ? scaling : throw config.Wrong("scaling_factor", config.Find("scaling_factor")!.Value, "a number above 0"),
             ShiftFactor = config.Float("shift_factor") ?? 0,
             SpatialScale = blocks.Length is > 0 and < 16
                 ? 1 << (blocks.Length - 1)

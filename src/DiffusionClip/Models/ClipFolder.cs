@@ -38,10 +38,16 @@ public sealed class ClipFolder : ModelFolder
         ConfigFile? text = config.Object("text_config") ?? config.Object("text_cfg");
         ConfigFile? vision = config.Object("vision_config") ?? config.Object("vision_cfg");
 
-        string tokenizer = new[] { "", "tokenizer", "textual" }.FirstOrDefault(
-            folder => new[] { "vocab.json", "tokenizer.json", TokenizerFiles.SentencePiece }.Any(name => File.Exists(PathOf(Join(folder, name))))) ?? "";
-        Family = config.String("model_type")?.StartsWith("siglip", StringComparison.Ordinal) == true
-            || (File.Exists(PathOf(Join(tokenizer, TokenizerFiles.SentencePiece))) && !File.Exists(PathOf(Join(tokenizer, "vocab.json")))) ? ClipFamily.Siglip : ClipFamily.Clip;
+        string tokenizer =
+            new[] { "", "tokenizer", "textual" }.FirstOrDefault(folder =>
+                new[] { "vocab.json", "tokenizer.json", TokenizerFiles.SentencePiece }.Any(name =>
+                    File.Exists(PathOf(Join(folder, name))))
+            ) ?? "";
+        Family =
+            config.String("model_type")?.StartsWith("siglip", StringComparison.Ordinal) == true
+            || (File.Exists(PathOf(Join(tokenizer, TokenizerFiles.SentencePiece))) && !File.Exists(PathOf(Join(tokenizer, "vocab.json"))))
+                ? ClipFamily.Siglip
+                : ClipFamily.Clip;
         configurations.AddRange(TokenizerFiles.Find(path, tokenizer, Family == ClipFamily.Siglip));
         TokenizerPath = tokenizer.Length == 0 ? path : PathOf(tokenizer);
         TokenLimit = TokenizerFiles.TokenLimit(text?.Int("max_position_embeddings") ?? text?.Int("context_length"), TokenizerPath)
@@ -105,14 +111,26 @@ public sealed class ClipFolder : ModelFolder
     /// How the model makes logits of cosines, as far as its configuration says it; where a SigLIP's does not, null. A CLIP whose
     /// configuration gives nothing but the value that training began with counts as trained to 100.
     /// </summary>
-    public ClipLogits? Logits => Family == ClipFamily.Siglip
-        ? LogitScale is { } scale && LogitBias is { } bias ? new(scale, bias) : null
-        : new(LogitScale ?? (InitialScale is { } logarithm && MathF.Abs(logarithm - InitialLogitScale) > 1e-3f ? MathF.Exp(logarithm) : TrainedLogitScale), LogitBias ?? 0);
+    public ClipLogits? Logits =>
+        Family == ClipFamily.Siglip
+            ? LogitScale is { } scale && LogitBias is { } bias
+                ? new(scale, bias)
+                : null
+            : new(
+                LogitScale
+                    ?? (
+                        InitialScale is { } logarithm && MathF.Abs(logarithm - InitialLogitScale) > 1e-3f
+                            ? MathF.Exp(logarithm)
+                            : TrainedLogitScale),
+                LogitBias ?? 0);
 
     private float? InitialScale { get; }
 
     /// <inheritdoc/>
-    protected internal override IEnumerable<string> Graphs => IsJoint ? [TextGraph] : NeedsJointGraph ? [TextGraph, ImageGraph, JointGraph!] : [TextGraph, ImageGraph];
+    protected internal override IEnumerable<string> Graphs =>
+        IsJoint ? [TextGraph]
+        : NeedsJointGraph ? [TextGraph, ImageGraph, JointGraph!]
+        : [TextGraph, ImageGraph];
 
     /// <inheritdoc/>
     protected internal override IEnumerable<string> Configurations => _configurations;
@@ -169,7 +187,9 @@ public sealed class ClipFolder : ModelFolder
             }
         }
 
-        foreach ((string Text, string Image) pair in others.Prepend(($"onnx/text_model{suffixes[0]}.onnx", $"onnx/vision_model{suffixes[0]}.onnx")))
+        foreach (
+            (string Text, string Image) pair in others.Prepend(
+                ($"onnx/text_model{suffixes[0]}.onnx", $"onnx/vision_model{suffixes[0]}.onnx")))
         {
             if (Has(pair.Text) || Has(pair.Image))
             {
@@ -188,26 +208,35 @@ public sealed class ClipFolder : ModelFolder
     private static string SuffixOf(string graph)
     {
         string name = System.IO.Path.GetFileNameWithoutExtension(graph);
-        return new[] { "text_model", "textual", "model" }.Where(stem => name.StartsWith(stem, StringComparison.Ordinal)).Select(stem => name[stem.Length..]).FirstOrDefault("");
+        return new[] { "text_model", "textual", "model" }
+            .Where(stem => name.StartsWith(stem, StringComparison.Ordinal))
+            .Select(stem => name[stem.Length..])
+            .FirstOrDefault("");
     }
 
-    private static IEnumerable<string> FindVariants(string path) => new[] { "onnx", "", "textual" }
-        .Select(folder => System.IO.Path.Combine(path, folder))
-        .Where(Directory.Exists)
-        .SelectMany(folder => Directory.EnumerateFiles(folder, "*.onnx"))
-        .Select(SuffixOf)
-        .Select(suffix => suffix.TrimStart('_'))
-        .Distinct(StringComparer.Ordinal)
-        .Where(variant => FindLayout(path, variant) is { } layout && File.Exists(System.IO.Path.Combine(path, layout.Text)) && File.Exists(System.IO.Path.Combine(path, layout.Image)))
-        .Order(StringComparer.Ordinal);
+    private static IEnumerable<string> FindVariants(string path) =>
+        new[] { "onnx", "", "textual" }
+            .Select(folder => System.IO.Path.Combine(path, folder))
+            .Where(Directory.Exists)
+            .SelectMany(folder => Directory.EnumerateFiles(folder, "*.onnx"))
+            .Select(SuffixOf)
+            .Select(suffix => suffix.TrimStart('_'))
+            .Distinct(StringComparer.Ordinal)
+            .Where(variant =>
+                FindLayout(path, variant) is { } layout
+                && File.Exists(System.IO.Path.Combine(path, layout.Text))
+                && File.Exists(System.IO.Path.Combine(path, layout.Image)))
+            .Order(StringComparer.Ordinal);
 
     private static ModelFolderException NoLayout(string path, string? variant)
     {
         string[] variants = [.. FindVariants(path)];
         string[] named = [.. variants.Where(name => name.Length > 0).Select(name => $"{VariantMark}{name}")];
-        return new(path, variant is not null && variants.Length > 0
-            ? $"no variant '{VariantMark}{variant}'; there {(named.Length > 0 ? $"are {string.Join(", ", named)}" : "is only the plain one")}"
-            : $"no model; expected {Layouts}");
+        return new(
+            path,
+            variant is not null && variants.Length > 0
+                ? $"no variant '{VariantMark}{variant}'; there {(named.Length > 0 ? $"are {string.Join(", ", named)}" : "is only the plain one")}"
+                : $"no model; expected {Layouts}");
     }
 
     // Exports of clip-as-service have none: the graphs say their sizes themselves.

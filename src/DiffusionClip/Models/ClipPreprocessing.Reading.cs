@@ -218,8 +218,10 @@ public sealed partial class ClipPreprocessing
             : Value(name).ValueKind is JsonValueKind.True or JsonValueKind.False ? Value(name).GetBoolean()
             : throw Wrong(name, "true or false was expected");
 
-        public double? Number(string name) => !Has(name) ? null
-            : Value(name).ValueKind == JsonValueKind.Number && Value(name).TryGetDouble(out double number) && double.IsFinite(number) ? number
+        public double? Number(string name) =>
+            !Has(name) ? null
+            : Value(name).ValueKind == JsonValueKind.Number && Value(name).TryGetDouble(out double number) && double.IsFinite(number)
+                ? number
             : throw Wrong(name, "a number was expected");
 
         public double[]? Triple(string name, bool positive)
@@ -233,7 +235,10 @@ public sealed partial class ClipPreprocessing
             double[] numbers = value.ValueKind switch
             {
                 JsonValueKind.Number => [value.GetDouble(), value.GetDouble(), value.GetDouble()],
-                JsonValueKind.Array when value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number) => [.. value.EnumerateArray().Select(item => item.GetDouble())],
+                JsonValueKind.Array when value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number) =>
+                [
+                    .. value.EnumerateArray().Select(item => item.GetDouble()),
+                ],
                 _ => [],
             };
             return numbers.Length == 3 && numbers.All(number => double.IsFinite(number) && (!positive || number > 0))
@@ -255,7 +260,9 @@ public sealed partial class ClipPreprocessing
                 value = items.Length > 0 && items.All(item => item.GetRawText() == items[0].GetRawText()) ? items[0] : value;
             }
 
-            return value.ValueKind == JsonValueKind.Number && value.TryGetByte(out byte grey) ? grey : throw Wrong(name, "a grey of 0 to 255 was expected");
+            return value.ValueKind == JsonValueKind.Number && value.TryGetByte(out byte grey)
+                ? grey
+                : throw Wrong(name, "a grey of 0 to 255 was expected");
         }
 
         /// <summary>A number, [height, width], or an object with height and width.</summary>
@@ -273,13 +280,17 @@ public sealed partial class ClipPreprocessing
                 return (Side(name, value[0]), Side(name, value[value.GetArrayLength() - 1]));
             }
 
-            return value.ValueKind == JsonValueKind.Object && value.TryGetProperty("height", out JsonElement height) && value.TryGetProperty("width", out JsonElement width)
+            return
+                value.ValueKind == JsonValueKind.Object
+                && value.TryGetProperty("height", out JsonElement height)
+                && value.TryGetProperty("width", out JsonElement width)
                 ? (Side(name, height), Side(name, width))
                 : throw Wrong(name, "a number, or height and width, was expected");
         }
 
-        public int Side(string name, JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int side) && side is >= 1 and <= LargestSide
-            ? side
-            : throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"sides are whole numbers from 1 to {LargestSide}"));
+        public int Side(string name, JsonElement value) =>
+            value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int side) && side is >= 1 and <= LargestSide
+                ? side
+                : throw Wrong(name, string.Create(CultureInfo.InvariantCulture, $"sides are whole numbers from 1 to {LargestSide}"));
     }
 }

@@ -117,7 +117,9 @@ public sealed partial class ClipPreprocessing
 
             if (CenterCrop)
             {
-                parts.Add($"centre crop {Width}x{Height}{(Rounding == CropRounding.HalfToEven ? " half to even" : "")}{(Fill == 0 ? "" : $" fill {Fill}")}");
+                parts.Add(
+                    $"centre crop {Width}x{Height}{(Rounding == CropRounding.HalfToEven ? " half to even" : "")}{(Fill == 0 ? "" : $" fill {Fill}")}"
+                );
             }
 
             if (RescaleFactor != 1.0 / 255)
@@ -129,7 +131,8 @@ public sealed partial class ClipPreprocessing
             parts.Add("std " + Join(Std));
             return string.Join(", ", parts);
 
-            static string Join(IEnumerable<double> values) => string.Join(' ', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
+            static string Join(IEnumerable<double> values) =>
+                string.Join(' ', values.Select(value => value.ToString(CultureInfo.InvariantCulture)));
         }
     }
 
@@ -141,7 +144,8 @@ public sealed partial class ClipPreprocessing
     {
         if (Math.Max(width, height) > LongestSide)
         {
-            throw new ImageFormatException($"a {width}x{height} picture is too long for the model: at most {LongestSide} pixels a side; crop or scale it first");
+            throw new ImageFormatException(
+                $"a {width}x{height} picture is too long for the model: at most {LongestSide} pixels a side; crop or scale it first");
         }
 
         (int resizedWidth, int resizedHeight) = ResizedSize(width, height);
@@ -149,7 +153,9 @@ public sealed partial class ClipPreprocessing
         {
             return resizedWidth == Width && resizedHeight == Height
                 ? (resizedWidth, resizedHeight, 0, 0)
-                : throw new ImageFormatException($"a {width}x{height} picture becomes {resizedWidth}x{resizedHeight} and the model takes {Width}x{Height}: its preprocessing has no centre crop");
+                : throw new ImageFormatException(
+                    $"a {width}x{height} picture becomes {resizedWidth}x{resizedHeight} and the model takes {Width}x{Height}: its preprocessing has no centre crop"
+                );
         }
 
         return (resizedWidth, resizedHeight, CropStart(resizedWidth, Width), CropStart(resizedHeight, Height));
@@ -170,7 +176,11 @@ public sealed partial class ClipPreprocessing
         }
 
         (int width, int height, int left, int top) = Geometry(image.Width, image.Height);
-        PixelRegion region = new(Math.Max(left, 0), Math.Max(top, 0), Math.Min(Width, width - Math.Max(left, 0)), Math.Min(Height, height - Math.Max(top, 0)));
+        PixelRegion region = new(
+            Math.Max(left, 0),
+            Math.Max(top, 0),
+            Math.Min(Width, width - Math.Max(left, 0)),
+            Math.Min(Height, height - Math.Max(top, 0)));
         float[] table = _table ??= BuildTable();
         if (region.Width < Width || region.Height < Height)
         {
@@ -207,7 +217,9 @@ public sealed partial class ClipPreprocessing
         int columns = Math.Min(Width, width - Math.Max(left, 0));
         for (int y = Math.Max(-top, 0); y < Height && y + top < height; y++)
         {
-            resized.Pixels.Span.Slice(3 * (((y + top) * width) + Math.Max(left, 0)), 3 * columns).CopyTo(pixels.AsSpan(3 * ((y * Width) + Math.Max(-left, 0))));
+            resized
+                .Pixels.Span.Slice(3 * (((y + top) * width) + Math.Max(left, 0)), 3 * columns)
+                .CopyTo(pixels.AsSpan(3 * ((y * Width) + Math.Max(-left, 0))));
         }
 
         return new RgbImage(Width, Height, pixels);
@@ -266,10 +278,18 @@ public sealed partial class ClipPreprocessing
         return table;
     }
 
-    private unsafe void ToPlanes(ReadOnlySpan<byte> pixels, int stride, PixelRegion region, float[] table, Span<float> destination, int offset)
+    private unsafe void ToPlanes(
+        ReadOnlySpan<byte> pixels,
+        int stride,
+        PixelRegion region,
+        float[] table,
+        Span<float> destination,
+        int offset)
     {
         int plane = Width * Height;
-        if (pixels.Length < (stride * (region.Height - 1)) + (3 * region.Width) || destination.Length < (2 * plane) + offset + ((region.Height - 1) * Width) + region.Width)
+        if (
+            pixels.Length < (stride * (region.Height - 1)) + (3 * region.Width)
+            || destination.Length < (2 * plane) + offset + ((region.Height - 1) * Width) + region.Width)
         {
             throw new InvalidOperationException("The crop leaves its buffers.");
         }

@@ -61,12 +61,17 @@ public sealed class HubCache
             return Path.Combine(snapshots, commit);
         }
 
-        string[] there = Directory.Exists(snapshots) ? [.. Directory.EnumerateDirectories(snapshots).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)] : [];
-        string[] begun = commit.Length >= ShortestCommit ? [.. there.Where(hash => hash.StartsWith(commit, StringComparison.Ordinal))] : [];
+        string[] there = Directory.Exists(snapshots)
+            ? [.. Directory.EnumerateDirectories(snapshots).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)]
+            : [];
+        string[] begun =
+            commit.Length >= ShortestCommit ? [.. there.Where(hash => hash.StartsWith(commit, StringComparison.Ordinal))] : [];
         return begun is [var only]
             ? Path.Combine(snapshots, only)
             : throw new ModelFolderException(
-                name, $"the Hugging Face cache {Root} holds the model, but not its revision '{revision ?? MainRevision}'{(there.Length > 0 ? $" (there are {string.Join(", ", there)})" : "")}; get it with: {Download(name)}");
+                name,
+                $"the Hugging Face cache {Root} holds the model, but not its revision '{revision ?? MainRevision}'{(there.Length > 0 ? $" (there are {string.Join(", ", there)})" : "")}; get it with: {Download(name)}"
+            );
     }
 
     /// <summary>The command that downloads a model into the cache.</summary>
@@ -78,7 +83,9 @@ public sealed class HubCache
     internal static string? IdOf(string path)
     {
         DirectoryInfo snapshot = new(path);
-        if (snapshot.Parent is not { Name: "snapshots", Parent: { } repository } || !repository.Name.StartsWith(Prefix, StringComparison.Ordinal))
+        if (
+            snapshot.Parent is not { Name: "snapshots", Parent: { } repository }
+            || !repository.Name.StartsWith(Prefix, StringComparison.Ordinal))
         {
             return null;
         }
@@ -101,5 +108,7 @@ public sealed class HubCache
 
     // Names of the hub; none of them can lead out of the cache.
     private static bool IsPart(string part) =>
-        part.Length is > 0 and <= 200 && (char.IsAsciiLetterOrDigit(part[0]) || part[0] == '_') && part.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.');
+        part.Length is > 0 and <= 200
+        && (char.IsAsciiLetterOrDigit(part[0]) || part[0] == '_')
+        && part.All(character => char.IsAsciiLetterOrDigit(character) || character is '-' or '_' or '.');
 }

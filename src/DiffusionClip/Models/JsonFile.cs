@@ -18,7 +18,10 @@ internal static class JsonFile
         }
         catch (JsonException exception)
         {
-            throw new ModelFolderException(path, $"broken JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}", exception);
+            throw new ModelFolderException(
+                path,
+                $"broken JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}",
+                exception);
         }
     }
 
@@ -33,7 +36,9 @@ internal static class JsonFile
         try
         {
             // Checked first: reading a pipe in place of a file would block for ever.
-            bytes = RegularFile.Is(path) ? File.ReadAllBytes(path) : throw new ModelFolderException(path, $"not a regular file; expected a {what} file");
+            bytes = RegularFile.Is(path)
+                ? File.ReadAllBytes(path)
+                : throw new ModelFolderException(path, $"not a regular file; expected a {what} file");
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -109,7 +114,10 @@ internal static class JsonFile
     }
 
     private static ReadOnlySpan<byte> Literal(ReadOnlySpan<byte> at) =>
-        at.StartsWith("NaN"u8) ? "NaN"u8 : at.StartsWith("Infinity"u8) ? "Infinity"u8 : at.StartsWith("-Infinity"u8) ? "-Infinity"u8 : default;
+        at.StartsWith("NaN"u8) ? "NaN"u8
+        : at.StartsWith("Infinity"u8) ? "Infinity"u8
+        : at.StartsWith("-Infinity"u8) ? "-Infinity"u8
+        : default;
 }
 
 /// <summary>A JSON object of a model folder, asked by name; errors name file, key and expectation.</summary>

@@ -64,7 +64,8 @@ public sealed class ModelCatalog
             : HubCache.IsName(name) && Hub.Find(name) is { } snapshot ? OpenClip(snapshot)
             : throw new ModelFolderException(
                 Path.Combine(generator.Path, ModelManifest.FileName),
-                $"scorer '{name}' is not there; looked in {string.Join(", ", roots.Distinct(StringComparer.Ordinal))}; add the folder, name another scorer, or none");
+                $"scorer '{name}' is not there; looked in {string.Join(", ", roots.Distinct(StringComparer.Ordinal))}; add the folder, name another scorer, or none"
+            );
     }
 
     /// <summary>Hashes every file of a model and compares with what its folder declares. Blocks while it reads.</summary>
@@ -99,9 +100,14 @@ public sealed class ModelCatalog
         if (!Path.IsPathRooted(name) && HubCache.IsName(name) && !Directory.Exists(name))
         {
             // A mistyped path looks the same; where its first folder exists here, a path is meant.
-            return Hub.Find(name) ?? (Directory.Exists(name[..name.IndexOf('/', StringComparison.Ordinal)])
-                ? name
-                : throw new ModelFolderException(name, $"neither a folder here nor a model in the Hugging Face cache (searched {Hub.Root}); get it with: {HubCache.Download(name)}"));
+            return Hub.Find(name)
+                ?? (
+                    Directory.Exists(name[..name.IndexOf('/', StringComparison.Ordinal)])
+                        ? name
+                        : throw new ModelFolderException(
+                            name,
+                            $"neither a folder here nor a model in the Hugging Face cache (searched {Hub.Root}); get it with: {HubCache.Download(name)}"
+                        ));
         }
 
         if (name is "." or ".." || name.AsSpan().IndexOfAny('/', '\\') >= 0 || Path.IsPathRooted(name))
@@ -128,7 +134,10 @@ public sealed class ModelCatalog
     // Reads ids only: what else the folders hold is no matter until one is chosen.
     private string? Find(string name, IReadOnlyList<string> roots, ModelKind? kind)
     {
-        var entries = roots.SelectMany(Folders).Select(path => (Path: path, Id: ModelFolder.IdOf(path), Kind: Formats.KindOf(path))).ToList();
+        var entries = roots
+            .SelectMany(Folders)
+            .Select(path => (Path: path, Id: ModelFolder.IdOf(path), Kind: Formats.KindOf(path)))
+            .ToList();
         string? Match(Func<(string Path, string Id, ModelKind? Kind), string> of) =>
             entries.Find(entry => of(entry) == name && entry.Kind == kind).Path ?? entries.Find(entry => of(entry) == name).Path
             ?? entries.Find(entry => string.Equals(of(entry), name, StringComparison.OrdinalIgnoreCase)).Path;

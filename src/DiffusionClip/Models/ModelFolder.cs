@@ -102,7 +102,8 @@ public abstract class ModelFolder
     }
 
     /// <summary>A folder's name, or that of a lone graph without its ending.</summary>
-    internal static string NameOf(string path) => File.Exists(path) ? System.IO.Path.GetFileNameWithoutExtension(path) : System.IO.Path.GetFileName(path);
+    internal static string NameOf(string path) =>
+        File.Exists(path) ? System.IO.Path.GetFileNameWithoutExtension(path) : System.IO.Path.GetFileName(path);
 
     /// <summary>Absolute path of a file by its path in the folder.</summary>
     public string PathOf(string relative) => System.IO.Path.Combine(Path, relative.Replace('/', System.IO.Path.DirectorySeparatorChar));

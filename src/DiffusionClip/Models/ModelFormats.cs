@@ -36,7 +36,8 @@ public sealed class ModelFormats
     /// <summary>
     /// Whether a path looks like a model: a folder in one of the layouts or with a <c>diffusionclip.json</c>, or a lone graph.
     /// </summary>
-    internal bool LooksLikeModel(string path) => File.Exists(System.IO.Path.Combine(path, ModelManifest.FileName)) || FormatOf(path) is not null;
+    internal bool LooksLikeModel(string path) =>
+        File.Exists(System.IO.Path.Combine(path, ModelManifest.FileName)) || FormatOf(path) is not null;
 
     /// <summary>What a path holds by its layout; null where it has none that is known.</summary>
     internal ModelKind? KindOf(string path) => FormatOf(path)?.Kind;
@@ -61,9 +62,15 @@ public sealed class ModelFormats
         }
 
         string? parent = Path.GetDirectoryName(full);
-        string beside = parent is null || !Directory.Exists(parent)
-            ? $"'{parent}' is missing too"
-            : Directory.EnumerateDirectories(parent).Where(LooksLikeModel).Select(Path.GetFileName).Order(StringComparer.Ordinal).Take(10).ToArray()
+        string beside =
+            parent is null || !Directory.Exists(parent) ? $"'{parent}' is missing too"
+            : Directory
+                .EnumerateDirectories(parent)
+                .Where(LooksLikeModel)
+                .Select(Path.GetFileName)
+                .Order(StringComparer.Ordinal)
+                .Take(10)
+                .ToArray()
                 is { Length: > 0 } names
                 ? $"model folders there are {string.Join(", ", names)}"
                 : $"'{parent}' holds no model folders";

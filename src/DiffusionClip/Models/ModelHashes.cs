@@ -62,7 +62,9 @@ public sealed record ModelHashes(string Identity, IReadOnlyDictionary<string, st
         {
             if (Files.TryGetValue(file, out string? actual) && actual != expected)
             {
-                throw new ModelFolderException(folder.PathOf(file), $"damaged or another version: its SHA-256 is {actual}, expected {expected} ({ModelManifest.FileName})");
+                throw new ModelFolderException(
+                    folder.PathOf(file),
+                    $"damaged or another version: its SHA-256 is {actual}, expected {expected} ({ModelManifest.FileName})");
             }
         }
     }

@@ -34,5 +34,6 @@ internal sealed class ModelKindConverter : JsonConverter<ModelKind>
     public override ModelKind? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
         reader.GetString() is { } name ? new(name) : null;
 
-    public override void Write(Utf8JsonWriter writer, ModelKind value, JsonSerializerOptions options) => writer.WriteStringValue(value.Name);
+    public override void Write(Utf8JsonWriter writer, ModelKind value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.Name);
 }

@@ -40,26 +40,34 @@ internal static partial class RegularFile
                     const int workingFolder = -100;
                     const uint typeAndLinks = 0x1 | 0x4;
                     return StatX(workingFolder, path, 0, typeAndLinks, status) == 0
-                        ? (BinaryPrimitives.ReadUInt16LittleEndian(buffer[28..]), (int)BinaryPrimitives.ReadUInt32LittleEndian(buffer[16..]))
+                        ? (
+                            BinaryPrimitives.ReadUInt16LittleEndian(buffer[28..]),
+                            (int)BinaryPrimitives.ReadUInt32LittleEndian(buffer[16..]))
                         : null;
                 }
 
                 if (OperatingSystem.IsMacOS())
                 {
                     // struct stat with 64-bit inodes: st_mode at 4, st_nlink at 6.
-                    int failed = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? Stat(path, status) : StatInode64(path, status);
-                    return failed == 0 ? (BinaryPrimitives.ReadUInt16LittleEndian(buffer[4..]), BinaryPrimitives.ReadUInt16LittleEndian(buffer[6..])) : null;
+                    int failed =
+                        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? Stat(path, status) : StatInode64(path, status);
+                    return failed == 0
+                        ? (BinaryPrimitives.ReadUInt16LittleEndian(buffer[4..]), BinaryPrimitives.ReadUInt16LittleEndian(buffer[6..]))
+                        : null;
                 }
 
                 if (OperatingSystem.IsWindows())
                 {
                     // BY_HANDLE_FILE_INFORMATION: nNumberOfLinks at 40.
                     using SafeFileHandle handle = File.OpenHandle(path);
-                    return GetFileInformationByHandle(handle, status) != 0 ? (Regular, (int)BinaryPrimitives.ReadUInt32LittleEndian(buffer[40..])) : null;
+                    return GetFileInformationByHandle(handle, status) != 0
+                        ? (Regular, (int)BinaryPrimitives.ReadUInt32LittleEndian(buffer[40..]))
+                        : null;
                 }
             }
         }
-        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException or IOException or UnauthorizedAccessException)
+        catch (Exception exception)
+            when (exception is DllNotFoundException or EntryPointNotFoundException or IOException or UnauthorizedAccessException)
         {
             // A system without the call says nothing.
         }

@@ -32,17 +32,22 @@ public sealed record TextEncoderFolder
     /// <summary>Entries of the vocabulary; null if the configuration does not say.</summary>
     public int? VocabSize { get; init; }
 
-    internal static TextEncoderFolder Read(ConfigFile config, string graph, string tokenizerPath) => new()
-    {
-        Graph = graph,
-        ConfigPath = config.Path,
-        TokenizerPath = tokenizerPath,
-        HiddenSize = config.Int("hidden_size") ?? config.Int("d_model") ?? throw config.Missing("hidden_size", "the width of the text embeddings"),
-        TokenLimit = TokenizerFiles.TokenLimit(config.Int("max_position_embeddings"), tokenizerPath)
-            ?? throw config.Missing("max_position_embeddings", "the number of tokens the encoder reads"),
-        ProjectionDim = config.Int("projection_dim"),
-        NumHiddenLayers = config.Int("num_hidden_layers"),
-        VocabSize = config.Int("vocab_size"),
-        LayerNormEpsilon = config.Float("layer_norm_eps") ?? 1e-5f,
-    };
+    internal static TextEncoderFolder Read(ConfigFile config, string graph, string tokenizerPath) =>
+        new()
+        {
+            Graph = graph,
+            ConfigPath = config.Path,
+            TokenizerPath = tokenizerPath,
+            HiddenSize =
+                config.Int("hidden_size")
+                ?? config.Int("d_model")
+                ?? throw config.Missing("hidden_size", "the width of the text embeddings"),
+            TokenLimit =
+                TokenizerFiles.TokenLimit(config.Int("max_position_embeddings"), tokenizerPath)
+                ?? throw config.Missing("max_position_embeddings", "the number of tokens the encoder reads"),
+            ProjectionDim = config.Int("projection_dim"),
+            NumHiddenLayers = config.Int("num_hidden_layers"),
+            VocabSize = config.Int("vocab_size"),
+            LayerNormEpsilon = config.Float("layer_norm_eps") ?? 1e-5f,
+        };
 }

@@ -51,7 +51,9 @@ internal static class TokenizerFiles
         double? limit = null;
         if (JsonFile.ReadIfThere(Path.Combine(tokenizerPath, "tokenizer_config.json")) is { } root
             && root.TryGetProperty("model_max_length", out System.Text.Json.JsonElement value)
-            && value.ValueKind == System.Text.Json.JsonValueKind.Number && value.TryGetDouble(out double number) && number is >= 2 and < int.MaxValue)
+            && value.ValueKind == System.Text.Json.JsonValueKind.Number
+            && value.TryGetDouble(out double number)
+            && number is >= 2 and < int.MaxValue)
         {
             limit = number;
         }

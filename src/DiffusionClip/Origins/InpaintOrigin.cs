@@ -16,7 +16,8 @@ namespace DiffusionClip.Origins;
 /// <param name="mask">[height, width] of the latents: 1 is painted, 0 is kept.</param>
 /// <param name="seesMask">Whether the denoiser takes the mask as input.</param>
 /// <param name="fromNoise">Whether painting starts from noise alone: at strength 1.</param>
-internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture masked, float[] mask, bool seesMask, bool fromNoise) : ILatentOrigin
+internal sealed class InpaintOrigin(EncodedPicture? picture, EncodedPicture masked, float[] mask, bool seesMask, bool fromNoise)
+    : ILatentOrigin
 {
     /// <inheritdoc/>
     public IOriginState Start(NoiseSource noise, IScheduler scheduler, Span<float> sample)

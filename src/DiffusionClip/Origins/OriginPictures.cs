@@ -21,7 +21,12 @@ internal static class OriginPictures
     /// <param name="shape">The latents.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
     public static ILatentOrigin Prepare(
-        OriginRequest? origin, IReadOnlyDictionary<string, RgbImage>? images, GeneratorFolder folder, ILatentEncoder? encoder, LatentShape shape, CancellationToken cancellationToken)
+        OriginRequest? origin,
+        IReadOnlyDictionary<string, RgbImage>? images,
+        GeneratorFolder folder,
+        ILatentEncoder? encoder,
+        LatentShape shape,
+        CancellationToken cancellationToken)
     {
         if (origin is null)
         {
@@ -46,7 +51,8 @@ internal static class OriginPictures
             seesMask,
             fromNoise);
 
-        EncodedPicture Encode(RgbImage picture, ReadOnlySpan<bool> keep) => EncodedPicture.Encode(picture, encoder!, part, keep, cancellationToken);
+        EncodedPicture Encode(RgbImage picture, ReadOnlySpan<bool> keep) =>
+            EncodedPicture.Encode(picture, encoder!, part, keep, cancellationToken);
     }
 
     /// <summary>A picture that a request names.</summary>
@@ -54,7 +60,10 @@ internal static class OriginPictures
     public static RgbImage Find(string field, string name, IReadOnlyDictionary<string, RgbImage>? images) =>
         images is not null && images.TryGetValue(name, out RgbImage? image)
             ? image
-            : throw new InvalidRequestException(field, null, $"the picture whose file has the SHA-256 {name} is needed; give it beside the request");
+            : throw new InvalidRequestException(
+                field,
+                null,
+                $"the picture whose file has the SHA-256 {name} is needed; give it beside the request");
 
     // Luminance as Pillow's convert("L") has it.
     private static bool[] Kept(RgbImage mask)

@@ -90,8 +90,17 @@ public static class ContactSheet
             baseline += lineHeight;
         }
 
-        string count = ordered.Length == 1 ? "1 candidate" : string.Create(CultureInfo.InvariantCulture, $"{ordered.Length} candidates, best first");
-        Write(canvas, text, Fit(TextLine.Clean(subtitle ?? count), SmallSize, false, width - (2 * Margin), text), Margin, baseline, SmallSize, false, Muted);
+        string count =
+            ordered.Length == 1 ? "1 candidate" : string.Create(CultureInfo.InvariantCulture, $"{ordered.Length} candidates, best first");
+        Write(
+            canvas,
+            text,
+            Fit(TextLine.Clean(subtitle ?? count), SmallSize, false, width - (2 * Margin), text),
+            Margin,
+            baseline,
+            SmallSize,
+            false,
+            Muted);
 
         for (int i = 0; i < ordered.Length; i++)
         {
@@ -108,20 +117,36 @@ public static class ContactSheet
         string settings = string.Create(
             CultureInfo.InvariantCulture,
             $"{report.Request.Model.Id}, {sampling.NumInferenceSteps} steps, guidance {sampling.GuidanceScale}");
-        string[] scorers = [.. report.Scorers.Select(entry => entry.Record).OfType<ScoreRecord>().Select(record => record.Model ?? record.Scorer)];
+        string[] scorers =
+        [
+            .. report.Scorers.Select(entry => entry.Record).OfType<ScoreRecord>().Select(record => record.Model ?? record.Scorer),
+        ];
         string scorer = scorers.Length > 0 ? $"scored by {string.Join(", ", scorers)}" : "not scored";
         return string.Create(CultureInfo.InvariantCulture, $"{settings}, {scorer}; {report.Candidates.Count} candidates");
     }
 
-    private static void DrawCell(RgbCanvas canvas, ITextRasterizer text, ContactSheetCell cell, (int Width, int Height) size, int x, int y, int boxWidth, int boxHeight)
+    private static void DrawCell(
+        RgbCanvas canvas,
+        ITextRasterizer text,
+        ContactSheetCell cell,
+        (int Width, int Height) size,
+        int x,
+        int y,
+        int boxWidth,
+        int boxHeight)
     {
         CandidateReport candidate = cell.Candidate;
         bool failed = cell.Image is null || candidate.Failure is not null;
         if (cell.Image is { } image)
         {
             // Pictures stand on the label, so that differing heights share a line.
-            RgbImage scaled = Resampler.Resize(image, size.Width, size.Height, size.Width > image.Width ? ResamplingFilter.Bicubic : ResamplingFilter.Lanczos);
-            int start = x + ((boxWidth - size.Width) / 2), top = y + boxHeight - size.Height;
+            RgbImage scaled = Resampler.Resize(
+                image,
+                size.Width,
+                size.Height,
+                size.Width > image.Width ? ResamplingFilter.Bicubic : ResamplingFilter.Lanczos);
+            int start = x + ((boxWidth - size.Width) / 2),
+                top = y + boxHeight - size.Height;
             canvas.Draw(scaled, start, top);
             if (failed)
             {
@@ -135,7 +160,13 @@ public static class ContactSheet
         else
         {
             canvas.Fill(x, y, boxWidth, boxHeight, Empty);
-            string[] reason = Wrap(TextLine.Clean(candidate.Failure ?? "no picture"), SmallSize, false, boxWidth - 16, Math.Max(1, (boxHeight - 16) / 17), text);
+            string[] reason = Wrap(
+                TextLine.Clean(candidate.Failure ?? "no picture"),
+                SmallSize,
+                false,
+                boxWidth - 16,
+                Math.Max(1, (boxHeight - 16) / 17),
+                text);
             int line = y + ((boxHeight - (17 * reason.Length)) / 2) + 13;
             foreach (string part in reason)
             {
@@ -144,19 +175,49 @@ public static class ContactSheet
             }
         }
 
-        int first = y + boxHeight + 19, second = first + 18;
-        string rank = failed ? "failed" : candidate.Rank is { } number ? string.Create(CultureInfo.InvariantCulture, $"#{number}") : "not ranked";
-        Write(canvas, text, rank, x, first, LabelSize, true, failed ? Alarm : candidate.Rank == 1 ? Accent : Ink);
+        int first = y + boxHeight + 19,
+            second = first + 18;
+        string rank =
+            failed ? "failed"
+            : candidate.Rank is { } number ? string.Create(CultureInfo.InvariantCulture, $"#{number}")
+            : "not ranked";
+        Write(
+            canvas,
+            text,
+            rank,
+            x,
+            first,
+            LabelSize,
+            true,
+            failed ? Alarm
+                : candidate.Rank == 1 ? Accent
+                : Ink);
         if (!failed && candidate.Score is { } score)
         {
             string value = score.ToString(Math.Abs(score) < 10 ? "0.0000" : "0.00", CultureInfo.InvariantCulture);
-            Write(canvas, text, value, x + boxWidth - (int)MathF.Ceiling(text.Measure(value, LabelSize, false)), first, LabelSize, false, Ink);
+            Write(
+                canvas,
+                text,
+                value,
+                x + boxWidth - (int)MathF.Ceiling(text.Measure(value, LabelSize, false)),
+                first,
+                LabelSize,
+                false,
+                Ink);
         }
 
         if (failed && cell.Image is not null && candidate.Failure is { } failure)
         {
             int indent = (int)text.Measure(rank, LabelSize, true) + 8;
-            Write(canvas, text, Fit(TextLine.Clean(failure), SmallSize, false, boxWidth - indent, text), x + indent, first, SmallSize, false, Muted);
+            Write(
+                canvas,
+                text,
+                Fit(TextLine.Clean(failure), SmallSize, false, boxWidth - indent, text),
+                x + indent,
+                first,
+                SmallSize,
+                false,
+                Muted);
         }
 
         string seed = candidate.Seed is { } root ? string.Create(CultureInfo.InvariantCulture, $"seed {root}") : "no seed";
@@ -180,9 +241,19 @@ public static class ContactSheet
         int left = (int)text.Measure(seedLine, seedSize, false) + 10;
         if (!failed && candidate.Scores.Count > 1 && boxWidth - left > 24)
         {
-            string raw = string.Join(" / ", candidate.Scores.Select(scored => scored.Score?.ToString("0.000", CultureInfo.InvariantCulture) ?? "none"));
+            string raw = string.Join(
+                " / ",
+                candidate.Scores.Select(scored => scored.Score?.ToString("0.000", CultureInfo.InvariantCulture) ?? "none"));
             string fitted = Fit(raw, SmallestSize, false, boxWidth - left, text);
-            Write(canvas, text, fitted, x + boxWidth - (int)MathF.Ceiling(text.Measure(fitted, SmallestSize, false)), second, SmallestSize, false, Muted);
+            Write(
+                canvas,
+                text,
+                fitted,
+                x + boxWidth - (int)MathF.Ceiling(text.Measure(fitted, SmallestSize, false)),
+                second,
+                SmallestSize,
+                false,
+                Muted);
         }
     }
 
@@ -223,8 +294,15 @@ public static class ContactSheet
         return best;
     }
 
-    private static void Write(RgbCanvas canvas, ITextRasterizer text, string line, int x, int baseline, float size, bool bold, Rgb colour) =>
-        canvas.Draw(text.Rasterize(line, size, bold), x, baseline, colour);
+    private static void Write(
+        RgbCanvas canvas,
+        ITextRasterizer text,
+        string line,
+        int x,
+        int baseline,
+        float size,
+        bool bold,
+        Rgb colour) => canvas.Draw(text.Rasterize(line, size, bold), x, baseline, colour);
 
     private static string Fit(string line, float size, bool bold, int width, ITextRasterizer text)
     {

@@ -24,7 +24,10 @@ internal sealed class RgbCanvas
 
     public void Fill(int left, int top, int width, int height, Rgb colour)
     {
-        int first = Math.Max(left, 0), columns = Math.Min(left + width, Width) - first, row = Math.Max(top, 0), below = Math.Min(top + height, Height);
+        int first = Math.Max(left, 0),
+            columns = Math.Min(left + width, Width) - first,
+            row = Math.Max(top, 0),
+            below = Math.Min(top + height, Height);
         if (columns <= 0 || row >= below)
         {
             return;

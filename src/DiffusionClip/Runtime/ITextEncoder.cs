@@ -26,4 +26,7 @@ public interface ITextEncoder : IDisposable
 /// <param name="LastHiddenState">[sequence, hidden_size].</param>
 /// <param name="Pooled">Pooled vector; empty if the graph does not give one.</param>
 /// <param name="HiddenStates">Hidden states by layer, where the graph lists them; else empty.</param>
-public sealed record TextEncoding(ReadOnlyMemory<float> LastHiddenState, ReadOnlyMemory<float> Pooled, IReadOnlyList<ReadOnlyMemory<float>> HiddenStates);
+public sealed record TextEncoding(
+    ReadOnlyMemory<float> LastHiddenState,
+    ReadOnlyMemory<float> Pooled,
+    IReadOnlyList<ReadOnlyMemory<float>> HiddenStates);

@@ -38,5 +38,6 @@ public sealed class TextConditioning
     public IEnumerable<ConditioningRole> Roles => _values.Keys;
 
     /// <summary>The values of a role; empty if the family gives none.</summary>
-    public ReadOnlyMemory<float> this[ConditioningRole role] => _values.TryGetValue(role, out ReadOnlyMemory<float> values) ? values : default;
+    public ReadOnlyMemory<float> this[ConditioningRole role] =>
+        _values.TryGetValue(role, out ReadOnlyMemory<float> values) ? values : default;
 }

@@ -29,7 +29,9 @@ public sealed class EmbeddingCache : IEmbeddingCache
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         _width = width;
         _capacity = capacity;
-        _folder = folder is null ? null : Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(model)))[..32]);
+        _folder = folder is null
+            ? null
+            : Path.Combine(folder, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(model)))[..32]);
     }
 
     /// <inheritdoc/>
@@ -58,7 +60,9 @@ public sealed class EmbeddingCache : IEmbeddingCache
     {
         if (embeds.Length != _width)
         {
-            throw new ArgumentException(FormattableString.Invariant($"{embeds.Length} values; the cache holds vectors of {_width}."), nameof(embeds));
+            throw new ArgumentException(
+                FormattableString.Invariant($"{embeds.Length} values; the cache holds vectors of {_width}."),
+                nameof(embeds));
         }
 
         if (!Remember(contentHash, embeds) || _folder is null)

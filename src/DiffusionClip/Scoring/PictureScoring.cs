@@ -16,9 +16,12 @@ public sealed class PictureScoring : IDisposable
     /// <summary>
     /// What runs the scorers' models, e.g. <c>cpu</c>, and why <c>auto</c> did not take a faster provider; null: they have none.
     /// </summary>
-    public string? Provider => Scorers.Entries.Select(entry => entry.Clip?.Provider).FirstOrDefault(provider => provider is not null) is { } used
-        ? used.FallbackReason is { } reason ? $"{used.Name} ({reason})" : used.Name
-        : null;
+    public string? Provider =>
+        Scorers.Entries.Select(entry => entry.Clip?.Provider).FirstOrDefault(provider => provider is not null) is { } used
+            ? used.FallbackReason is { } reason
+                ? $"{used.Name} ({reason})"
+                : used.Name
+            : null;
 
     /// <summary>Leases scorers.</summary>
     /// <param name="catalog">Where they are found.</param>

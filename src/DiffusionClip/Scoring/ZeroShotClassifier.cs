@@ -20,7 +20,11 @@ public sealed class ZeroShotClassifier
     /// <param name="templates">Texts with <c>{}</c> where the label goes, e.g. <c>a photo of {}</c>; at least one.</param>
     /// <param name="cancellationToken">Ends a running evaluation.</param>
     /// <exception cref="InvalidRequestException">A template has no place for the label, or a list is empty.</exception>
-    public ZeroShotClassifier(ClipScorer scorer, IReadOnlyList<string> labels, IReadOnlyList<string> templates, CancellationToken cancellationToken = default)
+    public ZeroShotClassifier(
+        ClipScorer scorer,
+        IReadOnlyList<string> labels,
+        IReadOnlyList<string> templates,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scorer);
         ArgumentNullException.ThrowIfNull(labels);
@@ -32,7 +36,10 @@ public sealed class ZeroShotClassifier
 
         if (templates.Count == 0 || templates.FirstOrDefault(text => !text.Contains(Place, StringComparison.Ordinal)) is not null)
         {
-            throw new InvalidRequestException("templates", templates.FirstOrDefault(text => !text.Contains(Place, StringComparison.Ordinal)), "give texts with {} where the label goes");
+            throw new InvalidRequestException(
+                "templates",
+                templates.FirstOrDefault(text => !text.Contains(Place, StringComparison.Ordinal)),
+                "give texts with {} where the label goes");
         }
 
         Labels = labels;
@@ -80,7 +87,9 @@ public sealed class ZeroShotClassifier
         float[]? mean = null;
         foreach (string template in templates)
         {
-            ReadOnlySpan<float> embeds = _embedder.EmbedText(template.Replace(Place, label, StringComparison.Ordinal), cancellationToken).Embeds.Span;
+            ReadOnlySpan<float> embeds = _embedder
+                .EmbedText(template.Replace(Place, label, StringComparison.Ordinal), cancellationToken)
+                .Embeds.Span;
             mean ??= new float[embeds.Length];
             TensorPrimitives.Add(mean, embeds, mean);
         }

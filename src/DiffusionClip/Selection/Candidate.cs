@@ -72,8 +72,14 @@ internal sealed class Candidate
     /// <param name="origin">Where it starts from.</param>
     /// <param name="hooks">What works on it after each step.</param>
     public static Candidate Root(
-        CandidateId id, ulong seed, NoiseKind noiseKind, int length, IScheduler scheduler, ILatentOrigin origin, IReadOnlyList<IStepHook>? hooks = null) =>
-        new(Trajectory.Start(id, NoiseSource.Create(noiseKind, seed), length, scheduler, origin, hooks ?? []), seed, []);
+        CandidateId id,
+        ulong seed,
+        NoiseKind noiseKind,
+        int length,
+        IScheduler scheduler,
+        ILatentOrigin origin,
+        IReadOnlyList<IStepHook>? hooks = null
+    ) => new(Trajectory.Start(id, NoiseSource.Create(noiseKind, seed), length, scheduler, origin, hooks ?? []), seed, []);
 
     /// <summary>A fork that continues independently from the same evaluation.</summary>
     /// <param name="id">Its number.</param>
@@ -202,9 +208,11 @@ internal sealed class Candidate
         candidate.Checkpoints.AddRange(checkpoints);
         return candidate;
 
-        IOriginState OriginOf(int number) => number >= 0 && number < origins.Count
-            ? origins[number]
-            : throw new InvalidDataException(FormattableString.Invariant($"the number of an origin is {number}, there are {origins.Count}"));
+        IOriginState OriginOf(int number) =>
+            number >= 0 && number < origins.Count
+                ? origins[number]
+                : throw new InvalidDataException(
+                    FormattableString.Invariant($"the number of an origin is {number}, there are {origins.Count}"));
     }
 
     private static RgbImage ReadImage(SnapshotReader reader)

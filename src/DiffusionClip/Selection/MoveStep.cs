@@ -42,7 +42,12 @@ internal sealed record MoveStep
     /// <param name="evaluations">Where a finished candidate stands.</param>
     /// <param name="groupSize">Candidates that share a run.</param>
     /// <param name="batchSize">Pictures that are scored at once.</param>
-    public static IReadOnlyList<MoveStep> Of(IReadOnlyList<int> from, IReadOnlyList<int?> until, int evaluations, int groupSize, int batchSize)
+    public static IReadOnlyList<MoveStep> Of(
+        IReadOnlyList<int> from,
+        IReadOnlyList<int?> until,
+        int evaluations,
+        int groupSize,
+        int batchSize)
     {
         IEnumerable<IGrouping<(int From, int Until), int>> ways = Enumerable.Range(0, until.Count)
             .Where(place => until[place] is not null)

@@ -10,7 +10,12 @@ namespace DiffusionClip.Selection;
 /// <param name="batchSize">Pictures that are handed to the scorers at once.</param>
 /// <param name="abort">Ends decoding and scoring.</param>
 internal sealed class PopulationScoring(
-    ScorerSet scorers, PictureDecoder decoder, Func<PictureDecoder> previewDecoder, int batchSize, CancellationToken abort) : ICandidateScoring
+    ScorerSet scorers,
+    PictureDecoder decoder,
+    Func<PictureDecoder> previewDecoder,
+    int batchSize,
+    CancellationToken abort
+) : ICandidateScoring
 {
     /// <inheritdoc/>
     public int BatchSize => batchSize;
@@ -52,7 +57,8 @@ internal sealed class PopulationScoring(
         scorers.ScoreAsync(images, phase, abort);
 
     /// <inheritdoc/>
-    public IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase) => scorers.Totals(population, phase);
+    public IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase) =>
+        scorers.Totals(population, phase);
 
     /// <inheritdoc/>
     public string? FailureOf(IReadOnlyList<ScorerScore> scores) => scorers.FailureOf(scores);

@@ -68,7 +68,9 @@ internal sealed partial class SearchLoop
         {
             var move = (SearchMove.Advance)round.Move;
             List<int> from = ReplayMove(move, [.. round.Population.Select(score => score.Candidate)]);
-            ReplaySteps(StepsOf(from, [.. move.Branches.Select(branch => (int?)branch.Until), .. move.Held.Select(_ => (int?)null)]), round.Population);
+            ReplaySteps(
+                StepsOf(from, [.. move.Branches.Select(branch => (int?)branch.Until), .. move.Held.Select(_ => (int?)null)]),
+                round.Population);
             before = round.Population.ToDictionary(score => score.Candidate);
         }
 
@@ -91,7 +93,8 @@ internal sealed partial class SearchLoop
                 }
             }
 
-            bool IsCut(CandidateScore score) => score.Failure is null && score.Evaluation < _budget.Evaluations && !population.Contains(score.Candidate);
+            bool IsCut(CandidateScore score) =>
+                score.Failure is null && score.Evaluation < _budget.Evaluations && !population.Contains(score.Candidate);
             foreach (CandidateScore cut in before.Values.Where(IsCut))
             {
                 observer.OnCandidate(StoppedUpdate(_all[cut.Candidate], cut));

@@ -102,7 +102,9 @@ internal sealed partial class SearchLoop
         for (int count = reader.ReadCount(sizeof(long), "candidates"); all.Count < count;)
         {
             Candidate candidate = Candidate.Read(reader, _scheduler, length, origins, setup.Hooks);
-            Check(candidate.Id.Value < count && all.TryAdd(candidate.Id, candidate), $"candidate {candidate.Id} is there twice, or not yet due");
+            Check(
+                candidate.Id.Value < count && all.TryAdd(candidate.Id, candidate),
+                $"candidate {candidate.Id} is there twice, or not yet due");
             Check(IsWhole(candidate.Scores), $"candidate {candidate.Id} has {candidate.Scores.Count} scores");
         }
 
@@ -115,7 +117,9 @@ internal sealed partial class SearchLoop
 
         SearchMove.Advance move = ReadMove(reader);
         int members = reader.ReadCount(3 * sizeof(int), "candidates of the population");
-        Check(members == move.Branches.Count + move.Held.Count && move.Branches.Count > 0, $"the population has {members} candidates, the move another number");
+        Check(
+            members == move.Branches.Count + move.Held.Count && move.Branches.Count > 0,
+            $"the population has {members} candidates, the move another number");
         var population = new List<Candidate>(members);
         var from = new List<int>(members);
         var until = new List<int?>(members);
@@ -127,7 +131,9 @@ internal sealed partial class SearchLoop
             until.Add(to == Held ? null : to);
             bool isHeld = place >= move.Branches.Count;
             Check(isHeld == (to == Held), $"candidate {population[place].Id} is not where the move has it");
-            Check(isHeld || (move.Branches[place].Until == to && to > from[place] && _scheduler.IsBoundary(to)), $"a candidate runs from {from[place]} to {to}");
+            Check(
+                isHeld || (move.Branches[place].Until == to && to > from[place] && _scheduler.IsBoundary(to)),
+                $"a candidate runs from {from[place]} to {to}");
         }
 
         Check(population.Distinct().Count() == population.Count, "a candidate is in the population twice");
@@ -138,7 +144,8 @@ internal sealed partial class SearchLoop
         Check(reader.Remaining == 0, $"{reader.Remaining} bytes follow the end");
         CheckSteps(population, steps, step, groupEvaluation);
         Check(
-            population.All(candidate => !candidate.Trajectory.IsReleased) && all.Values.Except(population).All(candidate => candidate.Trajectory.IsReleased),
+            population.All(candidate => !candidate.Trajectory.IsReleased)
+                && all.Values.Except(population).All(candidate => candidate.Trajectory.IsReleased),
             "the candidates that are out are not those that have no latents");
 
         // The log replays a run; a strategy that decides otherwise than it did is another strategy.
@@ -219,7 +226,9 @@ internal sealed partial class SearchLoop
                     !isThere || step.Phase == ScoringPhase.Final || candidate.Trajectory.Original is not null,
                     $"candidate {candidate.Id} has nothing to decode");
                 Check(
-                    step.Kind != MoveStepKind.Decode || step.Phase == ScoringPhase.Checkpoint || (i < made) == (candidate.Image is not null),
+                    step.Kind != MoveStepKind.Decode
+                        || step.Phase == ScoringPhase.Checkpoint
+                        || (i < made) == (candidate.Image is not null),
                     $"candidate {candidate.Id} has no picture, or one too early");
             }
         }
@@ -277,7 +286,10 @@ internal sealed partial class SearchLoop
     }
 
     private static bool IsSame(SearchMove a, SearchMove b) =>
-        a is SearchMove.Advance first && b is SearchMove.Advance second && first.Branches.SequenceEqual(second.Branches) && first.Held.SequenceEqual(second.Held);
+        a is SearchMove.Advance first
+        && b is SearchMove.Advance second
+        && first.Branches.SequenceEqual(second.Branches)
+        && first.Held.SequenceEqual(second.Held);
 
     private static Candidate Known(SnapshotReader reader, Dictionary<CandidateId, Candidate> all)
     {

@@ -92,7 +92,14 @@ internal sealed partial class SearchLoop(SearchSetup setup)
     public long EvaluationsDone => _all.Values.Sum(candidate => (long)candidate.EvaluationsDone - candidate.EvaluationsInherited);
 
     /// <summary>What was spent so far.</summary>
-    public SearchSpent Spent => new() { Evaluations = EvaluationsDone, Decodes = _decodes, Scores = _scores, Seconds = Math.Round(Seconds, 6) };
+    public SearchSpent Spent =>
+        new()
+        {
+            Evaluations = EvaluationsDone,
+            Decodes = _decodes,
+            Scores = _scores,
+            Seconds = Math.Round(Seconds, 6),
+        };
 
     private double Seconds => SecondsBefore + setup.Time.GetElapsedTime(_start).TotalSeconds;
 
@@ -156,8 +163,11 @@ internal sealed partial class SearchLoop(SearchSetup setup)
         var until = new List<int?>(next.Capacity);
         foreach (Branch branch in move.Branches)
         {
-            Candidate candidate = branch.Parent is { } parent ? BranchOff(Member(before, parent, "advances"), branch, staying) : AddRoot(branch);
-            bool isAhead = branch.Until > candidate.Evaluation && branch.Until <= _budget.Evaluations && _scheduler.IsBoundary(branch.Until);
+            Candidate candidate = branch.Parent is { } parent
+                ? BranchOff(Member(before, parent, "advances"), branch, staying)
+                : AddRoot(branch);
+            bool isAhead =
+                branch.Until > candidate.Evaluation && branch.Until <= _budget.Evaluations && _scheduler.IsBoundary(branch.Until);
             Require(isAhead, $"runs candidate {candidate.Id} from evaluation {candidate.Evaluation} until {branch.Until}");
             next.Add(candidate);
             until.Add(branch.Until);
@@ -343,7 +353,11 @@ internal sealed partial class SearchLoop(SearchSetup setup)
         if (alive.Length > 0 && scorers > 0)
         {
             // A run that goes on decodes again what its snapshot does not hold.
-            RgbImage[] images = [.. alive.Select(candidate => candidate.Image ?? _previews.GetValueOrDefault(candidate.Id) ?? DecodeLatents(candidate, phase, out _))];
+            RgbImage[] images =
+            [
+                .. alive.Select(candidate =>
+                    candidate.Image ?? _previews.GetValueOrDefault(candidate.Id) ?? DecodeLatents(candidate, phase, out _)),
+            ];
             IReadOnlyList<IReadOnlyList<ScorerScore>> scores;
             using (_clock.Measure(Stage.Scoring, phase))
             {
@@ -376,7 +390,10 @@ internal sealed partial class SearchLoop(SearchSetup setup)
             decoded.ExceptWith(step.Kind == MoveStepKind.Score ? step.Members : []);
         }
 
-        foreach (IGrouping<ScoringPhase, int> phase in decoded.Order().GroupBy(place => _until[place] == _budget.Evaluations ? ScoringPhase.Final : ScoringPhase.Checkpoint))
+        foreach (
+            IGrouping<ScoringPhase, int> phase in decoded
+                .Order()
+                .GroupBy(place => _until[place] == _budget.Evaluations ? ScoringPhase.Final : ScoringPhase.Checkpoint))
         {
             foreach (int[] batch in phase.Chunk(_scoring.BatchSize))
             {
@@ -403,7 +420,13 @@ internal sealed partial class SearchLoop(SearchSetup setup)
             }
         }
 
-        _rounds.Add(new SearchRound { Move = _move!, Population = [.. _population.Select(candidate => candidate.ToScore())], Spent = Spent });
+        _rounds.Add(
+            new SearchRound
+            {
+                Move = _move!,
+                Population = [.. _population.Select(candidate => candidate.ToScore())],
+                Spent = Spent,
+            });
     }
 
     /// <summary>
@@ -419,7 +442,8 @@ internal sealed partial class SearchLoop(SearchSetup setup)
 
         Candidate[] finished = [.. All.Where(candidate => candidate.IsFinished)];
         IEnumerable<Candidate> underWay = _population.Where(candidate => candidate is { IsFinished: false, Failure: null });
-        foreach (Candidate[] cohort in underWay.GroupBy(candidate => candidate.Evaluation).Select(group => group.ToArray()).Prepend(finished))
+        foreach (
+            Candidate[] cohort in underWay.GroupBy(candidate => candidate.Evaluation).Select(group => group.ToArray()).Prepend(finished))
         {
             ScoringPhase phase = cohort == finished ? ScoringPhase.Final : ScoringPhase.Checkpoint;
             IReadOnlyList<double?> totals = _scoring.Totals([.. cohort.Select(candidate => candidate.Scores)], phase);
@@ -448,14 +472,23 @@ internal sealed partial class SearchLoop(SearchSetup setup)
             Stop(left, $"the run was finished after evaluation {left.Evaluation} of {_budget.Evaluations}");
         }
 
-        return [.. Ranking.Order(All.Where(candidate => candidate.Image is not null).Select(candidate => candidate.ToScore()), _budget.HigherIsBetter).Take(_budget.Keep)];
+        return
+        [
+            .. Ranking
+                .Order(
+                    All.Where(candidate => candidate.Image is not null).Select(candidate => candidate.ToScore()),
+                    _budget.HigherIsBetter)
+                .Take(_budget.Keep),
+        ];
     }
 
     private Candidate? MostPromising()
     {
         List<Candidate> alive = [.. _population.Where(candidate => candidate is { Failure: null, IsFinished: false })];
         int furthest = alive.Count > 0 ? alive.Max(candidate => candidate.Evaluation) : 0;
-        IEnumerable<CandidateScore> scores = alive.Where(candidate => candidate.Evaluation == furthest).Select(candidate => candidate.ToScore());
+        IEnumerable<CandidateScore> scores = alive
+            .Where(candidate => candidate.Evaluation == furthest)
+            .Select(candidate => candidate.ToScore());
         return alive.Count > 0 ? _all[Ranking.Order(scores, _budget.HigherIsBetter).First()] : null;
     }
 

@@ -87,11 +87,17 @@ internal static class CanonicalComposition
     }
 
     private static bool IsMark(Rune rune) =>
-        Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark;
+        Rune.GetUnicodeCategory(rune)
+            is UnicodeCategory.NonSpacingMark
+                or UnicodeCategory.SpacingCombiningMark
+                or UnicodeCategory.EnclosingMark;
 
     private static void AppendInOrder(StringBuilder result, string marks)
     {
-        Dictionary<Rune, string> decompositions = marks.EnumerateRunes().Distinct().ToDictionary(m => m, m => m.ToString().Normalize(NormalizationForm.FormD));
+        Dictionary<Rune, string> decompositions = marks
+            .EnumerateRunes()
+            .Distinct()
+            .ToDictionary(m => m, m => m.ToString().Normalize(NormalizationForm.FormD));
         Dictionary<Rune, int> classes = Classes([.. decompositions.Values.SelectMany(d => d.EnumerateRunes()).Distinct()]);
         StringBuilder[] buckets = [.. Enumerable.Range(0, classes.Values.Max() + 1).Select(_ => new StringBuilder())];
         foreach (Rune mark in marks.EnumerateRunes())

@@ -13,7 +13,9 @@ internal static class HtmlEntities
     // all-capitals spellings that ftfy adds, which HTML does not know.
     private static readonly Dictionary<string, string> Names = Read(capitals: false);
     private static readonly Dictionary<string, string> Capitals = Read(capitals: true);
-    private static readonly Dictionary<string, string>.AlternateLookup<ReadOnlySpan<char>> NamesBySpan = Names.GetAlternateLookup<ReadOnlySpan<char>>();
+    private static readonly Dictionary<string, string>.AlternateLookup<ReadOnlySpan<char>> NamesBySpan = Names.GetAlternateLookup<
+        ReadOnlySpan<char>
+    >();
 
     /// <summary>What numbers 0x80 to 0x9F mean: Windows-1252, as browsers read them.</summary>
     private const string Windows1252 =
@@ -138,7 +140,10 @@ internal static class HtmlEntities
     private static int EndOfName(string text, int start)
     {
         int end = start;
-        for (int n = 0; n < LongestName && end < text.Length && text[end] is not ('\t' or '\n' or '\f' or ' ' or '<' or '&' or '#' or ';'); n++)
+        for (
+            int n = 0;
+            n < LongestName && end < text.Length && text[end] is not ('\t' or '\n' or '\f' or ' ' or '<' or '&' or '#' or ';');
+            n++)
         {
             end += char.IsSurrogatePair(text, end) ? 2 : 1;
         }
@@ -164,7 +169,10 @@ internal static class HtmlEntities
             if (line.StartsWith('^') == capitals)
             {
                 string[] parts = line.TrimStart('^').Split(' ');
-                names.Add(parts[0], string.Concat(parts[1..].Select(p => char.ConvertFromUtf32(int.Parse(p, NumberStyles.HexNumber, CultureInfo.InvariantCulture)))));
+                names.Add(
+                    parts[0],
+                    string.Concat(
+                        parts[1..].Select(p => char.ConvertFromUtf32(int.Parse(p, NumberStyles.HexNumber, CultureInfo.InvariantCulture)))));
             }
         }
 

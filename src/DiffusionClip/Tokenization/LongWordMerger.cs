@@ -61,7 +61,10 @@ internal sealed class LongWordMerger
         {
             // What was offered may have been merged with another neighbour since.
             int right = tokens[left] < 0 ? -1 : next[left];
-            if (right < 0 || !_merges.TryGetValue((tokens[left], tokens[right]), out (int Rank, int Id) merge) || Key(merge.Rank, left) != key)
+            if (
+                right < 0
+                || !_merges.TryGetValue((tokens[left], tokens[right]), out (int Rank, int Id) merge)
+                || Key(merge.Rank, left) != key)
             {
                 continue;
             }

@@ -36,9 +36,18 @@ public sealed class SiglipTokenizer : ITokenizer
         EndId = IdOf(end);
         PadId = IdOf(pad);
         string unknown = Content(config, "unk_token") ?? model.Pieces[model.UnknownId].Text;
-        _specials = [.. new[] { end, pad, unknown }.Distinct(StringComparer.Ordinal).Select(text => (text, IdOf(text))).OrderByDescending(special => special.text.Length)];
+        _specials =
+        [
+            .. new[] { end, pad, unknown }
+                .Distinct(StringComparer.Ordinal)
+                .Select(text => (text, IdOf(text)))
+                .OrderByDescending(special => special.text.Length),
+        ];
 
-        int IdOf(string token) => ids.TryGetValue(token, out int id) ? id : throw new ModelFolderException(model.Path, $"lacks the special token {token} of tokenizer_config.json");
+        int IdOf(string token) =>
+            ids.TryGetValue(token, out int id)
+                ? id
+                : throw new ModelFolderException(model.Path, $"lacks the special token {token} of tokenizer_config.json");
     }
 
     int? ITokenizer.StartId => null;
@@ -118,16 +127,18 @@ public sealed class SiglipTokenizer : ITokenizer
             text = Lowercase.InContext(text);
         }
 
-        return PythonText.Collapse(string.Concat(text.Where(character => !(char.IsAscii(character) && (char.IsPunctuation(character) || char.IsSymbol(character))))));
+        return PythonText.Collapse(
+            string.Concat(
+                text.Where(character => !(char.IsAscii(character) && (char.IsPunctuation(character) || char.IsSymbol(character))))));
     }
 
     // A token is a text, or an object with its content.
-    private static string? Content(ConfigFile? config, string role) => config?.Find(role) is not { } value
-        ? null
-        : value.ValueKind == System.Text.Json.JsonValueKind.String
-            ? value.GetString()
-            : value.ValueKind == System.Text.Json.JsonValueKind.Object && value.TryGetProperty("content", out System.Text.Json.JsonElement content)
-                && content.ValueKind == System.Text.Json.JsonValueKind.String
-                ? content.GetString()
-                : throw config.Value.Wrong(role, value, "a token or an object with its content");
+    private static string? Content(ConfigFile? config, string role) =>
+        config?.Find(role) is not { } value ? null
+        : value.ValueKind == System.Text.Json.JsonValueKind.String ? value.GetString()
+        : value.ValueKind == System.Text.Json.JsonValueKind.Object
+        && value.TryGetProperty("content", out System.Text.Json.JsonElement content)
+        && content.ValueKind == System.Text.Json.JsonValueKind.String
+            ? content.GetString()
+        : throw config.Value.Wrong(role, value, "a token or an object with its content");
 }

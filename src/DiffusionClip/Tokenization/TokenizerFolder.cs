@@ -39,7 +39,9 @@ internal sealed class TokenizerFolder
     {
         if (!Directory.Exists(folder))
         {
-            throw new ModelFolderException(folder, "there is no such tokenizer folder; expected one with vocab.json and merges.txt, or tokenizer.json.");
+            throw new ModelFolderException(
+                folder,
+                "there is no such tokenizer folder; expected one with vocab.json and merges.txt, or tokenizer.json.");
         }
 
         string vocabFile = System.IO.Path.Combine(folder, "vocab.json");
@@ -98,15 +100,26 @@ internal sealed class TokenizerFolder
 
     private static JsonElement Model(string file, JsonElement tokenizer)
     {
-        if (tokenizer.ValueKind != JsonValueKind.Object || !tokenizer.TryGetProperty("model", out JsonElement model) || model.ValueKind != JsonValueKind.Object
-            || !model.TryGetProperty("vocab", out _) || !model.TryGetProperty("merges", out _))
+        if (
+            tokenizer.ValueKind != JsonValueKind.Object
+            || !tokenizer.TryGetProperty("model", out JsonElement model)
+            || model.ValueKind != JsonValueKind.Object
+            || !model.TryGetProperty("vocab", out _)
+            || !model.TryGetProperty("merges", out _))
         {
-            throw new ModelFolderException(file, "it has no model with vocab and merges; expected the byte-pair encoding of a CLIP tokenizer.");
+            throw new ModelFolderException(
+                file,
+                "it has no model with vocab and merges; expected the byte-pair encoding of a CLIP tokenizer.");
         }
 
-        return model.TryGetProperty("end_of_word_suffix", out JsonElement suffix) && suffix.ValueKind == JsonValueKind.String && suffix.ValueEquals(Suffix)
+        return
+            model.TryGetProperty("end_of_word_suffix", out JsonElement suffix)
+            && suffix.ValueKind == JsonValueKind.String
+            && suffix.ValueEquals(Suffix)
             ? model
-            : throw new ModelFolderException(file, $"its words do not end in {Suffix}; expected the byte-pair encoding of a CLIP tokenizer.");
+            : throw new ModelFolderException(
+                file,
+                $"its words do not end in {Suffix}; expected the byte-pair encoding of a CLIP tokenizer.");
     }
 
     private static Dictionary<string, int> ReadVocabulary(string file, JsonElement json)
@@ -121,7 +134,9 @@ internal sealed class TokenizerFolder
         {
             if (token.Value.ValueKind != JsonValueKind.Number || !token.Value.TryGetInt32(out int id) || id < 0)
             {
-                throw new ModelFolderException(file, $"the id of token {token.Name} is {token.Value.GetRawText()}; expected a whole number from 0.");
+                throw new ModelFolderException(
+                    file,
+                    $"the id of token {token.Name} is {token.Value.GetRawText()}; expected a whole number from 0.");
             }
 
             vocabulary[token.Name] = id;
@@ -158,13 +173,16 @@ internal sealed class TokenizerFolder
 
         foreach (JsonElement merge in list.EnumerateArray())
         {
-            merges.Add(merge.ValueKind switch
-            {
-                JsonValueKind.String => merge.GetString()!,
-                JsonValueKind.Array when merge.GetArrayLength() == 2 && merge.EnumerateArray().All(token => token.ValueKind == JsonValueKind.String) =>
-                    $"{merge[0].GetString()} {merge[1].GetString()}",
-                _ => throw config.Wrong($"merges[{merges.Count.ToString(CultureInfo.InvariantCulture)}]", merge, "a pair of tokens"),
-            });
+            merges.Add(
+                merge.ValueKind switch
+                {
+                    JsonValueKind.String => merge.GetString()!,
+                    JsonValueKind.Array
+                        when merge.GetArrayLength() == 2
+                            && merge.EnumerateArray().All(token => token.ValueKind == JsonValueKind.String) =>
+                        $"{merge[0].GetString()} {merge[1].GetString()}",
+                    _ => throw config.Wrong($"merges[{merges.Count.ToString(CultureInfo.InvariantCulture)}]", merge, "a pair of tokens"),
+                });
         }
 
         return merges;
@@ -172,10 +190,18 @@ internal sealed class TokenizerFolder
 
     /// <summary>The list of a tokenizer.json.</summary>
     private static IEnumerable<AddedToken> ReadAddedTokens(JsonElement tokenizer) =>
-        tokenizer.ValueKind == JsonValueKind.Object && tokenizer.TryGetProperty("added_tokens", out JsonElement tokens) && tokens.ValueKind == JsonValueKind.Array
-            ? tokens.EnumerateArray()
-                .Select(token => token.ValueKind == JsonValueKind.Object && token.TryGetProperty("id", out JsonElement id)
-                    && id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int value) ? AddedToken.Read(token, value) : null)
+        tokenizer.ValueKind == JsonValueKind.Object
+        && tokenizer.TryGetProperty("added_tokens", out JsonElement tokens)
+        && tokens.ValueKind == JsonValueKind.Array
+            ? tokens
+                .EnumerateArray()
+                .Select(token =>
+                    token.ValueKind == JsonValueKind.Object
+                    && token.TryGetProperty("id", out JsonElement id)
+                    && id.ValueKind == JsonValueKind.Number
+                    && id.TryGetInt32(out int value)
+                        ? AddedToken.Read(token, value)
+                        : null)
                 .OfType<AddedToken>()
             : [];
 
@@ -190,9 +216,14 @@ internal sealed class TokenizerFolder
                 throw new ModelFolderException(file, $"'{merge}' is no merge; expected two tokens with a space between.");
             }
 
-            if (!tokens.ContainsKey(merge.AsSpan(0, space)) || !tokens.ContainsKey(merge.AsSpan(space + 1)) || !tokens.ContainsKey(merge.Remove(space, 1)))
+            if (
+                !tokens.ContainsKey(merge.AsSpan(0, space))
+                || !tokens.ContainsKey(merge.AsSpan(space + 1))
+                || !tokens.ContainsKey(merge.Remove(space, 1)))
             {
-                throw new ModelFolderException(file, $"merge '{merge}' does not fit the vocabulary: its tokens or their union are not in it.");
+                throw new ModelFolderException(
+                    file,
+                    $"merge '{merge}' does not fit the vocabulary: its tokens or their union are not in it.");
             }
         }
     }
@@ -205,9 +236,14 @@ internal sealed class TokenizerFolder
     {
         /// <summary>Reads an object with a content; null if it is none.</summary>
         public static AddedToken? Read(JsonElement token, int id) =>
-            token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out JsonElement content)
-            && content.ValueKind == JsonValueKind.String && content.GetString() is { Length: > 0 } text
-                ? new(text, id, token.TryGetProperty("normalized", out JsonElement normalized) && normalized.ValueKind == JsonValueKind.True)
+            token.ValueKind == JsonValueKind.Object
+            && token.TryGetProperty("content", out JsonElement content)
+            && content.ValueKind == JsonValueKind.String
+            && content.GetString() is { Length: > 0 } text
+                ? new(
+                    text,
+                    id,
+                    token.TryGetProperty("normalized", out JsonElement normalized) && normalized.ValueKind == JsonValueKind.True)
                 : null;
     }
 
@@ -262,11 +298,17 @@ internal sealed class TokenizerFolder
             {
                 if (json.TryGetProperty(role, out JsonElement token) && token.ValueKind != JsonValueKind.Null)
                 {
-                    SpecialToken? special = token.ValueKind == JsonValueKind.String && token.GetString() is { Length: > 0 } text
-                        ? new(role, text, Normalized: false)
-                        : AddedToken.Read(token, 0) is { } added ? new(role, added.Content, added.Normalized) : null;
-                    _byRole.TryAdd(role, special
-                        ?? throw new ModelFolderException(file, $"{role} is {token.GetRawText()}; expected a token or an object with its content."));
+                    SpecialToken? special =
+                        token.ValueKind == JsonValueKind.String && token.GetString() is { Length: > 0 } text
+                            ? new(role, text, Normalized: false)
+                        : AddedToken.Read(token, 0) is { } added ? new(role, added.Content, added.Normalized)
+                        : null;
+                    _byRole.TryAdd(
+                        role,
+                        special
+                            ?? throw new ModelFolderException(
+                                file,
+                                $"{role} is {token.GetRawText()}; expected a token or an object with its content."));
                 }
             }
 
@@ -274,7 +316,9 @@ internal sealed class TokenizerFolder
             {
                 foreach (JsonProperty token in decoder.EnumerateObject())
                 {
-                    if (int.TryParse(token.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) && AddedToken.Read(token.Value, id) is { } added)
+                    if (
+                        int.TryParse(token.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                        && AddedToken.Read(token.Value, id) is { } added)
                     {
                         AddedTokens.Add(added);
                     }
@@ -282,7 +326,10 @@ internal sealed class TokenizerFolder
             }
 
             // Some tools write 1e30 for "no limit"; the text encoder's is 77 then as well.
-            if (json.TryGetProperty("model_max_length", out JsonElement length) && length.ValueKind == JsonValueKind.Number && length.GetDouble() is >= 3 and <= int.MaxValue)
+            if (
+                json.TryGetProperty("model_max_length", out JsonElement length)
+                && length.ValueKind == JsonValueKind.Number
+                && length.GetDouble() is >= 3 and <= int.MaxValue)
             {
                 MaxLength = (int)length.GetDouble();
             }

@@ -89,7 +89,10 @@ internal ref struct WordSplitter
 
         foreach (string ending in (ReadOnlySpan<string>)["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"])
         {
-            if (_normalization == TextNormalization.Diffusion ? rest.StartsWith(ending, StringComparison.Ordinal) : StartsWithIgnoringCase(rest, ending))
+            if (
+                _normalization == TextNormalization.Diffusion
+                    ? rest.StartsWith(ending, StringComparison.Ordinal)
+                    : StartsWithIgnoringCase(rest, ending))
             {
                 return _position + ending.Length;
             }
@@ -123,7 +126,10 @@ internal ref struct WordSplitter
         length = 1;
         if (char.IsAscii(c))
         {
-            return char.IsAsciiLetter(c) ? Kind.Letter : char.IsAsciiDigit(c) ? Kind.Number : char.IsWhiteSpace(c) ? Kind.Space : Kind.Other;
+            return char.IsAsciiLetter(c) ? Kind.Letter
+                : char.IsAsciiDigit(c) ? Kind.Number
+                : char.IsWhiteSpace(c) ? Kind.Space
+                : Kind.Other;
         }
 
         Rune.DecodeFromUtf16(_text[index..], out Rune rune, out length);

@@ -40,7 +40,9 @@ internal static class FolderFacts
         var facts = new Dictionary<string, string>
         {
             ["pipeline"] = folder.PipelineClass,
-            ["prediction"] = folder.Scheduler.TryGetProperty("prediction_type", out JsonElement prediction) ? prediction.ToString() : "epsilon",
+            ["prediction"] = folder.Scheduler.TryGetProperty("prediction_type", out JsonElement prediction)
+                ? prediction.ToString()
+                : "epsilon",
             ["scheduler"] = folder.Scheduler.TryGetProperty("_class_name", out JsonElement name) ? name.ToString() : "?",
             ["text encoders"] = string.Join(
                 ", ",

@@ -178,7 +178,9 @@ public sealed class ModelVerifier(
             yield return VerificationCheck.Of(
                 trial.File,
                 CheckState.Note,
-                string.Create(CultureInfo.InvariantCulture, $"the device deviates from the CPU by {deviation:0.0e0} of the largest number"));
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the device deviates from the CPU by {deviation:0.0e0} of the largest number"));
         }
     }
 

@@ -6,7 +6,14 @@ public sealed class RequestJsonTests
 {
     private static readonly ImageRequest Full = new()
     {
-        Prompt = new() { Text = "a \"red\" apple, 🍎 <b>", Negative = "blurry", Text2 = "an apple", Negative2 = "", Syntax = PromptSyntax.Plain },
+        Prompt = new()
+        {
+            Text = "a \"red\" apple, 🍎 <b>",
+            Negative = "blurry",
+            Text2 = "an apple",
+            Negative2 = "",
+            Syntax = PromptSyntax.Plain,
+        },
         Model = new() { Id = "emoji-sd", Provider = "cpu" },
         Sampling = new()
         {
@@ -44,15 +51,26 @@ public sealed class RequestJsonTests
     public void Every_field_of_a_request_is_in_the_round_trip()
     {
         // A field added later has to be added to the request above, or it is not tried. SchedulerOptions compare by reference.
-        string[] allowed = ["schema_version", "scheduler_options", "target_size", "negative_original_size", "negative_crops_coords_top_left", "negative_target_size"];
+        string[] allowed =
+        [
+            "schema_version",
+            "scheduler_options",
+            "target_size",
+            "negative_original_size",
+            "negative_crops_coords_top_left",
+            "negative_target_size",
+        ];
         JsonElement json = JsonSerializer.SerializeToElement(Full, DiffusionClipJson.Compact);
         foreach (string part in new[] { "prompt", "model", "sampling", "origin", "output" })
         {
             Type type = typeof(ImageRequest).GetProperties().Single(property => Name(property.Name) == part).PropertyType;
             string[] missing =
             [
-                .. type.GetProperties().Select(property => Name(property.Name)).Except(allowed)
-                    .Where(name => !json.GetProperty(part).TryGetProperty(name.Replace("text2", "text_2").Replace("negative2", "negative_2"), out _)),
+                .. type.GetProperties()
+                    .Select(property => Name(property.Name))
+                    .Except(allowed)
+                    .Where(name =>
+                        !json.GetProperty(part).TryGetProperty(name.Replace("text2", "text_2").Replace("negative2", "negative_2"), out _)),
             ];
             Assert.Empty(missing);
         }
@@ -86,7 +104,8 @@ public sealed class RequestJsonTests
     [InlineData("""{"origin":{"picture":""}}""", "picture")]
     public void An_unknown_field_is_refused_and_named(string json, string field)
     {
-        JsonException exception = Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<ImageRequest>(json, DiffusionClipJson.Compact));
+        JsonException exception = Assert.Throws<JsonException>(() =>
+            JsonSerializer.Deserialize<ImageRequest>(json, DiffusionClipJson.Compact));
         Assert.Contains($"'{field}'", exception.Message, StringComparison.Ordinal);
     }
 
@@ -124,7 +143,8 @@ public sealed class RequestJsonTests
             {"model":{},"output":{"format":"png","metadata":true},"prompt":{"negative":"","text":"é"},"sampling":{"seed":3},"schema_version":VERSION,"search":{}}
             """;
         ImageRequest request = ImageRequest.For("é") with { Sampling = new() { Seed = 3 } };
-        byte[] bytes = System.Text.Encoding.UTF8.GetBytes(Canonical.Replace("VERSION", $"{ImageRequest.CurrentSchemaVersion}", StringComparison.Ordinal));
+        byte[] bytes = System.Text.Encoding.UTF8.GetBytes(
+            Canonical.Replace("VERSION", $"{ImageRequest.CurrentSchemaVersion}", StringComparison.Ordinal));
         Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)), request.ComputeSha256());
     }
 }

@@ -57,9 +57,20 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public async Task A_missing_model_folder()
     {
-        (await Cli.RunAsync("generate", "a cat", "--model", _work["none"], "--output", _work["output"])).AssertRefused(ExitCodes.Failure, _work["none"], "missing", "expected the folder of a model");
-        (await Cli.RunAsync("generate", "a cat", "--model", "emoji-sdd", "--output", _work["output"])).AssertRefused(ExitCodes.Failure, "emoji-sdd", "no such model", "emoji-sd");
-        (await Cli.RunAsync("generate", "a cat", "--scorer", _work["none"], "--output", _work["output"])).AssertRefused(ExitCodes.Failure, _work["none"], "missing");
+        (await Cli.RunAsync("generate", "a cat", "--model", _work["none"], "--output", _work["output"])).AssertRefused(
+            ExitCodes.Failure,
+            _work["none"],
+            "missing",
+            "expected the folder of a model");
+        (await Cli.RunAsync("generate", "a cat", "--model", "emoji-sdd", "--output", _work["output"])).AssertRefused(
+            ExitCodes.Failure,
+            "emoji-sdd",
+            "no such model",
+            "emoji-sd");
+        (await Cli.RunAsync("generate", "a cat", "--scorer", _work["none"], "--output", _work["output"])).AssertRefused(
+            ExitCodes.Failure,
+            _work["none"],
+            "missing");
         _work.AssertEmpty();
     }
 
@@ -68,8 +79,15 @@ public sealed class BadInputTests : IDisposable
     {
         string file = _work["output"];
         File.WriteAllText(file, "in the way");
-        (await Cli.RunAsync("generate", "a cat", "--output", file)).AssertRefused(ExitCodes.Usage, "output", file, "folder that can be written");
-        (await Cli.RunAsync("generate", "a cat", "--output", _work["output", "below"])).AssertRefused(ExitCodes.Usage, "output", "folder that can be written");
+        (await Cli.RunAsync("generate", "a cat", "--output", file)).AssertRefused(
+            ExitCodes.Usage,
+            "output",
+            file,
+            "folder that can be written");
+        (await Cli.RunAsync("generate", "a cat", "--output", _work["output", "below"])).AssertRefused(
+            ExitCodes.Usage,
+            "output",
+            "folder that can be written");
         Assert.Equal("in the way", File.ReadAllText(file));
         Assert.Single(Directory.GetFileSystemEntries(_work.Path));
     }
@@ -77,57 +95,105 @@ public sealed class BadInputTests : IDisposable
     [Fact]
     public async Task A_prompt_of_a_megabyte()
     {
-        (await Cli.RunAsync("generate", new string('a', 1 << 20), "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "prompt", "1048576 characters", "up to 65536");
-        (await Cli.RunAsync("generate", "a cat", "--negative", new string('a', 1 << 20), "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "negative", "1048576 characters", "up to 65536");
-        (await Cli.RunAsync("rank", new string('a', 1 << 20), Pictures.Expected("00_0.png"))).AssertRefused(ExitCodes.Usage, "prompt", "1048576 characters", "up to 65536");
+        (await Cli.RunAsync("generate", new string('a', 1 << 20), "--output", _work["output"])).AssertRefused(
+            ExitCodes.Usage,
+            "prompt",
+            "1048576 characters",
+            "up to 65536");
+        (await Cli.RunAsync("generate", "a cat", "--negative", new string('a', 1 << 20), "--output", _work["output"])).AssertRefused(
+            ExitCodes.Usage,
+            "negative",
+            "1048576 characters",
+            "up to 65536");
+        (await Cli.RunAsync("rank", new string('a', 1 << 20), Pictures.Expected("00_0.png"))).AssertRefused(
+            ExitCodes.Usage,
+            "prompt",
+            "1048576 characters",
+            "up to 65536");
         _work.AssertEmpty();
     }
 
     [Fact]
     public async Task Half_a_surrogate_pair()
     {
-        (await Cli.RunAsync("generate", "a \uD83D cat", "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "prompt", "surrogate pair at character 2", "remove it");
-        (await Cli.RunAsync("rank", "a \uDE00 cat", Pictures.Expected("00_0.png"))).AssertRefused(ExitCodes.Usage, "prompt", "surrogate pair at character 2", "remove it");
-        (await Cli.RunAsync("score", Pictures.Expected("00_0.png"), "--prompt", "\uD83D")).AssertRefused(ExitCodes.Usage, "prompt", "surrogate pair at character 0", "remove it");
+        (await Cli.RunAsync("generate", "a \uD83D cat", "--output", _work["output"])).AssertRefused(
+            ExitCodes.Usage,
+            "prompt",
+            "surrogate pair at character 2",
+            "remove it");
+        (await Cli.RunAsync("rank", "a \uDE00 cat", Pictures.Expected("00_0.png"))).AssertRefused(
+            ExitCodes.Usage,
+            "prompt",
+            "surrogate pair at character 2",
+            "remove it");
+        (await Cli.RunAsync("score", Pictures.Expected("00_0.png"), "--prompt", "\uD83D")).AssertRefused(
+            ExitCodes.Usage,
+            "prompt",
+            "surrogate pair at character 0",
+            "remove it");
         _work.AssertEmpty();
     }
 
     [Fact]
     public async Task More_kept_than_there_are() =>
-        (await Cli.RunAsync("generate", "a cat", "-n", "2", "--keep", "3", "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "keep", "'3'", "from 1 to 2");
+        (await Cli.RunAsync("generate", "a cat", "-n", "2", "--keep", "3", "--output", _work["output"])).AssertRefused(
+            ExitCodes.Usage,
+            "keep",
+            "'3'",
+            "from 1 to 2");
 
     [Fact]
-    public async Task Nothing_to_paint() => (await Cli.RunAsync("generate")).AssertRefused(ExitCodes.Usage, "prompt", "nothing", "--prompts");
+    public async Task Nothing_to_paint() =>
+        (await Cli.RunAsync("generate")).AssertRefused(ExitCodes.Usage, "prompt", "nothing", "--prompts");
 
     [Fact]
     public async Task What_cannot_go_together()
     {
-        (await Cli.RunAsync("generate", "a cat", "--prompts", "x.txt")).AssertRefused(ExitCodes.Usage, "--prompts", "x.txt", "leave one out");
+        (await Cli.RunAsync("generate", "a cat", "--prompts", "x.txt")).AssertRefused(
+            ExitCodes.Usage,
+            "--prompts",
+            "x.txt",
+            "leave one out");
         (await Cli.RunAsync("score", "a.png")).AssertRefused(ExitCodes.Usage, "--prompt", "--pairs", "--prompt-from-metadata");
         (await Cli.RunAsync("score", "a.png", "--pairs", "x.csv")).AssertRefused(ExitCodes.Usage, "files", "a.png", "leave it out");
         (await Cli.RunAsync("score", "--prompt", "a cat")).AssertRefused(ExitCodes.Usage, "files", "nothing", "name pictures");
-        (await Cli.RunAsync("score", "a.png", "--prompt", "a cat", "--format", "xml")).AssertRefused(ExitCodes.Usage, "--format", "xml", "jsonl, csv");
-        (await Cli.RunAsync("rank", "a cat", "a.png", "--copy-top", "none", "best")).AssertRefused(ExitCodes.Usage, "--copy-top", "none", "how many");
+        (await Cli.RunAsync("score", "a.png", "--prompt", "a cat", "--format", "xml")).AssertRefused(
+            ExitCodes.Usage,
+            "--format",
+            "xml",
+            "jsonl, csv");
+        (await Cli.RunAsync("rank", "a cat", "a.png", "--copy-top", "none", "best")).AssertRefused(
+            ExitCodes.Usage,
+            "--copy-top",
+            "none",
+            "how many");
     }
 
     [Fact]
     public async Task A_file_where_copies_should_go()
     {
         File.WriteAllText(_work["best"], "");
-        (await Cli.RunAsync("rank", "a cat", Pictures.Expected("00_0.png"), "--copy-top", "1", _work["best", "below"])).AssertRefused(ExitCodes.Usage, "--copy-top", "below", "is a file");
+        (await Cli.RunAsync("rank", "a cat", Pictures.Expected("00_0.png"), "--copy-top", "1", _work["best", "below"])).AssertRefused(
+            ExitCodes.Usage,
+            "--copy-top",
+            "below",
+            "is a file");
     }
 
     [Theory]
     [InlineData("--stepz", "--steps")]
     [InlineData("--widht", "--width")]
     [InlineData("--nonsense-altogether", "dclip generate --help")]
-    public async Task An_unknown_flag(string flag, string remedy) => (await Cli.RunAsync("generate", "a cat", flag, "3")).AssertRefused(ExitCodes.Usage, flag, remedy);
+    public async Task An_unknown_flag(string flag, string remedy) =>
+        (await Cli.RunAsync("generate", "a cat", flag, "3")).AssertRefused(ExitCodes.Usage, flag, remedy);
 
     [Fact]
-    public async Task An_unknown_verb() => (await Cli.RunAsync("genrate")).AssertRefused(ExitCodes.Usage, "genrate", "did you mean generate?");
+    public async Task An_unknown_verb() =>
+        (await Cli.RunAsync("genrate")).AssertRefused(ExitCodes.Usage, "genrate", "did you mean generate?");
 
     [Fact]
-    public async Task A_flag_without_its_value() => (await Cli.RunAsync("generate", "a cat", "--steps")).AssertRefused(ExitCodes.Usage, "--steps", "--help");
+    public async Task A_flag_without_its_value() =>
+        (await Cli.RunAsync("generate", "a cat", "--steps")).AssertRefused(ExitCodes.Usage, "--steps", "--help");
 
     [Fact]
     public async Task No_verb_is_help_and_a_usage_error()
@@ -152,7 +218,13 @@ public sealed class BadInputTests : IDisposable
         string file = _work["huge.png"];
         File.WriteAllBytes(file, Pictures.Huge());
         Assert.InRange(new FileInfo(file).Length, 50_000, 200_000);
-        (await Cli.RunAsync("rank", "a cat", file, "--no-cache")).AssertRefused(ExitCodes.Failure, "files", file, "30000x30000", "100000000 allowed", "scale it down");
+        (await Cli.RunAsync("rank", "a cat", file, "--no-cache")).AssertRefused(
+            ExitCodes.Failure,
+            "files",
+            file,
+            "30000x30000",
+            "100000000 allowed",
+            "scale it down");
     }
 
     [Fact]
@@ -160,17 +232,30 @@ public sealed class BadInputTests : IDisposable
     {
         string file = _work["notes.png"];
         File.WriteAllText(file, "Dear diary, today I saw a cat.\n", Encoding.UTF8);
-        (await Cli.RunAsync("rank", "a cat", file, "--no-cache")).AssertRefused(ExitCodes.Failure, "files", file, "not a picture", "give a PNG");
+        (await Cli.RunAsync("rank", "a cat", file, "--no-cache")).AssertRefused(
+            ExitCodes.Failure,
+            "files",
+            file,
+            "not a picture",
+            "give a PNG");
     }
 
     [Fact]
     public async Task A_missing_file_and_a_folder_that_holds_none()
     {
-        (await Cli.RunAsync("rank", "a cat", _work["none.png"], "--no-cache")).AssertRefused(ExitCodes.Failure, "files", "none.png", "no such file");
+        (await Cli.RunAsync("rank", "a cat", _work["none.png"], "--no-cache")).AssertRefused(
+            ExitCodes.Failure,
+            "files",
+            "none.png",
+            "no such file");
         (await Cli.RunAsync("rank", "a cat", _work["*.png"])).AssertRefused(ExitCodes.Usage, "files", "*.png", "no file matches");
         (await Cli.RunAsync("rank", "a cat", _work.Path)).AssertRefused(ExitCodes.Usage, "files", "holds no pictures");
         (await Cli.RunAsync("inspect", _work["none.png"])).AssertRefused(ExitCodes.Failure, "files", "none.png", "no such file");
-        (await Cli.RunAsync("generate", "--from", _work["none.png"], "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "--from", "none.png", "no such file");
+        (await Cli.RunAsync("generate", "--from", _work["none.png"], "--output", _work["output"])).AssertRefused(
+            ExitCodes.Usage,
+            "--from",
+            "none.png",
+            "no such file");
         _work.AssertEmpty();
     }
 

@@ -16,7 +16,18 @@ public sealed class GenerateOriginTests : IDisposable
     [Fact]
     public async Task A_picture_is_painted_over_and_ranked()
     {
-        RunReport report = await Report("two cats", "--init-image", Init, "--strength", "0.5", "-n", "3", "--keep", "2", "--scorer", "emoji-clip");
+        RunReport report = await Report(
+            "two cats",
+            "--init-image",
+            Init,
+            "--strength",
+            "0.5",
+            "-n",
+            "3",
+            "--keep",
+            "2",
+            "--scorer",
+            "emoji-clip");
         Assert.Equal(OriginRequest.NameOf(File.ReadAllBytes(Init)), report.Request.Origin!.Image);
         Assert.Equal((0.5, null), (report.Request.Origin.Strength, report.Request.Origin.Mask));
         Assert.Equal((64, 64), (report.Request.Sampling.Width, report.Request.Sampling.Height));
@@ -24,7 +35,10 @@ public sealed class GenerateOriginTests : IDisposable
         Assert.All(report.Candidates, candidate => Assert.NotNull(candidate.Score));
         Assert.All(report.Candidates, candidate => Assert.Equal(4, candidate.Evaluations)); // PNDM takes its second step twice
         string file = report.Candidates[0].File!;
-        Assert.Contains("Denoising strength: 0.5", PictureMetadataReader.Read(File.ReadAllBytes(file)).Texts.Single(text => text.Keyword == "parameters").Text, StringComparison.Ordinal);
+        Assert.Contains(
+            "Denoising strength: 0.5",
+            PictureMetadataReader.Read(File.ReadAllBytes(file)).Texts.Single(text => text.Keyword == "parameters").Text,
+            StringComparison.Ordinal);
 
         // Repeated with its picture, refused without.
         CliResult again = (await Generate("--from", file, "--model", Model, "--init-image", Init)).AssertSuccess();
@@ -49,8 +63,16 @@ public sealed class GenerateOriginTests : IDisposable
     public async Task A_file_of_prompts_paints_over_one_picture()
     {
         File.WriteAllText(_work["prompts.txt"], "two cats\n{\"prompt\": \"a dog\", \"strength\": 0.25, \"clip_skip\": 1}\n");
-        CliResult result = (await Generate("--prompts", _work["prompts.txt"], "--init-image", Init, "-n", "1", "--scorer", "none", "--json")).AssertSuccess();
-        ImageRequest[] requests = [.. result.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("report").Deserialize<RunReport>(DiffusionClipJson.Compact)!.Request)];
+        CliResult result = (
+            await Generate("--prompts", _work["prompts.txt"], "--init-image", Init, "-n", "1", "--scorer", "none", "--json")
+        ).AssertSuccess();
+        ImageRequest[] requests =
+        [
+            .. result
+                .Out.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(line =>
+                    JsonDocument.Parse(line).RootElement.GetProperty("report").Deserialize<RunReport>(DiffusionClipJson.Compact)!.Request),
+        ];
         Assert.Equal([0.8, 0.25], requests.Select(request => request.Origin!.Strength!.Value));
         Assert.Equal([null, 1], requests.Select(request => request.Sampling.ClipSkip));
     }
@@ -78,12 +100,29 @@ public sealed class GenerateOriginTests : IDisposable
         (await Generate("two cats", "--init-image", Init, "--mask", _work.Path)).AssertRefused(ExitCodes.Usage, "--mask", "folder");
         (await Generate("two cats", "--strength", "0.5")).AssertRefused(ExitCodes.Usage, "init_image");
         (await Generate("two cats", "--mask", Mask)).AssertRefused(ExitCodes.Usage, "init_image");
-        (await Cli.RunAsync("generate", "two cats", "--model", Golden.PathOf("tiny-models", "sd1-inpaint-tiny-random"), "--init-image", Init, "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "mask", "inpainting");
+        (
+            await Cli.RunAsync(
+                "generate",
+                "two cats",
+                "--model",
+                Golden.PathOf("tiny-models", "sd1-inpaint-tiny-random"),
+                "--init-image",
+                Init,
+                "--output",
+                _work["output"])
+        ).AssertRefused(ExitCodes.Usage, "mask", "inpainting");
     }
 
     private async Task<RunReport> Report(params string[] args) =>
         JsonSerializer.Deserialize<RunReport>((await Generate([.. args, "--json"])).AssertSuccess().Out, DiffusionClipJson.Compact)!;
 
     private Task<CliResult> Generate(params string[] args) =>
-        Cli.RunAsync(["generate", .. args, .. args.Contains("--model") ? [] : new[] { "--model", Model }, .. args.Contains("--from") ? [] : new[] { "--steps", "6", "--seed", "7" }, "--output", _work["output"]]);
+        Cli.RunAsync([
+            "generate",
+            .. args,
+            .. args.Contains("--model") ? [] : new[] { "--model", Model },
+            .. args.Contains("--from") ? [] : new[] { "--steps", "6", "--seed", "7" },
+            "--output",
+            _work["output"],
+        ]);
 }

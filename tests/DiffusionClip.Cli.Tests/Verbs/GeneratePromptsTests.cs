@@ -14,7 +14,10 @@ public sealed class GeneratePromptsTests : IDisposable
     [Fact]
     public async Task A_folder_per_prompt_and_finished_ones_are_skipped()
     {
-        File.WriteAllText(_work["prompts.txt"], "# animals\n\n  two cats \na dog\n{\"prompt\":\"a red apple\",\"steps\":2,\"seed\":\"18446744073709551615\"}\n{\"prompt\":{\"text\":\"a dog\"},\"sampling\":{\"num_inference_steps\":2}}\n");
+        File.WriteAllText(
+            _work["prompts.txt"],
+            "# animals\n\n  two cats \na dog\n{\"prompt\":\"a red apple\",\"steps\":2,\"seed\":\"18446744073709551615\"}\n{\"prompt\":{\"text\":\"a dog\"},\"sampling\":{\"num_inference_steps\":2}}\n"
+        );
         string[] args = ["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"]];
         (await Cli.RunAsync(args)).AssertSuccess();
         string[] folders = Folders();
@@ -22,28 +25,46 @@ public sealed class GeneratePromptsTests : IDisposable
         Assert.Matches(new Regex("^0001-two-cats-[0-9a-f]{8}$"), folders[0]);
         Assert.Matches(new Regex("^0003-a-red-apple-[0-9a-f]{8}$"), folders[2]);
         RunReport third = Report(folders[2]);
-        Assert.Equal((2, ulong.MaxValue, 1), (third.Request.Sampling.NumInferenceSteps, third.Request.Sampling.Seed, third.Request.Search.Candidates));
+        Assert.Equal(
+            (2, ulong.MaxValue, 1),
+            (third.Request.Sampling.NumInferenceSteps, third.Request.Sampling.Seed, third.Request.Search.Candidates));
         Assert.Equal((2, 3UL), (Report(folders[3]).Request.Sampling.NumInferenceSteps, Report(folders[3]).Request.Sampling.Seed));
 
         // One is lost, one line is new: only they are painted.
         Directory.Delete(_work["output", folders[1]], recursive: true);
         File.AppendAllText(_work["prompts.txt"], "a small house\n");
-        DateTime[] before = [.. folders.Where(folder => folder != folders[1]).Select(folder => File.GetLastWriteTimeUtc(_work["output", folder, "report.json"]))];
+        DateTime[] before =
+        [
+            .. folders
+                .Where(folder => folder != folders[1])
+                .Select(folder => File.GetLastWriteTimeUtc(_work["output", folder, "report.json"])),
+        ];
         CliResult again = (await Cli.RunAsync(args)).AssertSuccess();
         Assert.Contains("5 prompts: 2 painted, 3 finished before, 0 failed", again.ErrorLines);
         Assert.Equal(5, Folders().Length);
         Assert.Equal(folders, Folders().Take(4));
-        Assert.Equal(before, folders.Where(folder => folder != folders[1]).Select(folder => File.GetLastWriteTimeUtc(_work["output", folder, "report.json"])));
+        Assert.Equal(
+            before,
+            folders
+                .Where(folder => folder != folders[1])
+                .Select(folder => File.GetLastWriteTimeUtc(_work["output", folder, "report.json"])));
     }
 
     [Fact]
     public async Task Lines_choose_syntax_and_long_text()
     {
-        File.WriteAllText(_work["prompts.txt"], "{\"prompt\":\"a (dog:1.2)\",\"syntax\":\"plain\",\"long_text\":\"windows-mean\"}\na (dog:1.2)\n");
+        File.WriteAllText(
+            _work["prompts.txt"],
+            "{\"prompt\":\"a (dog:1.2)\",\"syntax\":\"plain\",\"long_text\":\"windows-mean\"}\na (dog:1.2)\n");
         (await Cli.RunAsync(["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"]])).AssertSuccess();
-        RunReport plain = Report(Folders()[0]), webui = Report(Folders()[1]);
-        Assert.Equal((PromptSyntax.Plain, "a (dog:1.2)", "windows-mean"), (plain.Request.Prompt.Syntax, plain.Scoring!.Text, plain.Scoring.LongText));
-        Assert.Equal((PromptSyntax.A1111, "a dog", "truncate"), (webui.Request.Prompt.Syntax, webui.Scoring!.Text, webui.Scoring.LongText));
+        RunReport plain = Report(Folders()[0]),
+            webui = Report(Folders()[1]);
+        Assert.Equal(
+            (PromptSyntax.Plain, "a (dog:1.2)", "windows-mean"),
+            (plain.Request.Prompt.Syntax, plain.Scoring!.Text, plain.Scoring.LongText));
+        Assert.Equal(
+            (PromptSyntax.A1111, "a dog", "truncate"),
+            (webui.Request.Prompt.Syntax, webui.Scoring!.Text, webui.Scoring.LongText));
     }
 
     [Fact]
@@ -53,9 +74,17 @@ public sealed class GeneratePromptsTests : IDisposable
         string[] args = ["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"], "--json"];
         (await Cli.RunAsync(args)).AssertSuccess();
         Directory.Delete(_work["output", Folders()[0]], recursive: true);
-        JsonElement[] lines = [.. (await Cli.RunAsync(args)).AssertSuccess().Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+        JsonElement[] lines =
+        [
+            .. (await Cli.RunAsync(args))
+                .AssertSuccess()
+                .Out.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(line => JsonDocument.Parse(line).RootElement),
+        ];
         Assert.Equal(2, lines.Length);
-        Assert.Equal("two cats", lines[0].GetProperty("report").GetProperty("request").GetProperty("prompt").GetProperty("text").GetString());
+        Assert.Equal(
+            "two cats",
+            lines[0].GetProperty("report").GetProperty("request").GetProperty("prompt").GetProperty("text").GetString());
         Assert.True(lines[1].GetProperty("skipped").GetBoolean());
     }
 
@@ -74,7 +103,11 @@ public sealed class GeneratePromptsTests : IDisposable
     public async Task A_bad_line_is_found_before_the_first_runs(string line, string field, string remedy)
     {
         File.WriteAllText(_work["prompts.txt"], $"two cats\n\n{line}\n");
-        (await Cli.RunAsync(["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"]])).AssertRefused(ExitCodes.Usage, "prompts.txt:3", field, remedy);
+        (await Cli.RunAsync(["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"]])).AssertRefused(
+            ExitCodes.Usage,
+            "prompts.txt:3",
+            field,
+            remedy);
         Assert.False(Path.Exists(_work["output"]));
     }
 
@@ -82,7 +115,11 @@ public sealed class GeneratePromptsTests : IDisposable
     public async Task A_line_whose_model_is_missing()
     {
         File.WriteAllText(_work["prompts.txt"], "two cats\n{\"prompt\":\"a dog\",\"model\":\"nobody\"}\n");
-        (await Cli.RunAsync(["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"]])).AssertRefused(ExitCodes.Failure, "prompts.txt:2", "nobody", "no such model");
+        (await Cli.RunAsync(["generate", "--prompts", _work["prompts.txt"], .. Fast, "--output", _work["output"]])).AssertRefused(
+            ExitCodes.Failure,
+            "prompts.txt:2",
+            "nobody",
+            "no such model");
     }
 
     [Fact]
@@ -90,7 +127,11 @@ public sealed class GeneratePromptsTests : IDisposable
     {
         (await Cli.RunAsync("generate", "--prompts", _work["none.txt"])).AssertRefused(ExitCodes.Usage, "--prompts", "none.txt");
         File.WriteAllText(_work["empty.txt"], "# nothing\n");
-        (await Cli.RunAsync("generate", "--prompts", _work["empty.txt"])).AssertRefused(ExitCodes.Usage, "--prompts", "empty.txt", "holds no prompt");
+        (await Cli.RunAsync("generate", "--prompts", _work["empty.txt"])).AssertRefused(
+            ExitCodes.Usage,
+            "--prompts",
+            "empty.txt",
+            "holds no prompt");
     }
 
     [Fact]
@@ -99,7 +140,19 @@ public sealed class GeneratePromptsTests : IDisposable
         // That a graph is damaged shows when it is loaded.
         string scorer = ModelsTests.TamperedClip(_work);
         File.WriteAllText(_work["prompts.txt"], $"{JsonSerializer.Serialize(new { prompt = "two cats", scorer })}\na dog\n");
-        CliResult result = await Cli.RunAsync(["generate", "--prompts", _work["prompts.txt"], "--steps", "1", "-n", "1", "--seed", "3", "--output", _work["output"]]);
+        CliResult result = await Cli.RunAsync([
+            "generate",
+            "--prompts",
+            _work["prompts.txt"],
+            "--steps",
+            "1",
+            "-n",
+            "1",
+            "--seed",
+            "3",
+            "--output",
+            _work["output"],
+        ]);
         Assert.Equal(ExitCodes.Failure, result.ExitCode);
         string complaint = Assert.Single(result.Complaints);
         Assert.Contains("prompts.txt:1", complaint, StringComparison.Ordinal);
@@ -107,7 +160,9 @@ public sealed class GeneratePromptsTests : IDisposable
         Assert.StartsWith("0002-a-dog-", Assert.Single(Folders()), StringComparison.Ordinal);
     }
 
-    private string[] Folders() => [.. Directory.GetDirectories(_work["output"]).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private string[] Folders() =>
+        [.. Directory.GetDirectories(_work["output"]).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
-    private RunReport Report(string folder) => JsonSerializer.Deserialize<RunReport>(File.ReadAllBytes(_work["output", folder, "report.json"]), DiffusionClipJson.Compact)!;
+    private RunReport Report(string folder) =>
+        JsonSerializer.Deserialize<RunReport>(File.ReadAllBytes(_work["output", folder, "report.json"]), DiffusionClipJson.Compact)!;
 }

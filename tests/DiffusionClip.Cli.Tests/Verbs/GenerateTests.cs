@@ -20,13 +20,23 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     [Fact]
     public void The_folder_holds_the_pictures_best_first_the_overview_and_the_report()
     {
-        string[] names = [.. Directory.GetFileSystemEntries(run.Folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+        string[] names =
+        [
+            .. Directory.GetFileSystemEntries(run.Folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal),
+        ];
         Assert.Equal(GeneratedRunFixture.Candidates + 2, names.Length);
         Assert.Equal("contact-sheet.png", names[^2]);
         Assert.Equal("report.json", names[^1]);
-        double[] scores = [.. names.Take(GeneratedRunFixture.Candidates).Select(name => double.Parse(FileName().Match(name).Groups["score"].Value, CultureInfo.InvariantCulture))];
+        double[] scores =
+        [
+            .. names
+                .Take(GeneratedRunFixture.Candidates)
+                .Select(name => double.Parse(FileName().Match(name).Groups["score"].Value, CultureInfo.InvariantCulture)),
+        ];
         Assert.Equal(scores.OrderDescending(), scores);
-        Assert.Equal(["7", "8", "9"], names.Take(3).Select(name => FileName().Match(name).Groups["seed"].Value).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["7", "8", "9"],
+            names.Take(3).Select(name => FileName().Match(name).Groups["seed"].Value).Order(StringComparer.Ordinal));
         RgbImage overview = Pictures.Decode(Path.Combine(run.Folder, "contact-sheet.png"));
         Assert.True(overview.Width > 3 * 128 && overview.Height > 128, $"{overview.Width}x{overview.Height}");
     }
@@ -35,7 +45,9 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     public void The_report_ranks_the_candidates()
     {
         Assert.Equal([1, 2, 3], run.Report.Candidates.Select(candidate => candidate.Rank));
-        Assert.Equal(run.Report.Candidates.Select(candidate => candidate.Score).OrderDescending(), run.Report.Candidates.Select(candidate => candidate.Score));
+        Assert.Equal(
+            run.Report.Candidates.Select(candidate => candidate.Score).OrderDescending(),
+            run.Report.Candidates.Select(candidate => candidate.Score));
         Assert.Equal(run.Report.Candidates[0].Score - run.Report.Candidates[1].Score, run.Report.Candidates[0].Margin);
         Assert.Null(run.Report.Candidates[^1].Margin);
         Assert.Equal("emoji-clip", run.Report.Scoring!.Model);
@@ -53,7 +65,9 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     [Fact]
     public void Plain_lines_tell_the_progress_and_the_table_the_result()
     {
-        Assert.Equal(["models", "conditioning", "denoising", "decoding", "scoring"], run.Result.ErrorLines.Intersect(["models", "conditioning", "denoising", "decoding", "scoring"]));
+        Assert.Equal(
+            ["models", "conditioning", "denoising", "decoding", "scoring"],
+            run.Result.ErrorLines.Intersect(["models", "conditioning", "denoising", "decoding", "scoring"]));
         Assert.Equal(3, run.Result.ErrorLines.Count(line => line.StartsWith("candidate ", StringComparison.Ordinal)));
         string[] lines = run.Result.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(["rank", "seed", "score", "margin", "file"], lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
@@ -87,7 +101,20 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     [Fact]
     public async Task Candidates_do_not_depend_on_how_many_there_are()
     {
-        (await Cli.RunAsync("generate", GeneratedRunFixture.Prompt, "--seed", "8", "-n", "1", "--steps", "4", "--output", _work["output"], "-q")).AssertSuccess();
+        (
+            await Cli.RunAsync(
+                "generate",
+                GeneratedRunFixture.Prompt,
+                "--seed",
+                "8",
+                "-n",
+                "1",
+                "--steps",
+                "4",
+                "--output",
+                _work["output"],
+                "-q")
+        ).AssertSuccess();
         string alone = Assert.Single(Directory.GetFiles(_work.OnlyFolder("output"), "01_*.png"));
         string among = Assert.Single(run.Files, file => file.Contains("_seed-8_", StringComparison.Ordinal));
         Assert.Equal(Pictures.Decode(among).Pixels.ToArray(), Pictures.Decode(alone).Pixels.ToArray());
@@ -96,7 +123,20 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     [Fact]
     public async Task Json_is_the_report_and_nothing_else()
     {
-        CliResult result = await Cli.RunAsync("generate", "two cats", "--seed", "18446744073709551615", "-n", "2", "--keep", "1", "--steps", "2", "--output", _work["output"], "--json");
+        CliResult result = await Cli.RunAsync(
+            "generate",
+            "two cats",
+            "--seed",
+            "18446744073709551615",
+            "-n",
+            "2",
+            "--keep",
+            "1",
+            "--steps",
+            "2",
+            "--output",
+            _work["output"],
+            "--json");
         result.AssertSuccess();
         RunReport report = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!;
         Assert.Equal([0UL, ulong.MaxValue], report.Candidates.Select(candidate => candidate.Seed).Order());
@@ -111,7 +151,18 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     [Fact]
     public async Task Quiet_prints_nothing()
     {
-        CliResult result = await Cli.RunAsync("generate", "two cats", "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "--quiet");
+        CliResult result = await Cli.RunAsync(
+            "generate",
+            "two cats",
+            "--seed",
+            "1",
+            "-n",
+            "1",
+            "--steps",
+            "1",
+            "--output",
+            _work["output"],
+            "--quiet");
         Assert.Equal((0, "", ""), (result.ExitCode, result.Out, result.Error));
         Assert.True(File.Exists(Path.Combine(_work.OnlyFolder("output"), "report.json")));
     }
@@ -121,19 +172,53 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     {
         for (int i = 0; i < 2; i++)
         {
-            CliResult result = await Cli.RunAsync(new Interruption(), Fixed, "generate", "two cats", "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q");
+            CliResult result = await Cli.RunAsync(
+                new Interruption(),
+                Fixed,
+                "generate",
+                "two cats",
+                "--seed",
+                "1",
+                "-n",
+                "1",
+                "--steps",
+                "1",
+                "--output",
+                _work["output"],
+                "-q");
             result.AssertSuccess();
         }
 
-        Assert.Equal(["20261124-135501-two-cats", "20261124-135501-two-cats-2"], Directory.GetDirectories(_work["output"]).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["20261124-135501-two-cats", "20261124-135501-two-cats-2"],
+            Directory.GetDirectories(_work["output"]).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public async Task Without_a_scorer_there_are_pictures_without_ranks()
     {
-        CliResult result = await Cli.RunAsync("generate", "two cats", "--scorer", "none", "--seed", "3", "-n", "2", "--steps", "1", "--no-metadata", "--output", _work["output"]);
+        CliResult result = await Cli.RunAsync(
+            "generate",
+            "two cats",
+            "--scorer",
+            "none",
+            "--seed",
+            "3",
+            "-n",
+            "2",
+            "--steps",
+            "1",
+            "--no-metadata",
+            "--output",
+            _work["output"]);
         result.AssertSuccess();
-        string[] files = [.. Directory.GetFiles(_work.OnlyFolder("output"), "0*.png").Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+        string[] files =
+        [
+            .. Directory
+                .GetFiles(_work.OnlyFolder("output"), "0*.png")
+                .Select(path => Path.GetFileName(path))
+                .Order(StringComparer.Ordinal),
+        ];
         Assert.Equal(["01_seed-3.png", "02_seed-4.png"], files);
         Assert.Empty(PngTextReader.Read(File.ReadAllBytes(Path.Combine(_work.OnlyFolder("output"), files[0]))).Texts);
     }
@@ -142,13 +227,63 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
     public async Task Flags_reach_the_request()
     {
         CliResult result = await Cli.RunAsync(
-            "generate", "a (red:1.2) apple", "--negative", "blue", "--steps", "2", "--cfg-scale", "1.5", "--cfg-rescale", "0.25", "--seed", "5",
-            "--scheduler-option", "timestep_spacing=trailing", "--scheduler-option", "use_karras_sigmas=True", "--width", "64", "--height", "128", "--candidates", "1",
-            "--noise", "philox", "--provider", "cpu", "--score-text", "an apple", "--sampler", "DPM++ 2M", "--prompt-syntax", "plain", "--long-text", "windows-mean", "--output", _work["output"], "--json");
+            "generate",
+            "a (red:1.2) apple",
+            "--negative",
+            "blue",
+            "--steps",
+            "2",
+            "--cfg-scale",
+            "1.5",
+            "--cfg-rescale",
+            "0.25",
+            "--seed",
+            "5",
+            "--scheduler-option",
+            "timestep_spacing=trailing",
+            "--scheduler-option",
+            "use_karras_sigmas=True",
+            "--width",
+            "64",
+            "--height",
+            "128",
+            "--candidates",
+            "1",
+            "--noise",
+            "philox",
+            "--provider",
+            "cpu",
+            "--score-text",
+            "an apple",
+            "--sampler",
+            "DPM++ 2M",
+            "--prompt-syntax",
+            "plain",
+            "--long-text",
+            "windows-mean",
+            "--output",
+            _work["output"],
+            "--json");
         result.AssertSuccess();
         ImageRequest request = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!.Request;
-        Assert.Equal(new PromptRequest { Text = "a (red:1.2) apple", Negative = "blue", Syntax = PromptSyntax.Plain }, request.Prompt);
-        Assert.Equal((2, 1.5f, 0.25f, 5UL, NoiseKind.Philox, 64, 128), (request.Sampling.NumInferenceSteps, request.Sampling.GuidanceScale, request.Sampling.GuidanceRescale, request.Sampling.Seed, request.Sampling.Noise, request.Sampling.Width, request.Sampling.Height));
+        Assert.Equal(
+            new PromptRequest
+            {
+                Text = "a (red:1.2) apple",
+                Negative = "blue",
+                Syntax = PromptSyntax.Plain,
+            },
+            request.Prompt);
+        Assert.Equal(
+            (2, 1.5f, 0.25f, 5UL, NoiseKind.Philox, 64, 128),
+            (
+                request.Sampling.NumInferenceSteps,
+                request.Sampling.GuidanceScale,
+                request.Sampling.GuidanceRescale,
+                request.Sampling.Seed,
+                request.Sampling.Noise,
+                request.Sampling.Width,
+                request.Sampling.Height));
         Assert.Equal("trailing", request.Sampling.SchedulerOptions!["timestep_spacing"].GetString());
         Assert.True(request.Sampling.SchedulerOptions["use_karras_sigmas"].GetBoolean());
         Assert.Equal("an apple", request.Search.ScoreText);
@@ -157,7 +292,10 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
 
     [Fact]
     public async Task A_flag_that_takes_one_value_is_given_once() =>
-        (await Cli.RunAsync("generate", "a cat", "--sampler", "Euler", "--sampler", "DDIM", "--output", _work["output"])).AssertRefused(ExitCodes.Usage, "--sampler", "--help");
+        (await Cli.RunAsync("generate", "a cat", "--sampler", "Euler", "--sampler", "DDIM", "--output", _work["output"])).AssertRefused(
+            ExitCodes.Usage,
+            "--sampler",
+            "--help");
 
     [Fact]
     public async Task Words_beyond_the_limit_are_told()
@@ -166,24 +304,59 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
         CliResult result = await PaintAsync(100);
         Assert.StartsWith("dclip: warning: score_text: the last 25 tokens", Assert.Single(result.Complaints), StringComparison.Ordinal);
         result = await PaintAsync(5000);
-        Assert.Contains(result.Complaints, line => line.StartsWith("dclip: warning: prompt: the last 200 of 5000 tokens are beyond the 64 windows", StringComparison.Ordinal));
+        Assert.Contains(
+            result.Complaints,
+            line =>
+                line.StartsWith("dclip: warning: prompt: the last 200 of 5000 tokens are beyond the 64 windows", StringComparison.Ordinal));
 
         async Task<CliResult> PaintAsync(int words) =>
-            (await Cli.RunAsync("generate", string.Join(' ', Enumerable.Repeat("cat", words)), "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q")).AssertSuccess();
+            (
+                await Cli.RunAsync(
+                    "generate",
+                    string.Join(' ', Enumerable.Repeat("cat", words)),
+                    "--seed",
+                    "1",
+                    "-n",
+                    "1",
+                    "--steps",
+                    "1",
+                    "--output",
+                    _work["output"],
+                    "-q")
+            ).AssertSuccess();
     }
 
     [Fact]
     public async Task A_prompt_may_begin_with_an_at_sign_or_after_two_dashes_with_a_dash()
     {
-        (await Cli.RunAsync("generate", "@cat", "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q")).AssertSuccess();
-        (await Cli.RunAsync("generate", "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q", "--", "-cat")).AssertSuccess();
+        (
+            await Cli.RunAsync("generate", "@cat", "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q")
+        ).AssertSuccess();
+        (
+            await Cli.RunAsync("generate", "--seed", "1", "-n", "1", "--steps", "1", "--output", _work["output"], "-q", "--", "-cat")
+        ).AssertSuccess();
     }
 
     [Fact]
     public async Task Asked_to_finish_it_writes_the_best_so_far()
     {
         using var interruption = new Interruption();
-        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(interruption.Ask))), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"], "--json");
+        CliResult result = await Cli.RunAsync(
+            interruption,
+            services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(interruption.Ask))),
+            "generate",
+            "two cats",
+            "--strategy",
+            "ask",
+            "--seed",
+            "1",
+            "-n",
+            "50",
+            "--steps",
+            "2",
+            "--output",
+            _work["output"],
+            "--json");
         Assert.Equal(ExitCodes.Interrupted, result.ExitCode);
         RunReport report = JsonSerializer.Deserialize<RunReport>(result.Out, DiffusionClipJson.Compact)!;
         Assert.True(report.FinishedEarly);
@@ -202,7 +375,21 @@ public sealed partial class GenerateTests(GeneratedRunFixture run) : IClassFixtu
             interruption.Ask();
         }
 
-        CliResult result = await Cli.RunAsync(interruption, services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(AskTwice))), "generate", "two cats", "--strategy", "ask", "--seed", "1", "-n", "50", "--steps", "2", "--output", _work["output"]);
+        CliResult result = await Cli.RunAsync(
+            interruption,
+            services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new AskAfterFirst(AskTwice))),
+            "generate",
+            "two cats",
+            "--strategy",
+            "ask",
+            "--seed",
+            "1",
+            "-n",
+            "50",
+            "--steps",
+            "2",
+            "--output",
+            _work["output"]);
         Assert.Equal(ExitCodes.Interrupted, result.ExitCode);
         Assert.Equal("dclip: interrupted", Assert.Single(result.Complaints));
         Assert.Equal("", result.Out);

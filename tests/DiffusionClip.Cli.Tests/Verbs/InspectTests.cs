@@ -20,7 +20,9 @@ public sealed class InspectTests(GeneratedRunFixture run) : IClassFixture<Genera
         CliResult json = (await Cli.RunAsync("inspect", run.Files[0], "--json")).AssertSuccess();
         using JsonDocument document = JsonDocument.Parse(json.Out);
         Assert.Equal("diffusionclip", document.RootElement.GetProperty("metadata").GetProperty("format").GetString());
-        Assert.Equal(GeneratedRunFixture.Prompt, document.RootElement.GetProperty("record").GetProperty("request").GetProperty("prompt").GetProperty("text").GetString());
+        Assert.Equal(
+            GeneratedRunFixture.Prompt,
+            document.RootElement.GetProperty("record").GetProperty("request").GetProperty("prompt").GetProperty("text").GetString());
     }
 
     [Fact]

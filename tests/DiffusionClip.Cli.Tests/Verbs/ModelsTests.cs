@@ -17,7 +17,9 @@ public sealed class ModelsTests : IDisposable
         Assert.Contains("emoji-sd", text.Out, StringComparison.Ordinal);
         CliResult json = (await Cli.RunAsync([.. args, "--json"])).AssertSuccess();
         using JsonDocument document = JsonDocument.Parse(json.Out);
-        Assert.Equal(["emoji-clip", "emoji-sd"], document.RootElement.EnumerateArray().Select(model => model.GetProperty("id").GetString()));
+        Assert.Equal(
+            ["emoji-clip", "emoji-sd"],
+            document.RootElement.EnumerateArray().Select(model => model.GetProperty("id").GetString()));
     }
 
     [Fact]
@@ -37,7 +39,9 @@ public sealed class ModelsTests : IDisposable
     {
         CliResult all = (await Cli.RunAsync("models", "verify", "--json")).AssertSuccess();
         using JsonDocument document = JsonDocument.Parse(all.Out);
-        Assert.All(document.RootElement.EnumerateArray().SelectMany(model => model.GetProperty("files").EnumerateArray()), file => Assert.Equal("ok", file.GetProperty("state").GetString()));
+        Assert.All(
+            document.RootElement.EnumerateArray().SelectMany(model => model.GetProperty("files").EnumerateArray()),
+            file => Assert.Equal("ok", file.GetProperty("state").GetString()));
     }
 
     [Fact]
@@ -53,7 +57,10 @@ public sealed class ModelsTests : IDisposable
         Assert.Contains("SHA-256", complaint, StringComparison.Ordinal);
 
         // Neither paints or scores anything with it.
-        (await Cli.RunAsync("rank", "a cat", Pictures.Expected("00_0.png"), "--scorer", folder, "--no-cache")).AssertRefused(ExitCodes.Failure, "vision_model.onnx", "SHA-256");
+        (await Cli.RunAsync("rank", "a cat", Pictures.Expected("00_0.png"), "--scorer", folder, "--no-cache")).AssertRefused(
+            ExitCodes.Failure,
+            "vision_model.onnx",
+            "SHA-256");
         File.Delete(Path.Combine(folder, "special_tokens_map.json"));
         CliResult missing = await Cli.RunAsync("models", "verify", folder);
         Assert.Equal(ExitCodes.Failure, missing.ExitCode);

@@ -47,7 +47,11 @@ public sealed class RankTests(GeneratedRunFixture run) : IClassFixture<Generated
 
     [Fact]
     public async Task A_policy_for_long_texts_that_does_not_exist() =>
-        (await Cli.RunAsync("rank", "a cat", run.Files[0], "--long-text", "mean")).AssertRefused(ExitCodes.Usage, "long", "mean", "truncate, windows-mean");
+        (await Cli.RunAsync("rank", "a cat", run.Files[0], "--long-text", "mean")).AssertRefused(
+            ExitCodes.Usage,
+            "long",
+            "mean",
+            "truncate, windows-mean");
 
     [Fact]
     public async Task The_order_of_the_arguments_and_doubles_do_not_matter()
@@ -70,8 +74,11 @@ public sealed class RankTests(GeneratedRunFixture run) : IClassFixture<Generated
             result.AssertSuccess();
         }
 
-        string first = $"01_{Path.GetFileNameWithoutExtension(run.Files[0])}", second = $"02_{Path.GetFileNameWithoutExtension(run.Files[1])}";
-        Assert.Equal([$"{first}-2.png", $"{first}.png", $"{second}-2.png", $"{second}.png"], Directory.GetFiles(best).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
+        string first = $"01_{Path.GetFileNameWithoutExtension(run.Files[0])}",
+            second = $"02_{Path.GetFileNameWithoutExtension(run.Files[1])}";
+        Assert.Equal(
+            [$"{first}-2.png", $"{first}.png", $"{second}-2.png", $"{second}.png"],
+            Directory.GetFiles(best).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
         Assert.Equal(File.ReadAllBytes(run.Files[0]), File.ReadAllBytes(Path.Combine(best, $"{first}.png")));
     }
 
@@ -94,13 +101,23 @@ public sealed class RankTests(GeneratedRunFixture run) : IClassFixture<Generated
         using JsonDocument json = JsonDocument.Parse(result.Out);
         foreach (string file in new[] { ours, plain })
         {
-            double score = json.RootElement.GetProperty("images").EnumerateArray().Single(image => image.GetProperty("file").GetString() == file).GetProperty("score").GetDouble();
+            double score = json
+                .RootElement.GetProperty("images")
+                .EnumerateArray()
+                .Single(image => image.GetProperty("file").GetString() == file)
+                .GetProperty("score")
+                .GetDouble();
             PictureInspection inspection = PictureMetadataReader.Read(File.ReadAllBytes(file));
             Assert.Equal(score, inspection.Score!.Score);
             Assert.Equal("a cat", inspection.Score.Scoring.Text);
             if (file == ours)
             {
-                Assert.Equal(score, double.Parse(Infotext.Parse(inspection.Texts.Single(text => text.Keyword == "parameters").Text)["Score"]!, CultureInfo.InvariantCulture), 1e-6);
+                Assert.Equal(
+                    score,
+                    double.Parse(
+                        Infotext.Parse(inspection.Texts.Single(text => text.Keyword == "parameters").Text)["Score"]!,
+                        CultureInfo.InvariantCulture),
+                    1e-6);
                 Assert.Equal(run.Report.Candidates[0].Score, inspection.Record!.Candidate.Score);
             }
         }

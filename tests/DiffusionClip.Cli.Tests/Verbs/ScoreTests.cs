@@ -12,7 +12,15 @@ public sealed class ScoreTests(GeneratedRunFixture run) : IClassFixture<Generate
     [Fact]
     public async Task Every_picture_meets_every_prompt()
     {
-        CliResult result = await Cli.RunAsync(["score", .. run.Files, "--prompt", "a cat", "--prompt", GeneratedRunFixture.Prompt, "--no-cache"]);
+        CliResult result = await Cli.RunAsync([
+            "score",
+            .. run.Files,
+            "--prompt",
+            "a cat",
+            "--prompt",
+            GeneratedRunFixture.Prompt,
+            "--no-cache",
+        ]);
         result.AssertSuccess();
         Assert.Contains("6 rows, on cpu (provider auto fell back to cpu: ", result.Error, StringComparison.Ordinal);
         JsonElement[] rows = Rows(result);
@@ -20,7 +28,11 @@ public sealed class ScoreTests(GeneratedRunFixture run) : IClassFixture<Generate
         Assert.Equal(["a cat", GeneratedRunFixture.Prompt], rows.Take(2).Select(row => row.GetProperty("text").GetString()));
         foreach (CandidateReport candidate in run.Report.Candidates)
         {
-            JsonElement row = Assert.Single(rows, row => row.GetProperty("image").GetString()!.EndsWith(candidate.File!, StringComparison.Ordinal) && row.GetProperty("text").GetString() == GeneratedRunFixture.Prompt);
+            JsonElement row = Assert.Single(
+                rows,
+                row =>
+                    row.GetProperty("image").GetString()!.EndsWith(candidate.File!, StringComparison.Ordinal)
+                    && row.GetProperty("text").GetString() == GeneratedRunFixture.Prompt);
             Assert.Equal(candidate.Score!.Value, row.GetProperty("score").GetDouble(), 1e-5);
             JsonElement scoring = row.GetProperty("scoring");
             Assert.Equal("emoji-clip", scoring.GetProperty("model").GetString());
@@ -44,7 +56,10 @@ public sealed class ScoreTests(GeneratedRunFixture run) : IClassFixture<Generate
     }
 
     [Theory]
-    [InlineData("pairs.jsonl", "{\"image\":\"a.png\",\"text\":\"a, \\\"cat\\\"\"}\n\n{\"file\":\"b.png\",\"caption\":\"=cmd()\",\"id\":3}\n{\"path\":\"none.png\",\"prompt\":\"a dog\"}\n{\"image\":7}\nno json\n")]
+    [InlineData(
+        "pairs.jsonl",
+        "{\"image\":\"a.png\",\"text\":\"a, \\\"cat\\\"\"}\n\n{\"file\":\"b.png\",\"caption\":\"=cmd()\",\"id\":3}\n{\"path\":\"none.png\",\"prompt\":\"a dog\"}\n{\"image\":7}\nno json\n"
+    )]
     [InlineData("pairs.csv", "id,Image,Caption\r\n1,a.png,\"a, \"\"cat\"\"\"\r\n2,b.png,=cmd()\r\n3,none.png,a dog\r\n4,,\r\n5\r\n")]
     public async Task Pairs_are_scored_row_by_row(string name, string content)
     {
@@ -68,7 +83,22 @@ public sealed class ScoreTests(GeneratedRunFixture run) : IClassFixture<Generate
     {
         File.Copy(run.Files[0], _work["=a.png"]);
         string output = _work["scores.csv"];
-        CliResult result = await Cli.RunAsync("score", _work["=a.png"], "--prompt", "=cmd()|' /C calc'!A0", "--prompt", "@x, \"y\"", "--prompt", "a cat\nand a dog", "--prompt", "-1", "--format", "csv", "--out", output, "--no-cache");
+        CliResult result = await Cli.RunAsync(
+            "score",
+            _work["=a.png"],
+            "--prompt",
+            "=cmd()|' /C calc'!A0",
+            "--prompt",
+            "@x, \"y\"",
+            "--prompt",
+            "a cat\nand a dog",
+            "--prompt",
+            "-1",
+            "--format",
+            "csv",
+            "--out",
+            output,
+            "--no-cache");
         result.AssertSuccess();
         Assert.Equal("", result.Out);
         using CsvReader csv = CsvReader.FromFile(output);
@@ -82,7 +112,11 @@ public sealed class ScoreTests(GeneratedRunFixture run) : IClassFixture<Generate
         }
 
         Assert.Equal(["'=cmd()|' /C calc'!A0", "'@x, \"y\"", "a cat\nand a dog", "'-1"], texts);
-        (await Cli.RunAsync("score", run.Files[0], "--prompt", "x", "--out", output)).AssertRefused(ExitCodes.Usage, "--out", output, "not overwritten");
+        (await Cli.RunAsync("score", run.Files[0], "--prompt", "x", "--out", output)).AssertRefused(
+            ExitCodes.Usage,
+            "--out",
+            output,
+            "not overwritten");
     }
 
     [Fact]

@@ -39,7 +39,10 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
         Assert.False(json.RootElement.TryGetProperty("scoring", out _));
         JsonElement[] images = [.. json.RootElement.GetProperty("images").EnumerateArray()];
         double[][] raw =
-            [.. images.Select(image => image.GetProperty("scores").EnumerateArray().Select(score => score.GetProperty("score").GetDouble()).ToArray())];
+        [
+            .. images.Select(image =>
+                image.GetProperty("scores").EnumerateArray().Select(score => score.GetProperty("score").GetDouble()).ToArray()),
+        ];
         for (int i = 0; i < images.Length; i++)
         {
             double expected = -(Rank(0) + (0.5 * Rank(1))) / 1.5;
@@ -52,11 +55,21 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     [Fact]
     public async Task What_does_not_add_up_and_what_is_written_are_refused_before_anything_is_scored()
     {
-        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy")).AssertRefused(ExitCodes.Usage, "do not add up", "standard-scores or mean-rank");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy")).AssertRefused(
+            ExitCodes.Usage,
+            "do not add up",
+            "standard-scores or mean-rank");
         (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip=0")).AssertRefused(ExitCodes.Usage, "every weight is 0");
-        (await RunAsync("rank", "green", run.Files[0], "--scorer", "toy", "--combine", "median")).AssertRefused(ExitCodes.Usage, "weighted-sum, standard-scores, mean-rank");
-        (await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy", "--combine", "mean-rank", "--write-score")).AssertRefused(ExitCodes.Usage, "--write-score");
-        (await RunAsync("rank", "green", run.Files[0], "--scorer", "tov")).AssertRefused(ExitCodes.Usage, "did you mean toy", "emoji-clip");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "toy", "--combine", "median")).AssertRefused(
+            ExitCodes.Usage,
+            "weighted-sum, standard-scores, mean-rank");
+        (
+            await RunAsync("rank", "green", run.Files[0], "--scorer", "emoji-clip,toy", "--combine", "mean-rank", "--write-score")
+        ).AssertRefused(ExitCodes.Usage, "--write-score");
+        (await RunAsync("rank", "green", run.Files[0], "--scorer", "tov")).AssertRefused(
+            ExitCodes.Usage,
+            "did you mean toy",
+            "emoji-clip");
     }
 
     [Theory]
@@ -88,8 +101,15 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     public async Task A_scorer_that_gives_no_number_is_an_error_of_the_file()
     {
         CliResult result = await Cli.RunAsync(
-            new(), services =>
-                services.AddSingleton<IImageScorer, Endless>(), "rank", "green", run.Files[0], run.Files[1], "--scorer", "endless", "--json");
+            new(),
+            services => services.AddSingleton<IImageScorer, Endless>(),
+            "rank",
+            "green",
+            run.Files[0],
+            run.Files[1],
+            "--scorer",
+            "endless",
+            "--json");
         Assert.Equal(ExitCodes.Failure, result.ExitCode);
         using JsonDocument json = JsonDocument.Parse(result.Out);
         Assert.Empty(json.RootElement.GetProperty("images").EnumerateArray());
@@ -101,7 +121,20 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
     public async Task A_run_with_several_scorers_shows_each_and_repeats()
     {
         CliResult result = await RunAsync(
-            "generate", "green", "--seed", "3", "-n", "2", "--steps", "2", "--scorer", "emoji-clip,toy=0.25", "--combine", "standard-scores", "--output", _work["out"]);
+            "generate",
+            "green",
+            "--seed",
+            "3",
+            "-n",
+            "2",
+            "--steps",
+            "2",
+            "--scorer",
+            "emoji-clip,toy=0.25",
+            "--combine",
+            "standard-scores",
+            "--output",
+            _work["out"]);
         result.AssertSuccess();
         Assert.Contains("emoji-clip", result.Out.Split('\n')[0], StringComparison.Ordinal);
         string folder = _work.OnlyFolder("out");
@@ -128,13 +161,27 @@ public sealed class SeveralScorersTests(GeneratedRunFixture run) : IClassFixture
         public ScorerDescriptor Descriptor { get; } = new() { Name = "endless", Version = "1", Scale = ScoreScale.Unbounded };
 
         public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) =>
-            ValueTask.FromResult(new ScoringResult
-        {
-            Images =
-                [.. batch.Images.Select(_ => new ImageOutcome { ScoresPerText = batch.Texts.Select(_ => float.PositiveInfinity).ToArray() })],
-            Texts =
-                [.. batch.Texts.Select(text => new ScoreRecord { Scorer = "endless", Version = "1", Scale = ScoreScale.Unbounded, Text = text })],
-        });
+            ValueTask.FromResult(
+                new ScoringResult
+                {
+                    Images =
+                    [
+                        .. batch.Images.Select(_ => new ImageOutcome
+                        {
+                            ScoresPerText = batch.Texts.Select(_ => float.PositiveInfinity).ToArray(),
+                        }),
+                    ],
+                    Texts =
+                    [
+                        .. batch.Texts.Select(text => new ScoreRecord
+                        {
+                            Scorer = "endless",
+                            Version = "1",
+                            Scale = ScoreScale.Unbounded,
+                            Text = text,
+                        }),
+                    ],
+                });
 
         public void Dispose()
         {

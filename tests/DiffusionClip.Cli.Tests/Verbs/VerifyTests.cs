@@ -14,7 +14,10 @@ public sealed class VerifyTests
         using var folder = new Scratch();
         string file = folder.PathOf("report.json");
         CliResult result = (await Cli.RunAsync("verify", Golden.PathOf("tiny-models", model), "--report", file)).AssertSuccess();
-        Assert.Contains($"{model} {verdict}", result.Out.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)[^1], StringComparison.Ordinal);
+        Assert.Contains(
+            $"{model} {verdict}",
+            result.Out.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)[^1],
+            StringComparison.Ordinal);
         Assert.Contains("pytorch", result.Out, StringComparison.Ordinal);
 
         string text = await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken);
@@ -24,12 +27,16 @@ public sealed class VerifyTests
         Assert.Equal(family, report.GetProperty("family").GetString());
         Assert.True(report.GetProperty("is_usable").GetBoolean());
         Assert.Equal(verdict, report.GetProperty("verdict").GetString());
-        Assert.All(report.GetProperty("trials").EnumerateArray(), trial =>
-        {
-            Assert.True(trial.GetProperty("is_finite").GetBoolean());
-            Assert.True(trial.GetProperty("cpu_evaluations_per_second").GetDouble() > 0);
-        });
-        Assert.Contains(report.GetProperty("checks").EnumerateArray(), check => check.GetProperty("name").GetString() == "repetition" && check.GetProperty("state").GetString() == "ok");
+        Assert.All(
+            report.GetProperty("trials").EnumerateArray(),
+            trial =>
+            {
+                Assert.True(trial.GetProperty("is_finite").GetBoolean());
+                Assert.True(trial.GetProperty("cpu_evaluations_per_second").GetDouble() > 0);
+            });
+        Assert.Contains(
+            report.GetProperty("checks").EnumerateArray(),
+            check => check.GetProperty("name").GetString() == "repetition" && check.GetProperty("state").GetString() == "ok");
     }
 
     [Fact]
@@ -74,9 +81,15 @@ public sealed class VerifyTests
     {
         string model = Golden.PathOf("tiny-models", "clip-tiny-random");
         (await Cli.RunAsync("verify", "no-such-model")).AssertRefused(1, "no-such-model", "no such model");
-        (await Cli.RunAsync("verify", "no-org/no-such-model")).AssertRefused(1, "Hugging Face cache", "huggingface-cli download no-org/no-such-model");
+        (await Cli.RunAsync("verify", "no-org/no-such-model")).AssertRefused(
+            1,
+            "Hugging Face cache",
+            "huggingface-cli download no-org/no-such-model");
         (await Cli.RunAsync("verify", model, "--provider", "tpu")).AssertRefused(2, "provider", "tpu");
-        (await Cli.RunAsync("verify", model, "--report", Path.Combine(model, "config.json"))).AssertRefused(2, "--report", "not overwritten");
+        (await Cli.RunAsync("verify", model, "--report", Path.Combine(model, "config.json"))).AssertRefused(
+            2,
+            "--report",
+            "not overwritten");
     }
 
     [Fact]

@@ -18,10 +18,16 @@ public sealed class PromptPlanTests
         ConditioningSchedule schedule = Schedule(plan, encoder, guided: true);
         Assert.Equal(77, schedule.SequenceLength);
         Assert.Same(schedule.At(0), schedule.At(9));
-        Assert.Equal(encoder.Encode(PromptWindowsTests.Tokenizer.Tokenize("a cat", 77).Ids.Span, default).LastHiddenState.ToArray(), schedule.At(0).Positive.PromptEmbeds.ToArray());
-        Assert.Equal(encoder.Encode(PromptWindowsTests.Tokenizer.Tokenize("blurry", 77).Ids.Span, default).LastHiddenState.ToArray(), schedule.At(0).Negative!.PromptEmbeds.ToArray());
+        Assert.Equal(
+            encoder.Encode(PromptWindowsTests.Tokenizer.Tokenize("a cat", 77).Ids.Span, default).LastHiddenState.ToArray(),
+            schedule.At(0).Positive.PromptEmbeds.ToArray());
+        Assert.Equal(
+            encoder.Encode(PromptWindowsTests.Tokenizer.Tokenize("blurry", 77).Ids.Span, default).LastHiddenState.ToArray(),
+            schedule.At(0).Negative!.PromptEmbeds.ToArray());
         Assert.Empty(plan.Warnings);
-        Assert.Equal([("prompt", 2, 0, 1, 0), ("negative", plan.Texts[1].Tokens, 0, 1, 0)], plan.Texts.Select(text => (text.Role, text.Tokens, text.TokensDropped, text.Windows, text.Edits)));
+        Assert.Equal(
+            [("prompt", 2, 0, 1, 0), ("negative", plan.Texts[1].Tokens, 0, 1, 0)],
+            plan.Texts.Select(text => (text.Role, text.Tokens, text.TokensDropped, text.Windows, text.Edits)));
     }
 
     [Fact]
@@ -89,7 +95,9 @@ public sealed class PromptPlanTests
                 IScheduler scheduler;
                 try
                 {
-                    scheduler = SchedulerCatalog.Configure(NoConfig, entry.ClassName, null).Build(new ScheduleRequest { NumInferenceSteps = steps });
+                    scheduler = SchedulerCatalog
+                        .Configure(NoConfig, entry.ClassName, null)
+                        .Build(new ScheduleRequest { NumInferenceSteps = steps });
                 }
                 catch (InvalidRequestException)
                 {
@@ -103,7 +111,9 @@ public sealed class PromptPlanTests
                 for (int step = 1; step <= steps; step++)
                 {
                     Assert.True(mapped.Begin(step) > mapped.Begin(step - 1), $"{entry.ClassName}, step {step} of {steps}");
-                    Assert.True(scheduler.Evaluations == steps || scheduler.IsBoundary(mapped.Begin(step)), $"{entry.ClassName}, step {step} of {steps}");
+                    Assert.True(
+                        scheduler.Evaluations == steps || scheduler.IsBoundary(mapped.Begin(step)),
+                        $"{entry.ClassName}, step {step} of {steps}");
                 }
             }
         }
@@ -113,7 +123,12 @@ public sealed class PromptPlanTests
     public void Tags_are_warned_of_and_reach_no_tokenizer()
     {
         PromptPlan plan = Plan("a cat <lora:x:1>", "embedding:bad");
-        Assert.Equal(["prompt: '<lora:x:1>' is not supported; it was left out", "negative_prompt: 'embedding:bad' is not supported; it was left out"], plan.Warnings);
+        Assert.Equal(
+            [
+                "prompt: '<lora:x:1>' is not supported; it was left out",
+                "negative_prompt: 'embedding:bad' is not supported; it was left out",
+            ],
+            plan.Warnings);
         Assert.Equal([2, 0], plan.Texts.Select(text => text.Tokens));
         Assert.Equal(10, Plan(string.Concat(Enumerable.Range(0, 3000).Select(i => $"<lora:{i}:1>")) + "(a:1.2.3)", "").Warnings.Count);
     }
@@ -134,7 +149,8 @@ public sealed class PromptPlanTests
         // 1000 texts of 2 windows each.
         string alternation = $"[{string.Join('|', Enumerable.Range(0, 1000))}]";
         var thousand = PromptSteps.OfOneEvaluation(1000);
-        InvalidRequestException error = Assert.Throws<InvalidRequestException>(() => Plan(alternation + string.Concat(Enumerable.Repeat("a ", 100)), "", thousand));
+        InvalidRequestException error = Assert.Throws<InvalidRequestException>(() =>
+            Plan(alternation + string.Concat(Enumerable.Repeat("a ", 100)), "", thousand));
         Assert.Equal("prompt", error.Field);
         Assert.Throws<InvalidRequestException>(() => Plan("", alternation + new string(' ', 60_000), thousand));
 
@@ -143,7 +159,16 @@ public sealed class PromptPlanTests
     }
 
     private static PromptPlan Plan(string prompt, string negative, PromptSteps? steps = null, PromptSyntax? syntax = null) =>
-        PromptPlan.Of([77], [PromptWindowsTests.Tokenizer], new PromptRequest { Text = prompt, Negative = negative, Syntax = syntax }, steps ?? Ten);
+        PromptPlan.Of(
+            [77],
+            [PromptWindowsTests.Tokenizer],
+            new PromptRequest
+            {
+                Text = prompt,
+                Negative = negative,
+                Syntax = syntax,
+            },
+            steps ?? Ten);
 
     private static ConditioningSchedule Schedule(PromptPlan plan, FakeEncoder encoder, bool guided)
     {

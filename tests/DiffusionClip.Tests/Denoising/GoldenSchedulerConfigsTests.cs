@@ -22,7 +22,8 @@ public sealed class GoldenSchedulerConfigsTests(ITestOutputHelper output)
 
             read++;
             JsonElement folder = JsonFile.Parse(
-                File.ReadAllBytes(Golden.PathOf("tiny-models", run.GetProperty("model").GetString()!, "scheduler", "scheduler_config.json")));
+                File.ReadAllBytes(
+                    Golden.PathOf("tiny-models", run.GetProperty("model").GetString()!, "scheduler", "scheduler_config.json")));
             SchedulerConfig actual = SchedulerCatalog.Configure(
                 folder,
                 scheduler.GetProperty("name").GetString(),

@@ -57,7 +57,10 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         }
 
         string allowed_ = allowed.Count == 0 ? "" : "; ill-conditioned, within their own bound: " + string.Join(", ", allowed);
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"schedulers {passed}/{total}, worst {worst.Deviation:0.0e+0}, case {worst.Case}{allowed_}"));
+        output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"schedulers {passed}/{total}, worst {worst.Deviation:0.0e+0}, case {worst.Case}{allowed_}"));
         Assert.True(failures.Count == 0, string.Join('\n', failures.Take(40)));
         Assert.Equal(total, passed);
     }
@@ -86,7 +89,9 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
                 object? expected = SchedulerOptions.Get(full, option);
                 object? actual = SchedulerOptions.Get(given, option);
                 Assert.True(
-                    expected is System.Collections.IEnumerable list and not string ? list.Cast<object>().SequenceEqual((actual as System.Collections.IEnumerable)?.Cast<object>() ?? []) : Equals(expected, actual),
+                    expected is System.Collections.IEnumerable list and not string
+                        ? list.Cast<object>().SequenceEqual((actual as System.Collections.IEnumerable)?.Cast<object>() ?? [])
+                        : Equals(expected, actual),
                     $"{scheduler}.{option}: {expected} filled in, {actual} by default");
             }
 
@@ -135,7 +140,10 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
         JsonElement[] steps = [.. run.GetProperty("steps").EnumerateArray()];
         if (steps.Length != scheduler.Evaluations - scheduler.FirstEvaluation)
         {
-            return (double.PositiveInfinity, $"{scheduler.Evaluations - scheduler.FirstEvaluation} evaluations, {steps.Length} expected", tolerance);
+            return (
+                double.PositiveInfinity,
+                $"{scheduler.Evaluations - scheduler.FirstEvaluation} evaluations, {steps.Length} expected",
+                tolerance);
         }
 
         for (int e = scheduler.FirstEvaluation; e < scheduler.Evaluations; e++)
@@ -178,7 +186,8 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
             }
         }
 
-        void CheckOne(string what, double expected, double actual) => Relative($"{what} = {actual}, {expected} expected", Math.Abs(expected - actual), Math.Abs(expected));
+        void CheckOne(string what, double expected, double actual) =>
+            Relative($"{what} = {actual}, {expected} expected", Math.Abs(expected - actual), Math.Abs(expected));
 
         void Relative(string what, double difference, double scale)
         {
@@ -214,5 +223,9 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
     }
 
     private static float[] Floats(JsonElement list) =>
-        [.. list.EnumerateArray().Select(v => v.ValueKind == JsonValueKind.String ? float.Parse(v.GetString()!, CultureInfo.InvariantCulture) : v.GetSingle())];
+        [
+            .. list.EnumerateArray()
+                .Select(v =>
+                    v.ValueKind == JsonValueKind.String ? float.Parse(v.GetString()!, CultureInfo.InvariantCulture) : v.GetSingle()),
+        ];
 }

@@ -40,7 +40,10 @@ public sealed class SchedulerCatalogTests
     {
         SchedulerConfig config = SchedulerCatalog.Configure(default, name, null);
         Assert.Equal(className, config.ClassName);
-        SchedulerConfig expected = SchedulerCatalog.Configure(default, className, Json(options).EnumerateObject().ToDictionary(p => p.Name, p => p.Value));
+        SchedulerConfig expected = SchedulerCatalog.Configure(
+            default,
+            className,
+            Json(options).EnumerateObject().ToDictionary(p => p.Name, p => p.Value));
         AssertSame(expected, config);
     }
 
@@ -97,7 +100,10 @@ public sealed class SchedulerCatalogTests
 
     [Fact]
     public void AScheduleTypeWithoutCounterpartIsAnError() =>
-        Assert.Contains("Polyexponential", Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Resolve("DPM++ 2M Polyexponential")).Remedy, StringComparison.Ordinal);
+        Assert.Contains(
+            "Polyexponential",
+            Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Resolve("DPM++ 2M Polyexponential")).Remedy,
+            StringComparison.Ordinal);
 
     [Fact]
     public void AnotherClassKeepsSharedKeysOnly()
@@ -203,7 +209,9 @@ public sealed class SchedulerCatalogTests
     [Fact]
     public void Files_are_read_as_Python_writes_them()
     {
-        JsonElement element = JsonFile.Parse("\uFEFF{\"_class_name\":\"DPMSolverMultistepScheduler\",\"lambda_min_clipped\": -Infinity, \"a\\\"NaN\":[NaN,Infinity,\"Infinity\"]}"u8);
+        JsonElement element = JsonFile.Parse(
+            "\uFEFF{\"_class_name\":\"DPMSolverMultistepScheduler\",\"lambda_min_clipped\": -Infinity, \"a\\\"NaN\":[NaN,Infinity,\"Infinity\"]}"u8
+        );
         Assert.Equal("-Infinity", element.GetProperty("lambda_min_clipped").GetString());
         Assert.Equal(3, element.GetProperty("a\"NaN").GetArrayLength());
         SchedulerConfig config = SchedulerCatalog.Configure(
@@ -222,7 +230,8 @@ public sealed class SchedulerCatalogTests
 
     private static object? Get(SchedulerConfig config, string option) => SchedulerOptions.Get(config, option);
 
-    private static Dictionary<string, JsonElement> Options(string json) => Json(json).EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
+    private static Dictionary<string, JsonElement> Options(string json) =>
+        Json(json).EnumerateObject().ToDictionary(p => p.Name, p => p.Value);
 
     private static JsonElement Json(string json)
     {

@@ -58,7 +58,12 @@ public sealed class SchedulerContractTests
         foreach (int begin in new[] { 0, 3 })
         {
             IScheduler scheduler = Build(name, options, 9, begin);
-            float[] expected = Run(scheduler, scheduler.FirstEvaluation, Start(scheduler), scheduler.CreateState(Length), new CountingNoise());
+            float[] expected = Run(
+                scheduler,
+                scheduler.FirstEvaluation,
+                Start(scheduler),
+                scheduler.CreateState(Length),
+                new CountingNoise());
             for (int boundary = scheduler.FirstEvaluation; boundary <= scheduler.Evaluations; boundary++)
             {
                 if (!scheduler.IsBoundary(boundary))
@@ -148,8 +153,10 @@ public sealed class SchedulerContractTests
         Assert.True(scheduler.IsBoundary(0));
         Assert.True(scheduler.IsBoundary(scheduler.Evaluations));
         Assert.Throws<ArgumentOutOfRangeException>(() => scheduler.IsBoundary(scheduler.Evaluations + 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => scheduler.Step(Vector(1), scheduler.Evaluations, Vector(1), scheduler.CreateState(Length), new CountingNoise()));
-        Assert.Throws<ArgumentException>(() => scheduler.Step(Vector(1), 0, Vector(1), scheduler.CreateState(Length + 1), new CountingNoise()));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            scheduler.Step(Vector(1), scheduler.Evaluations, Vector(1), scheduler.CreateState(Length), new CountingNoise()));
+        Assert.Throws<ArgumentException>(() =>
+            scheduler.Step(Vector(1), 0, Vector(1), scheduler.CreateState(Length + 1), new CountingNoise()));
         var noise = new CountingNoise();
         Run(scheduler, 0, Start(scheduler), scheduler.CreateState(Length), noise);
         Assert.Equal(scheduler.IsStochastic, noise.Draws > 0);
@@ -190,7 +197,9 @@ public sealed class SchedulerContractTests
             double tolerance = 2e-6 * (1 + (level.Sigma / Math.Max(level.Alpha, 1e-3f)));
             for (int i = 0; i < Length; i++)
             {
-                Assert.True(Math.Abs(clean[i] - predicted[i]) <= tolerance, $"evaluation {e}, {level}: {predicted[i]}, {clean[i]} expected");
+                Assert.True(
+                    Math.Abs(clean[i] - predicted[i]) <= tolerance,
+                    $"evaluation {e}, {level}: {predicted[i]}, {clean[i]} expected");
             }
         }
     }
@@ -207,7 +216,9 @@ public sealed class SchedulerContractTests
         }
 
         // SDEs in the noise are exact for short steps only.
-        bool isNoiseSde = options.Contains("\"sde-dpmsolver\"", StringComparison.Ordinal) || options.Contains("noise_prediction", StringComparison.Ordinal);
+        bool isNoiseSde =
+            options.Contains("\"sde-dpmsolver\"", StringComparison.Ordinal)
+            || options.Contains("noise_prediction", StringComparison.Ordinal);
         IScheduler scheduler = Build(name, options, isNoiseSde ? 900 : 12, 0);
         float[] clean = Vector(5);
         float[] sample = Start(scheduler);
@@ -221,7 +232,9 @@ public sealed class SchedulerContractTests
         float rest = scheduler.Levels[^1].Sigma;
         for (int i = 0; i < Length; i++)
         {
-            Assert.True(Math.Abs(clean[i] - sample[i]) <= 1e-3 + (6 * rest), $"{sample[i]}, {clean[i]} expected, with {rest} of noise left");
+            Assert.True(
+                Math.Abs(clean[i] - sample[i]) <= 1e-3 + (6 * rest),
+                $"{sample[i]}, {clean[i]} expected, with {rest} of noise left");
         }
     }
 
@@ -235,7 +248,8 @@ public sealed class SchedulerContractTests
         using var writer = new BinaryWriter(stream);
         state.Write(writer);
         stream.Position = 0;
-        Assert.Throws<DiffusionClipException>(() => Build("EulerDiscreteScheduler", "{}", 5, 0).CreateState(Length).Read(new BinaryReader(stream)));
+        Assert.Throws<DiffusionClipException>(() =>
+            Build("EulerDiscreteScheduler", "{}", 5, 0).CreateState(Length).Read(new BinaryReader(stream)));
     }
 
     [Theory]
@@ -248,7 +262,8 @@ public sealed class SchedulerContractTests
     [InlineData("IPNDMScheduler", 1001)]
     public void StepsThatAreNotPossibleAreRefused(string name, int steps)
     {
-        var error = Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Configure(default, name, null).Build(new() { NumInferenceSteps = steps }));
+        var error = Assert.Throws<InvalidRequestException>(() =>
+            SchedulerCatalog.Configure(default, name, null).Build(new() { NumInferenceSteps = steps }));
         Assert.Equal("num_inference_steps", error.Field);
         Assert.Equal($"{steps}", error.Value);
     }
@@ -279,7 +294,12 @@ public sealed class SchedulerContractTests
         Refuses("mu", "FlowMatchEulerDiscreteScheduler", new() { NumInferenceSteps = 5 }, """{"use_dynamic_shifting":true}""");
 
         static void Refuses(string field, string name, ScheduleRequest request, string options = "{}") =>
-            Assert.Equal(field, Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Configure(default, name, Split(options).Options).Build(request)).Field);
+            Assert.Equal(
+                field,
+                Assert
+                    .Throws<InvalidRequestException>(() =>
+                        SchedulerCatalog.Configure(default, name, Split(options).Options).Build(request))
+                    .Field);
     }
 
     [Theory]
@@ -289,8 +309,18 @@ public sealed class SchedulerContractTests
     [InlineData(3, 0.4, 2)]
     public void StrengthLeavesStepsOut(int steps, double strength, int begin)
     {
-        Assert.Equal(begin, SchedulerCatalog.Configure(default, "DDIM", null).Build(new() { NumInferenceSteps = steps, Strength = strength }).FirstEvaluation);
-        Assert.Equal(2 * begin, SchedulerCatalog.Configure(default, "Heun", null).Build(new() { NumInferenceSteps = steps, Strength = strength }).FirstEvaluation);
+        Assert.Equal(
+            begin,
+            SchedulerCatalog
+                .Configure(default, "DDIM", null)
+                .Build(new() { NumInferenceSteps = steps, Strength = strength })
+                .FirstEvaluation);
+        Assert.Equal(
+            2 * begin,
+            SchedulerCatalog
+                .Configure(default, "Heun", null)
+                .Build(new() { NumInferenceSteps = steps, Strength = strength })
+                .FirstEvaluation);
     }
 
     [Fact]
@@ -362,7 +392,14 @@ public sealed class SchedulerContractTests
         return sample;
     }
 
-    private static float[] PerfectOutput(IScheduler scheduler, string name, string options, float[] clean, float[]? noise, float[] sample, int evaluation)
+    private static float[] PerfectOutput(
+        IScheduler scheduler,
+        string name,
+        string options,
+        float[] clean,
+        float[]? noise,
+        float[] sample,
+        int evaluation)
     {
         SignalNoise level = scheduler.Levels[evaluation];
         var output = new float[sample.Length];

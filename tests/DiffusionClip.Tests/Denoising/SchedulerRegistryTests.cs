@@ -7,7 +7,8 @@ public sealed class SchedulerRegistryTests
     [Fact]
     public void A_mistyped_class_fails_instead_of_losing_a_sampler()
     {
-        InvalidOperationException exception = Assert.Throws<InvalidOperationException>(() => SchedulerRegistry.Get("EulerDiscretScheduler"));
+        InvalidOperationException exception = Assert.Throws<InvalidOperationException>(() =>
+            SchedulerRegistry.Get("EulerDiscretScheduler"));
         Assert.Contains("nearest is EulerDiscreteScheduler", exception.Message, StringComparison.Ordinal);
     }
 
@@ -15,7 +16,9 @@ public sealed class SchedulerRegistryTests
     public void Every_class_has_a_label_and_every_label_a_class()
     {
         Assert.Equal(26, SchedulerCatalog.All.Count);
-        Assert.Equal(SchedulerRegistry.Names, SchedulerCatalog.All.Select(sampler => sampler.ClassName).Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(
+            SchedulerRegistry.Names,
+            SchedulerCatalog.All.Select(sampler => sampler.ClassName).Distinct().Order(StringComparer.Ordinal));
         Assert.Equal(21, SchedulerRegistry.Names.Count);
     }
 
@@ -42,7 +45,8 @@ public sealed class SchedulerRegistryTests
     public void An_option_of_a_group_is_set_on_one_configuration_alone()
     {
         var options = new Dictionary<string, JsonElement> { ["sample_max_value"] = JsonSerializer.SerializeToElement(2.5) };
-        SchedulerConfig set = SchedulerCatalog.Configure(default, "DDIM", options), other = SchedulerCatalog.Configure(default, "DDIM", null);
+        SchedulerConfig set = SchedulerCatalog.Configure(default, "DDIM", options),
+            other = SchedulerCatalog.Configure(default, "DDIM", null);
         Assert.Equal(2.5, SchedulerOptions.Get(set, "sample_max_value"));
         Assert.Equal(1.0, SchedulerOptions.Get(other, "sample_max_value"));
         Assert.Equal(true, SchedulerOptions.Get(other, "clip_sample"));

@@ -26,14 +26,25 @@ internal static class SchedulerRuns
             {
                 request = argument.Name switch
                 {
-                    "timesteps" => request with { NumInferenceSteps = null, Timesteps = [.. argument.Value.EnumerateArray().Select(v => v.GetDouble())] },
-                    "sigmas" => request with { NumInferenceSteps = null, Sigmas = [.. argument.Value.EnumerateArray().Select(v => v.GetDouble())] },
+                    "timesteps" => request with
+                    {
+                        NumInferenceSteps = null,
+                        Timesteps = [.. argument.Value.EnumerateArray().Select(v => v.GetDouble())],
+                    },
+                    "sigmas" => request with
+                    {
+                        NumInferenceSteps = null,
+                        Sigmas = [.. argument.Value.EnumerateArray().Select(v => v.GetDouble())],
+                    },
                     "mu" => request with { Mu = argument.Value.GetDouble() },
                     "eta" => request with { Eta = argument.Value.GetDouble() },
                     "use_clipped_model_output" => request with { UseClippedModelOutput = argument.Value.GetBoolean() },
                     "s_churn" => request with { SChurn = argument.Value.GetDouble() },
                     "s_tmin" => request with { STmin = argument.Value.GetDouble() },
-                    "s_tmax" => request with { STmax = argument.Value.ValueKind == JsonValueKind.String ? double.PositiveInfinity : argument.Value.GetDouble() },
+                    "s_tmax" => request with
+                    {
+                        STmax = argument.Value.ValueKind == JsonValueKind.String ? double.PositiveInfinity : argument.Value.GetDouble(),
+                    },
                     "s_noise" => request with { SNoise = argument.Value.GetDouble() },
                     "order" => request with { Order = argument.Value.GetInt32() },
                     "original_inference_steps" => request with { OriginalInferenceSteps = argument.Value.GetInt32() },

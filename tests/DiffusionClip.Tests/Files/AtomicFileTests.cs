@@ -72,7 +72,8 @@ public sealed class AtomicFileTests : IDisposable
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => AtomicFile.WriteAsync(PathOf("a.txt"), new byte[10], cancellationToken: cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            AtomicFile.WriteAsync(PathOf("a.txt"), new byte[10], cancellationToken: cancelled.Token));
         AssertFiles();
     }
 
@@ -124,7 +125,10 @@ public sealed class AtomicFileTests : IDisposable
     [Fact]
     public void Many_writers_of_one_name_leave_one_whole_file()
     {
-        Parallel.For(0, 64, i => AtomicFile.Write(PathOf("a.txt"), Encoding.UTF8.GetBytes(new string((char)('a' + (i % 26)), 10_000)), Durability.Process));
+        Parallel.For(
+            0,
+            64,
+            i => AtomicFile.Write(PathOf("a.txt"), Encoding.UTF8.GetBytes(new string((char)('a' + (i % 26)), 10_000)), Durability.Process));
         string content = File.ReadAllText(PathOf("a.txt"));
         Assert.Equal(new string(content[0], 10_000), content);
         AssertFiles("a.txt");

@@ -48,7 +48,8 @@ public sealed class ExifTests
     [InlineData(0)]
     [InlineData(9)]
     [InlineData(65535)]
-    public void An_orientation_that_does_not_exist_means_upright(int orientation) => Assert.Equal(1, Exif.ReadOrientation(Jpeg(Tiff(true, orientation, Comment))));
+    public void An_orientation_that_does_not_exist_means_upright(int orientation) =>
+        Assert.Equal(1, Exif.ReadOrientation(Jpeg(Tiff(true, orientation, Comment))));
 
     [Fact]
     public void Xmp_is_asked_where_exif_is_silent()

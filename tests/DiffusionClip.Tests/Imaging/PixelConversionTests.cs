@@ -17,8 +17,28 @@ public sealed class PixelConversionTests
     public void Values_become_levels_as_diffusers_rounds_them(int width, int height)
     {
         Random random = new(3);
-        float[] special = [-1, 1, 0, -0f, 2, -2, float.NaN, float.PositiveInfinity, float.NegativeInfinity, 1f / 255, 3f / 255, -1f / 255, 0.9999999f];
-        float[] sample = [.. Enumerable.Range(0, 3 * width * height).Select(i => i % 5 == 0 ? special[i / 5 % special.Length] : (float)((random.NextDouble() * 2.6) - 1.3))];
+        float[] special =
+        [
+            -1,
+            1,
+            0,
+            -0f,
+            2,
+            -2,
+            float.NaN,
+            float.PositiveInfinity,
+            float.NegativeInfinity,
+            1f / 255,
+            3f / 255,
+            -1f / 255,
+            0.9999999f,
+        ];
+        float[] sample =
+        [
+            .. Enumerable
+                .Range(0, 3 * width * height)
+                .Select(i => i % 5 == 0 ? special[i / 5 % special.Length] : (float)((random.NextDouble() * 2.6) - 1.3)),
+        ];
         RgbImage image = PixelConversion.ToImage(sample, width, height);
         for (int i = 0; i < width * height; i++)
         {
@@ -53,5 +73,6 @@ public sealed class PixelConversionTests
     }
 
     [Fact]
-    public void A_length_that_does_not_fit_is_refused() => Assert.Throws<ArgumentException>(() => PixelConversion.ToImage(new float[5], 2, 1));
+    public void A_length_that_does_not_fit_is_refused() =>
+        Assert.Throws<ArgumentException>(() => PixelConversion.ToImage(new float[5], 2, 1));
 }

@@ -24,14 +24,23 @@ public sealed class ClipFolderTests
         Assert.Equal(["", "q4f16"], small.Variants);
         Assert.Equal(small.TextGraph, Folders.Catalog([copy.Root]).ResolveScorer("clip-tiny-random#q4f16").TextGraph);
         Assert.Contains("onnx/text_model_q4f16.onnx", small.Files);
-        Assert.Contains("missing", Assert.Throws<ModelFolderException>(() => ClipFolder.Open($"{copy.Path}#fp16")).Message, StringComparison.Ordinal);
-        Assert.Contains("no variant '#uint8'; there are #q4f16", Assert.Throws<ModelFolderException>(() => ClipFolder.Open($"{copy.Path}#uint8")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "missing",
+            Assert.Throws<ModelFolderException>(() => ClipFolder.Open($"{copy.Path}#fp16")).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "no variant '#uint8'; there are #q4f16",
+            Assert.Throws<ModelFolderException>(() => ClipFolder.Open($"{copy.Path}#uint8")).Message,
+            StringComparison.Ordinal);
 
         // Without the plain one the first there is counts.
         File.Delete(copy.PathOf("onnx/text_model.onnx"));
         File.Delete(copy.PathOf("onnx/model.onnx"));
         Assert.Equal("onnx/text_model_q4f16.onnx", ClipFolder.Open(copy.Path).TextGraph);
-        Assert.Contains("has no variants", Assert.Throws<ModelFolderException>(() => Folders.Open($"{Golden.PathOf("tiny-models", "sd1-tiny-random")}#fp16")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "has no variants",
+            Assert.Throws<ModelFolderException>(() => Folders.Open($"{Golden.PathOf("tiny-models", "sd1-tiny-random")}#fp16")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,6 +79,9 @@ public sealed class ClipFolderTests
         copy.Set("config.json", "logit_bias", null);
         Assert.Null(ClipFolder.Open(copy.Path).Logits);
         File.Delete(copy.PathOf("spiece.model"));
-        Assert.Contains("spiece.model: missing", Assert.Throws<ModelFolderException>(() => ClipFolder.Open(copy.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "spiece.model: missing",
+            Assert.Throws<ModelFolderException>(() => ClipFolder.Open(copy.Path)).Message,
+            StringComparison.Ordinal);
     }
 }

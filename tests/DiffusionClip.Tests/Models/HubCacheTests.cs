@@ -72,8 +72,10 @@ public sealed class HubCacheTests
         public Hub()
         {
             Assert.SkipWhen(OperatingSystem.IsWindows(), "links need rights there");
-            string source = Golden.PathOf("tiny-models", "clip-tiny-random"), entry = Path.Combine(_folder, "models--org--clip");
-            string blobs = Directory.CreateDirectory(Path.Combine(entry, "blobs")).FullName, refs = Directory.CreateDirectory(Path.Combine(entry, "refs")).FullName;
+            string source = Golden.PathOf("tiny-models", "clip-tiny-random"),
+                entry = Path.Combine(_folder, "models--org--clip");
+            string blobs = Directory.CreateDirectory(Path.Combine(entry, "blobs")).FullName,
+                refs = Directory.CreateDirectory(Path.Combine(entry, "refs")).FullName;
             File.WriteAllText(Path.Combine(refs, "main"), Commit);
             File.WriteAllText(Path.Combine(refs, "onnx"), Older);
             int blob = 0;

@@ -53,7 +53,10 @@ public sealed class ModelCatalogTests
         ModelCatalog catalog = Folders.Catalog([Models]);
         ModelFolderException exception = Assert.Throws<ModelFolderException>(() => catalog.ResolveGenerator("emoji-xl"));
         Assert.Contains("emoji-xl: no such model; there are emoji-sd in", exception.Message, StringComparison.Ordinal);
-        Assert.Contains("expected a CLIP", Assert.Throws<ModelFolderException>(() => catalog.ResolveScorer("emoji-sd")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected a CLIP",
+            Assert.Throws<ModelFolderException>(() => catalog.ResolveScorer("emoji-sd")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -61,7 +64,8 @@ public sealed class ModelCatalogTests
     {
         using ModelCopy copy = new(Tiny);
         File.WriteAllText(copy.PathOf(ModelManifest.FileName), """{"schema_version": 1, "scorer": "nobody"}""");
-        ModelFolderException exception = Assert.Throws<ModelFolderException>(() => Folders.Catalog([Models]).ScorerOf(Folders.Generator(copy.Path)));
+        ModelFolderException exception = Assert.Throws<ModelFolderException>(() =>
+            Folders.Catalog([Models]).ScorerOf(Folders.Generator(copy.Path)));
         Assert.Contains("scorer 'nobody' is not there", exception.Message, StringComparison.Ordinal);
     }
 

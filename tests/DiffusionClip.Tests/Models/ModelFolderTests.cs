@@ -66,11 +66,15 @@ public sealed class ModelFolderTests
     public void Both_CLIP_layouts_are_read()
     {
         ClipFolder split = ClipFolder.Open(Clip);
-        Assert.Equal(("onnx/text_model.onnx", "onnx/vision_model.onnx", 24, 32), (split.TextGraph, split.ImageGraph, split.EmbedDim, split.Preprocessing.Width));
+        Assert.Equal(
+            ("onnx/text_model.onnx", "onnx/vision_model.onnx", 24, 32),
+            (split.TextGraph, split.ImageGraph, split.EmbedDim, split.Preprocessing.Width));
         Assert.Equal(100, split.Logits!.Scale, 1e-3f);
 
         ClipFolder immich = ClipFolder.Open(Golden.PathOf("tiny-models", "clip-tiny-random-textual-visual"));
-        Assert.Equal(("textual/model.onnx", "visual/model.onnx", 24, 48, 77), (immich.TextGraph, immich.ImageGraph, immich.EmbedDim, immich.Preprocessing.Width, immich.TokenLimit));
+        Assert.Equal(
+            ("textual/model.onnx", "visual/model.onnx", 24, 48, 77),
+            (immich.TextGraph, immich.ImageGraph, immich.EmbedDim, immich.Preprocessing.Width, immich.TokenLimit));
         Assert.EndsWith("textual", immich.TokenizerPath, StringComparison.Ordinal);
         Assert.Contains("visual/preprocess_cfg.json", immich.Files);
     }
@@ -268,9 +272,15 @@ public sealed class ModelFolderTests
     [Fact]
     public void A_generator_is_no_scorer_and_the_other_way_round()
     {
-        Assert.Contains("expected a CLIP", Assert.Throws<ModelFolderException>(() => Folders.Formats.Open<ClipFolder>(Tiny, "a CLIP model")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected a CLIP",
+            Assert.Throws<ModelFolderException>(() => Folders.Formats.Open<ClipFolder>(Tiny, "a CLIP model")).Message,
+            StringComparison.Ordinal);
         Assert.Contains("(CLIP)", Assert.Throws<ModelFolderException>(() => ClipFolder.Open(Tiny)).Message, StringComparison.Ordinal);
-        Assert.Contains("expected a generator", Assert.Throws<ModelFolderException>(() => Folders.Generator(Clip)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected a generator",
+            Assert.Throws<ModelFolderException>(() => Folders.Generator(Clip)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

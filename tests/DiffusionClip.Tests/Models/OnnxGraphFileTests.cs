@@ -76,7 +76,10 @@ public sealed class OnnxGraphFileTests
         Run("mkfifo", copy.PathOf("model/unet/model.onnx"));
         Refused(copy.PathOf("model/unet/model.onnx"), copy.PathOf("model"), "not a regular file");
         Run("mkfifo", copy.PathOf("model/model_index.json"));
-        Assert.Contains("not a regular file", Assert.Throws<ModelFolderException>(() => Folders.Open(copy.PathOf("model"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "not a regular file",
+            Assert.Throws<ModelFolderException>(() => Folders.Open(copy.PathOf("model"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -120,9 +123,17 @@ public sealed class OnnxGraphFileTests
     public void Foreign_operators_are_refused()
     {
         using ModelCopy copy = new();
-        new TinyGraph().Input("x", TinyGraph.Float, 1).Output("y", TinyGraph.Float, 1).Node("Evil", ["x"], "y", "my.ops").Write(copy.PathOf("m.onnx"));
+        new TinyGraph()
+            .Input("x", TinyGraph.Float, 1)
+            .Output("y", TinyGraph.Float, 1)
+            .Node("Evil", ["x"], "y", "my.ops")
+            .Write(copy.PathOf("m.onnx"));
         Refused(copy.PathOf("m.onnx"), copy.Path, "domain 'my.ops'");
-        new TinyGraph().Input("x", TinyGraph.Float, 1).Output("y", TinyGraph.Float, 1).Node("EPContext", ["x"], "y", "com.microsoft").Write(copy.PathOf("m.onnx"));
+        new TinyGraph()
+            .Input("x", TinyGraph.Float, 1)
+            .Output("y", TinyGraph.Float, 1)
+            .Node("EPContext", ["x"], "y", "com.microsoft")
+            .Write(copy.PathOf("m.onnx"));
         Refused(copy.PathOf("m.onnx"), copy.Path, "EPContext");
     }
 
@@ -130,8 +141,12 @@ public sealed class OnnxGraphFileTests
     public void Precision_is_what_is_computed_with_not_what_is_stored()
     {
         using ModelCopy copy = new();
-        TinyGraph stored = new TinyGraph().Input("x", TinyGraph.Float, 1).Output("y", TinyGraph.Float, 1)
-            .Weight("w", TinyGraph.Half, [0, 0], 1).Node("Cast", ["w"], "w32", attribute: TinyGraph.To(TinyGraph.Float)).Node("Mul", ["x", "w32"], "y");
+        TinyGraph stored = new TinyGraph()
+            .Input("x", TinyGraph.Float, 1)
+            .Output("y", TinyGraph.Float, 1)
+            .Weight("w", TinyGraph.Half, [0, 0], 1)
+            .Node("Cast", ["w"], "w32", attribute: TinyGraph.To(TinyGraph.Float))
+            .Node("Mul", ["x", "w32"], "y");
         stored.Write(copy.PathOf("m.onnx"));
         Assert.Equal("float32", OnnxGraphFile.Read(copy.PathOf("m.onnx"), copy.Path).Precision);
         stored.Node("Mul", ["w", "w"], "z").Write(copy.PathOf("m.onnx"));
@@ -183,5 +198,8 @@ public sealed class OnnxGraphFileTests
     }
 
     private static void Refused(string path, string folder, string problem) =>
-        Assert.Contains(problem, Assert.Throws<ModelFolderException>(() => OnnxGraphFile.Read(path, folder)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            problem,
+            Assert.Throws<ModelFolderException>(() => OnnxGraphFile.Read(path, folder)).Message,
+            StringComparison.Ordinal);
 }

@@ -10,7 +10,8 @@ public sealed class SuggestionsTests
     [InlineData("rnak", "rank")]
     [InlineData("socre", "score")]
     [InlineData("", "rank")]
-    public void The_word_of_the_fewest_edits_is_nearest(string word, string nearest) => Assert.Equal(nearest, Suggestions.Nearest(word, Known));
+    public void The_word_of_the_fewest_edits_is_nearest(string word, string nearest) =>
+        Assert.Equal(nearest, Suggestions.Nearest(word, Known));
 
     [Theory]
     [InlineData("verfy", "verify")]

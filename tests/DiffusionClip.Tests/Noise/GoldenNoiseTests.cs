@@ -65,7 +65,9 @@ public sealed class GoldenNoiseTests(ITestOutputHelper output)
             }
 
             draws++;
-            worst = Math.Max(worst, draw.TryGetProperty("values", out JsonElement values) ? Against(values, actual) : AgainstSummary(draw, actual));
+            worst = Math.Max(
+                worst,
+                draw.TryGetProperty("values", out JsonElement values) ? Against(values, actual) : AgainstSummary(draw, actual));
         }
 
         return worst;

@@ -52,7 +52,10 @@ public sealed class OriginTests
         float[] drawn = Drawn(NoiseSource.Create(NoiseKind.Cpu, 3), 0.3f), noise = Filled(NoiseSource.Create(NoiseKind.Cpu, 3));
         for (int i = 0; i < drawn.Length; i++)
         {
-            Assert.Equal((Mean(0.3f)[i] + (Math.Exp(LogVariance / 2.0) * noise[i])) * Scaling, drawn[i], 1e-6 * Math.Max(1, Math.Abs(drawn[i])));
+            Assert.Equal(
+                (Mean(0.3f)[i] + (Math.Exp(LogVariance / 2.0) * noise[i])) * Scaling,
+                drawn[i],
+                1e-6 * Math.Max(1, Math.Abs(drawn[i])));
         }
     }
 
@@ -118,7 +121,10 @@ public sealed class OriginTests
         IScheduler scheduler = Scheduler("EulerDiscreteScheduler", steps: 5, strength: 1);
         Assert.Equal(0, scheduler.FirstEvaluation);
         float[] sample = new float[Shape.Length];
-        new InpaintOrigin(Encoded(0.3f), Encoded(0), Mask, seesMask: false, fromNoise: true).Start(NoiseSource.Create(NoiseKind.Cpu, 7), scheduler, sample);
+        new InpaintOrigin(Encoded(0.3f), Encoded(0), Mask, seesMask: false, fromNoise: true).Start(
+            NoiseSource.Create(NoiseKind.Cpu, 7),
+            scheduler,
+            sample);
         var stream = NoiseSource.Create(NoiseKind.Cpu, 7);
         Filled(stream);
         Assert.Equal(Filled(stream).Select(value => value * scheduler.InitNoiseSigma), sample);
@@ -129,7 +135,10 @@ public sealed class OriginTests
     {
         IScheduler scheduler = Scheduler("EulerDiscreteScheduler", steps: 5, strength: 1);
         float[] sample = new float[Shape.Length];
-        IOriginState state = new InpaintOrigin(null, Encoded(0.9f), Mask, seesMask: true, fromNoise: true).Start(NoiseSource.Create(NoiseKind.Cpu, 7), scheduler, sample);
+        IOriginState state = new InpaintOrigin(null, Encoded(0.9f), Mask, seesMask: true, fromNoise: true).Start(
+            NoiseSource.Create(NoiseKind.Cpu, 7),
+            scheduler,
+            sample);
         var stream = NoiseSource.Create(NoiseKind.Cpu, 7);
         Assert.Equal(Filled(stream).Select(value => value * scheduler.InitNoiseSigma), sample);
         Assert.Equal([.. Mask, .. Drawn(stream, 0.9f)], state.ExtraChannels.ToArray());
@@ -167,7 +176,8 @@ public sealed class OriginTests
     [InlineData(0.0999)]
     public void A_strength_that_leaves_no_step_is_refused(double strength)
     {
-        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() => Scheduler("EulerDiscreteScheduler", steps: 10, strength));
+        InvalidRequestException exception = Assert.Throws<InvalidRequestException>(() =>
+            Scheduler("EulerDiscreteScheduler", steps: 10, strength));
         Assert.Equal("strength", exception.Field);
     }
 

@@ -14,11 +14,33 @@ public sealed class ContactSheetTests
             Cell(0, 10, null, null, null),
             Cell(1, 11, 2, 0.25, Pictures.Flat(64, 64, 10, 200, 30)),
             Cell(2, ulong.MaxValue, 1, 0.5, Pictures.Flat(64, 64, 200, 10, 30)),
-            new ContactSheetCell(new CandidateReport { Index = 3, Seed = 13, Failure = "every pixel\nis black" }, Pictures.Flat(64, 64, 0, 0, 0)),
+            new ContactSheetCell(
+                new CandidateReport
+                {
+                    Index = 3,
+                    Seed = 13,
+                    Failure = "every pixel\nis black",
+                },
+                Pictures.Flat(64, 64, 0, 0, 0)),
         ];
         RgbImage sheet = ContactSheet.Compose("two\tcats", null, cells, text);
         Assert.Equal(
-            ["two cats", "4 candidates, best first", "#1", "0.5000", "seed 18446744073709551615", "#2", "0.2500", "seed 11", "no picture", "failed", "seed 10", "failed", "every pixel is black", "seed 13"],
+            [
+                "two cats",
+                "4 candidates, best first",
+                "#1",
+                "0.5000",
+                "seed 18446744073709551615",
+                "#2",
+                "0.2500",
+                "seed 11",
+                "no picture",
+                "failed",
+                "seed 10",
+                "failed",
+                "every pixel is black",
+                "seed 13",
+            ],
             text.Lines);
 
         // The best stands first, framed, its pixels as they are.
@@ -38,7 +60,11 @@ public sealed class ContactSheetTests
     public void Any_number_and_size_fits(int count, int width, int height)
     {
         RgbImage image = Pictures.Noise(width, height);
-        RgbImage sheet = ContactSheet.Compose("a cat", "model", [.. Enumerable.Range(0, count).Select(i => Cell(i, (ulong)i, count - i, i, image))], new RecordingRasterizer());
+        RgbImage sheet = ContactSheet.Compose(
+            "a cat",
+            "model",
+            [.. Enumerable.Range(0, count).Select(i => Cell(i, (ulong)i, count - i, i, image))],
+            new RecordingRasterizer());
         Assert.InRange(sheet.Width, 100, 4000);
         Assert.InRange(sheet.Height, 100, 8000);
     }
@@ -75,12 +101,14 @@ public sealed class ContactSheetTests
     }
 
     [Fact]
-    public void An_empty_sheet_is_refused() => Assert.Throws<ArgumentOutOfRangeException>(() => ContactSheet.Compose("a", null, [], new RecordingRasterizer()));
+    public void An_empty_sheet_is_refused() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => ContactSheet.Compose("a", null, [], new RecordingRasterizer()));
 
     private static ContactSheetCell Cell(int index, ulong seed, int? rank, double? score, RgbImage? image) =>
         new(new CandidateReport { Index = index, Seed = seed, Rank = rank, Score = score }, image);
 
-    private static int IndexOf(RgbImage image, byte red, byte green, byte blue) => image.Pixels.Span.IndexOf([red, green, blue, red, green, blue]);
+    private static int IndexOf(RgbImage image, byte red, byte green, byte blue) =>
+        image.Pixels.Span.IndexOf([red, green, blue, red, green, blue]);
 
     private sealed class RecordingRasterizer : ITextRasterizer
     {

@@ -69,22 +69,26 @@ public sealed class CheckedScorerTests
     [MemberData(nameof(Faults))]
     public async Task What_breaks_the_contract_is_a_failure_of_each_picture_and_nothing_else(string fault, string reason)
     {
-        using var isChecked = new CheckedScorer(new Scripted(batch => fault switch
-        {
-            "none" => null!,
-            "few" => Scripted.Answer(batch with { Images = [.. batch.Images.Skip(1)] }, _ => 1),
-            "many" => Scripted.Answer(batch with { Images = [.. batch.Images, batch.Images[0]] }, _ => 1),
-            "records" => Scripted.Answer(batch, _ => 1) with { Texts = [] },
-            "null record" => Scripted.Answer(batch, _ => 1) with { Texts = [null!] },
-            "null outcome" => Scripted.Answer(batch, _ => 1) with { Images = new ImageOutcome[batch.Images.Count] },
-            "scores" =>
-                Scripted.Answer(batch, _ => 1) with { Images = [.. batch.Images.Select(_ => new ImageOutcome { ScoresPerText = new float[2] })] },
-            "nan" => Scripted.Answer(batch, _ => float.NaN),
-            "infinity" => Scripted.Answer(batch, _ => float.NegativeInfinity),
-            "throws" => throw new InvalidOperationException("out of order"),
-            "cancels" => throw new OperationCanceledException(),
-            _ => throw new TimeoutException(),
-        }));
+        using var isChecked = new CheckedScorer(
+            new Scripted(batch =>
+                fault switch
+                {
+                    "none" => null!,
+                    "few" => Scripted.Answer(batch with { Images = [.. batch.Images.Skip(1)] }, _ => 1),
+                    "many" => Scripted.Answer(batch with { Images = [.. batch.Images, batch.Images[0]] }, _ => 1),
+                    "records" => Scripted.Answer(batch, _ => 1) with { Texts = [] },
+                    "null record" => Scripted.Answer(batch, _ => 1) with { Texts = [null!] },
+                    "null outcome" => Scripted.Answer(batch, _ => 1) with { Images = new ImageOutcome[batch.Images.Count] },
+                    "scores" => Scripted.Answer(batch, _ => 1) with
+                    {
+                        Images = [.. batch.Images.Select(_ => new ImageOutcome { ScoresPerText = new float[2] })],
+                    },
+                    "nan" => Scripted.Answer(batch, _ => float.NaN),
+                    "infinity" => Scripted.Answer(batch, _ => float.NegativeInfinity),
+                    "throws" => throw new InvalidOperationException("out of order"),
+                    "cancels" => throw new OperationCanceledException(),
+                    _ => throw new TimeoutException(),
+                }));
         ScoringResult result = await isChecked.ScoreAsync(Batch(3), default);
         Assert.Equal(3, result.Images.Count);
         Assert.All(result.Images, outcome =>

@@ -32,7 +32,8 @@ public sealed class ClipPreprocessingTests : IDisposable
     [Theory]
     [InlineData("\uFEFF{\"size\": 64, \"crop_size\": 64}")]
     [InlineData("{\"size\": 64, \"crop_size\": 64, \"note\": NaN, \"other\": [-Infinity]}")]
-    public void What_editors_and_Python_write_beside_JSON_is_read(string json) => Assert.Equal(64, Read("preprocessor_config.json", json).Width);
+    public void What_editors_and_Python_write_beside_JSON_is_read(string json) =>
+        Assert.Equal(64, Read("preprocessor_config.json", json).Width);
 
     [Fact]
     public void What_is_no_file_of_settings_is_refused_at_once()
@@ -133,8 +134,16 @@ public sealed class ClipPreprocessingTests : IDisposable
     {
         ClipPreprocessing preprocessing = new()
         {
-            Resize = PreprocessingResize.Longest, ResizeWidth = 8, ResizeHeight = 8, Width = 8, Height = 8, Rounding = CropRounding.HalfToEven, Fill = 9,
-            Mean = [0, 0, 0], Std = [1, 1, 1], RescaleFactor = 1,
+            Resize = PreprocessingResize.Longest,
+            ResizeWidth = 8,
+            ResizeHeight = 8,
+            Width = 8,
+            Height = 8,
+            Rounding = CropRounding.HalfToEven,
+            Fill = 9,
+            Mean = [0, 0, 0],
+            Std = [1, 1, 1],
+            RescaleFactor = 1,
         };
         Assert.Equal((8, 4, 0, -2), preprocessing.Geometry(20, 10));
         float[] values = new float[preprocessing.Length];
@@ -174,7 +183,15 @@ public sealed class ClipPreprocessingTests : IDisposable
     [Fact]
     public void Without_a_crop_the_resize_must_give_the_size()
     {
-        ClipPreprocessing preprocessing = new() { Resize = PreprocessingResize.Shortest, ResizeWidth = 8, ResizeHeight = 8, Width = 8, Height = 8, CenterCrop = false };
+        ClipPreprocessing preprocessing = new()
+        {
+            Resize = PreprocessingResize.Shortest,
+            ResizeWidth = 8,
+            ResizeHeight = 8,
+            Width = 8,
+            Height = 8,
+            CenterCrop = false,
+        };
         Assert.Equal((8, 8, 0, 0), preprocessing.Geometry(30, 30));
         Assert.Throws<ImageFormatException>(() => preprocessing.Geometry(30, 40));
         Assert.Throws<ArgumentException>(() => preprocessing.Apply(Pictures.Flat(8, 8, 1, 1, 1), new float[7]));

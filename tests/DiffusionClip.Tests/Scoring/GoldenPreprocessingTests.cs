@@ -10,7 +10,8 @@ namespace DiffusionClip.Scoring;
 /// </summary>
 public sealed class GoldenPreprocessingTests(ITestOutputHelper output)
 {
-    private static RgbImage Load(string file) => PngDecoder.Decode(File.ReadAllBytes(Golden.PathOf("golden", "preprocess", file)), ImageLimits.Default);
+    private static RgbImage Load(string file) =>
+        PngDecoder.Decode(File.ReadAllBytes(Golden.PathOf("golden", "preprocess", file)), ImageLimits.Default);
 
     [Fact]
     public void Golden_preprocess_is_equal_to_Pillow()
@@ -50,7 +51,9 @@ public sealed class GoldenPreprocessingTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine(FormattableString.Invariant($"preprocess {passed}/{total}, pixels equal, worst normalised value {worst.Deviation:0.0e+0}, case {worst.Case}"));
+        output.WriteLine(
+            FormattableString.Invariant(
+                $"preprocess {passed}/{total}, pixels equal, worst normalised value {worst.Deviation:0.0e+0}, case {worst.Case}"));
         Assert.True(total > 0);
         Assert.Empty(failures);
     }
@@ -59,16 +62,38 @@ public sealed class GoldenPreprocessingTests(ITestOutputHelper output)
     {
         RgbImage expected = Load(golden.GetProperty("rgb").GetString()!);
         RgbImage actual = Load(golden.GetProperty("file").GetString()!);
-        return (expected.Width, expected.Height) == (actual.Width, actual.Height) && expected.Pixels.Span.SequenceEqual(actual.Pixels.Span) ? null : "the RGB pixels differ";
+        return
+            (expected.Width, expected.Height) == (actual.Width, actual.Height) && expected.Pixels.Span.SequenceEqual(actual.Pixels.Span)
+            ? null
+            : "the RGB pixels differ";
     }
 
     private static (string? Failure, double Deviation) CheckPicture(JsonElement golden, double[] mean, double[] std)
     {
         int size = golden.GetProperty("size").GetInt32();
         RgbImage image = Load(golden.GetProperty("file").GetString()!);
-        ClipPreprocessing preprocessing = new() { ResizeHeight = size, ResizeWidth = size, Height = size, Width = size, Mean = mean, Std = std };
-        ClipPreprocessing openClip = new() { ResizeHeight = size, ResizeWidth = size, Height = size, Width = size, Mean = mean, Std = std, Rounding = CropRounding.HalfToEven };
-        int[] resized = Ints(golden, "resized"), crop = Ints(golden, "crop"), torchvision = Ints(golden, "crop_torchvision");
+        ClipPreprocessing preprocessing = new()
+        {
+            ResizeHeight = size,
+            ResizeWidth = size,
+            Height = size,
+            Width = size,
+            Mean = mean,
+            Std = std,
+        };
+        ClipPreprocessing openClip = new()
+        {
+            ResizeHeight = size,
+            ResizeWidth = size,
+            Height = size,
+            Width = size,
+            Mean = mean,
+            Std = std,
+            Rounding = CropRounding.HalfToEven,
+        };
+        int[] resized = Ints(golden, "resized"),
+            crop = Ints(golden, "crop"),
+            torchvision = Ints(golden, "crop_torchvision");
         if (preprocessing.Geometry(image.Width, image.Height) != (resized[0], resized[1], crop[0], crop[1]))
         {
             return ($"geometry {preprocessing.Geometry(image.Width, image.Height)}", 0);
@@ -102,10 +127,15 @@ public sealed class GoldenPreprocessingTests(ITestOutputHelper output)
         deviation = Math.Max(deviation, last.Zip(values.TakeLast(last.Length), (a, b) => Math.Abs(a - b)).Max());
         double sum = values.Sum(v => Math.Abs((double)v));
         double sumDeviation = Math.Abs((sum / golden.GetProperty("sum_abs").GetDouble()) - 1);
-        return (deviation > 1e-6 ? $"a normalised value is {deviation} off" : sumDeviation > 1e-6 ? $"sum_abs is {sumDeviation} off" : null, deviation);
+        return (
+            deviation > 1e-6 ? $"a normalised value is {deviation} off"
+            : sumDeviation > 1e-6 ? $"sum_abs is {sumDeviation} off"
+            : null,
+            deviation);
     }
 
     private static int[] Ints(JsonElement golden, string name) => [.. golden.GetProperty(name).EnumerateArray().Select(v => v.GetInt32())];
 
-    private static float[] Floats(JsonElement golden, string name) => [.. golden.GetProperty(name).EnumerateArray().Select(v => v.GetSingle())];
+    private static float[] Floats(JsonElement golden, string name) =>
+        [.. golden.GetProperty(name).EnumerateArray().Select(v => v.GetSingle())];
 }

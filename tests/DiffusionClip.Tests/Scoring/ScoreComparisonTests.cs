@@ -33,8 +33,42 @@ public sealed class ScoreComparisonTests
     {
         ScoreRecord[] others =
         [
-            First with { Scorer = "x" }, First with { Version = "2" }, First with { Scale = ScoreScale.Probability }, First with { Model = null }, First with { Sha256 = "x" },
-            First with { Preprocessing = "x" }, First with { LongText = "x" }, First with { Precision = "x" }, First with { Provider = "x" },
+            First with
+            {
+                Scorer = "x",
+            },
+            First with
+            {
+                Version = "2",
+            },
+            First with
+            {
+                Scale = ScoreScale.Probability,
+            },
+            First with
+            {
+                Model = null,
+            },
+            First with
+            {
+                Sha256 = "x",
+            },
+            First with
+            {
+                Preprocessing = "x",
+            },
+            First with
+            {
+                LongText = "x",
+            },
+            First with
+            {
+                Precision = "x",
+            },
+            First with
+            {
+                Provider = "x",
+            },
         ];
         Assert.All(others, other => Assert.NotNull(First.DifferenceFrom(other)));
         Assert.Equal("model: a and none", First.DifferenceFrom(others[3]));

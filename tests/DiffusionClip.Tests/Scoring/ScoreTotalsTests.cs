@@ -114,7 +114,12 @@ public sealed class ScoreTotalsTests
             (double?[][] scores, ScoreWeight[] scorers) = Population(random);
             double?[] totals = ScoreTotals.Combine(scores, scorers, ScoreCombination.MeanRank);
             double?[][] stretched =
-                [.. scores.Select(row => row.Select((score, scorer) => scorer == 0 ? Math.Exp(score ?? double.NaN) : (score * 3) - 7).Select(score => score is double.NaN ? null : score).ToArray())];
+            [
+                .. scores.Select(row =>
+                    row.Select((score, scorer) => scorer == 0 ? Math.Exp(score ?? double.NaN) : (score * 3) - 7)
+                        .Select(score => score is double.NaN ? null : score)
+                        .ToArray()),
+            ];
             if (scorers.Count(scorer => scorer.Weight > 0) > 1)
             {
                 Assert.Equal(totals, ScoreTotals.Combine(stretched, scorers, ScoreCombination.MeanRank));
@@ -143,7 +148,11 @@ public sealed class ScoreTotalsTests
 
         // Few values, so that there are ties.
         double?[][] scores =
-            [.. Enumerable.Range(0, random.Next(1, 12)).Select(_ => scorers.Select(_ => random.Next(10) == 0 ? (double?)null : random.Next(8) / 7.0).ToArray())];
+        [
+            .. Enumerable
+                .Range(0, random.Next(1, 12))
+                .Select(_ => scorers.Select(_ => random.Next(10) == 0 ? (double?)null : random.Next(8) / 7.0).ToArray()),
+        ];
         return (scores, scorers);
     }
 }

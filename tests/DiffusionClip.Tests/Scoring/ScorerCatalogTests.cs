@@ -58,21 +58,70 @@ public sealed class ScorerCatalogTests
         Assert.Equal(odd, Assert.Single(Choose(new() { Scorer = odd })).Folder!.Path);
     }
 
-    public static TheoryData<string, string, SearchRequest> Wrong => new()
-    {
-        { "scorer", "give one of the two", new() { Scorer = "facts", Scorers = [] } },
-        { "scorers[1].id", "name a CLIP folder", new() { Scorers = [new() { Id = "facts" }, new() { Id = " " }] } },
-        { "scorers[0].id", "leave the list empty", new() { Scorers = [new() { Id = "none" }] } },
-        { "scorers[0].weight", "0 to 1000", new() { Scorers = [new() { Id = "facts", Weight = double.PositiveInfinity }] } },
-        { "scorers[0].text", "surrogate", new() { Scorers = [new() { Id = "facts", Text = "\ud83d" }] } },
-        { "scorers[0].phases", "each once", new() { Scorers = [new() { Id = "facts", Phases = [] }] } },
-        { "scorers[0].phases", "each once", new() { Scorers = [new() { Id = "facts", Phases = [ScoringPhase.Final, ScoringPhase.Final] }] } },
-        { "scorers[0].phases", "known are", new() { Scorers = [new() { Id = "facts", Phases = [(ScoringPhase)7] }] } },
-        { "scorers[0].long_text", "known are", new() { Scorers = [new() { Id = "facts", LongText = (LongTextPolicy)7 }] } },
-        { "combination", "known are", new() { Combination = (ScoreCombination)7 } },
-        { "scorers", "it does not score checkpoints", new() { Scorers = [new() { Id = "facts", Phases = [ScoringPhase.Checkpoint] }] } },
-        { "scorers", "up to 16", new() { Scorers = [.. Enumerable.Repeat(new ScorerRequest { Id = "facts" }, 17)] } },
-    };
+    public static TheoryData<string, string, SearchRequest> Wrong =>
+        new()
+        {
+            {
+                "scorer",
+                "give one of the two",
+                new() { Scorer = "facts", Scorers = [] }
+            },
+            {
+                "scorers[1].id",
+                "name a CLIP folder",
+                new() { Scorers = [new() { Id = "facts" }, new() { Id = " " }] }
+            },
+            {
+                "scorers[0].id",
+                "leave the list empty",
+                new() { Scorers = [new() { Id = "none" }] }
+            },
+            {
+                "scorers[0].weight",
+                "0 to 1000",
+                new() { Scorers = [new() { Id = "facts", Weight = double.PositiveInfinity }] }
+            },
+            {
+                "scorers[0].text",
+                "surrogate",
+                new() { Scorers = [new() { Id = "facts", Text = "\ud83d" }] }
+            },
+            {
+                "scorers[0].phases",
+                "each once",
+                new() { Scorers = [new() { Id = "facts", Phases = [] }] }
+            },
+            {
+                "scorers[0].phases",
+                "each once",
+                new() { Scorers = [new() { Id = "facts", Phases = [ScoringPhase.Final, ScoringPhase.Final] }] }
+            },
+            {
+                "scorers[0].phases",
+                "known are",
+                new() { Scorers = [new() { Id = "facts", Phases = [(ScoringPhase)7] }] }
+            },
+            {
+                "scorers[0].long_text",
+                "known are",
+                new() { Scorers = [new() { Id = "facts", LongText = (LongTextPolicy)7 }] }
+            },
+            {
+                "combination",
+                "known are",
+                new() { Combination = (ScoreCombination)7 }
+            },
+            {
+                "scorers",
+                "it does not score checkpoints",
+                new() { Scorers = [new() { Id = "facts", Phases = [ScoringPhase.Checkpoint] }] }
+            },
+            {
+                "scorers",
+                "up to 16",
+                new() { Scorers = [.. Enumerable.Repeat(new ScorerRequest { Id = "facts" }, 17)] }
+            },
+        };
 
     [Theory]
     [MemberData(nameof(Wrong), DisableDiscoveryEnumeration = true)]
@@ -119,7 +168,15 @@ public sealed class ScorerCatalogTests
         SearchRequest search = new()
         {
             Scorers =
-                [new() { Id = "CLIP-tiny-random", Text = "its own" }, new() { Id = "FACTS", Weight = 0.5, LongText = LongTextPolicy.Truncate }],
+            [
+                new() { Id = "CLIP-tiny-random", Text = "its own" },
+                new()
+                {
+                    Id = "FACTS",
+                    Weight = 0.5,
+                    LongText = LongTextPolicy.Truncate,
+                },
+            ],
             Combination = ScoreCombination.MeanRank,
             LongText = LongTextPolicy.WindowsMean,
         };
@@ -210,10 +267,13 @@ public sealed class ScorerCatalogTests
             () => LeaseAsync(Catalog(TinyModels), new() { Scorer = "clip-tiny-random,clip-tiny-random-textual-visual" }));
         Assert.Equal((1, 0), (_store.Leased, _store.OnLoan));
 
-        var facts =
-            new Scripted(_ => null!) { Descriptor = Scripted.Describe("facts", ScoreScale.Cosine), Ready = _ => throw new IOException("no such program") };
-        await Assert.ThrowsAsync<DiffusionClipException>(
-            () => LeaseAsync(Catalog(TinyModels, null, facts), new() { Scorer = "clip-tiny-random,facts" }));
+        var facts = new Scripted(_ => null!)
+        {
+            Descriptor = Scripted.Describe("facts", ScoreScale.Cosine),
+            Ready = _ => throw new IOException("no such program"),
+        };
+        await Assert.ThrowsAsync<DiffusionClipException>(() =>
+            LeaseAsync(Catalog(TinyModels, null, facts), new() { Scorer = "clip-tiny-random,facts" }));
         Assert.Equal((2, 0), (_store.Leased, _store.OnLoan));
     }
 
@@ -222,9 +282,14 @@ public sealed class ScorerCatalogTests
     {
         _store.Broken = "clip-tiny-random";
         Scripted facts = Facts();
-        using (ScorerSet scorers = await LeaseAsync(
-            Catalog(TinyModels, null, facts),
-            new() { Scorers = [new() { Id = "clip-tiny-random", Optional = true }, new() { Id = "facts" }], Combination = ScoreCombination.MeanRank }))
+        using (
+            ScorerSet scorers = await LeaseAsync(
+                Catalog(TinyModels, null, facts),
+                new()
+                {
+                    Scorers = [new() { Id = "clip-tiny-random", Optional = true }, new() { Id = "facts" }],
+                    Combination = ScoreCombination.MeanRank,
+                }))
         {
             Assert.Equal("facts", Assert.Single(scorers.Entries).Request.Id);
             Assert.Null(scorers.Combination);

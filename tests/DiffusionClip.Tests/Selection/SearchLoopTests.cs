@@ -46,7 +46,9 @@ public sealed class SearchLoopTests
         var planned = new ToySearch { RowsPerRun = rows, Batched = batched };
         await plain.RunAsync(new BestOfN());
         await planned.RunAsync(new BestOfN());
-        Assert.Equal(plain.Loop!.All.Select(candidate => candidate.Trajectory.Sample), planned.Loop!.All.Select(candidate => candidate.Trajectory.Sample));
+        Assert.Equal(
+            plain.Loop!.All.Select(candidate => candidate.Trajectory.Sample),
+            planned.Loop!.All.Select(candidate => candidate.Trajectory.Sample));
     }
 
     [Fact]
@@ -60,7 +62,9 @@ public sealed class SearchLoopTests
 
         Candidate[] survivors = [.. pruned.Loop!.All.Where(candidate => candidate.Image is not null)];
         Assert.Equal(4, survivors.Length);
-        Assert.All(survivors, survivor => Assert.Equal(whole.Loop!.All.ElementAt(survivor.Id.Value).Trajectory.Sample, survivor.Trajectory.Sample));
+        Assert.All(
+            survivors,
+            survivor => Assert.Equal(whole.Loop!.All.ElementAt(survivor.Id.Value).Trajectory.Sample, survivor.Trajectory.Sample));
         Assert.Equal(4, pruned.Loop.All.Count(candidate => candidate.Stopped is not null && candidate.EvaluationsDone == 3));
         Assert.Equal((4 * 3) + (4 * 8), pruned.Loop.All.Sum(candidate => candidate.EvaluationsDone));
         Assert.All(pruned.Loop.All, candidate => Assert.Equal(3, Assert.Single(candidate.Checkpoints).Evaluation));
@@ -109,7 +113,10 @@ public sealed class SearchLoopTests
         Assert.Equal([6, 6 + 6, 6 + 4], all.Select(candidate => candidate.EvaluationsDone));
         Assert.Equal([6, 6, 4], all.Select(candidate => candidate.EvaluationsDone - candidate.EvaluationsInherited));
         Assert.NotNull(all[0].Stopped);
-        Assert.All(all[1..], candidate => Assert.True(Math.Abs(Math.Abs(candidate.Score!.Value) - 1) < 0.2, $"{candidate.Score}: noising back left the world"));
+        Assert.All(
+            all[1..],
+            candidate =>
+                Assert.True(Math.Abs(Math.Abs(candidate.Score!.Value) - 1) < 0.2, $"{candidate.Score}: noising back left the world"));
         Assert.Single(kept);
     }
 
@@ -162,18 +169,30 @@ public sealed class SearchLoopTests
     [Fact]
     public async Task Roots_start_at_any_move_and_stop_where_each_is_told_to()
     {
-        var search = new ToySearch { Candidates = 4, Keep = 1, RowsPerRun = 2 };
-        await search.RunAsync(new Scripted(
-            _ => new SearchMove.Advance { Branches = [new() { Until = 3 }, new() { Until = 5 }] },
-            _ => new SearchMove.Advance { Branches = [new() { Parent = new(0), Until = 5 }, new() { Until = 5 }, new() { Until = 8 }], Held = [new(1)] },
-            _ => SearchMove.Advance.On([new(1), new(2), new(0)], 8) with { Held = [new(3)] },
-            BestOfLast));
+        var search = new ToySearch
+        {
+            Candidates = 4,
+            Keep = 1,
+            RowsPerRun = 2,
+        };
+        await search.RunAsync(
+            new Scripted(
+                _ => new SearchMove.Advance { Branches = [new() { Until = 3 }, new() { Until = 5 }] },
+                _ => new SearchMove.Advance
+                {
+                    Branches = [new() { Parent = new(0), Until = 5 }, new() { Until = 5 }, new() { Until = 8 }],
+                    Held = [new(1)],
+                },
+                _ => SearchMove.Advance.On([new(1), new(2), new(0)], 8) with { Held = [new(3)] },
+                BestOfLast));
         Candidate[] all = [.. search.Loop!.All];
         Assert.Equal([100UL, 101, 102, 103], all.Select(candidate => candidate.Seed));
         Assert.All(all, candidate => Assert.Equal(8, candidate.EvaluationsDone));
         var whole = new ToySearch { Candidates = 4, Keep = 4 };
         await whole.RunAsync(new BestOfN());
-        Assert.Equal(whole.Loop!.All.Select(candidate => candidate.Trajectory.Sample), all.Select(candidate => candidate.Trajectory.Sample));
+        Assert.Equal(
+            whole.Loop!.All.Select(candidate => candidate.Trajectory.Sample),
+            all.Select(candidate => candidate.Trajectory.Sample));
         Assert.Equal([3, 5], all[0].Checkpoints.Select(checkpoint => checkpoint.Evaluation));
         Assert.Equal([5], all[1].Checkpoints.Select(checkpoint => checkpoint.Evaluation));
         Assert.Empty(all[3].Checkpoints);
@@ -188,7 +207,10 @@ public sealed class SearchLoopTests
             _ => new SearchMove.Advance { Branches = [new() { Until = 8 }], Held = [new(1)] },
             _ => new SearchMove.Finish { Kept = [new(1)] }));
         Candidate[] all = [.. search.Loop!.All];
-        (IReadOnlyList<CandidateReport> reports, IReadOnlyList<RankedImage> images) = Reporting.RankedImagesBuilder.Build(all, search.Kept, higherIsBetter: true);
+        (IReadOnlyList<CandidateReport> reports, IReadOnlyList<RankedImage> images) = Reporting.RankedImagesBuilder.Build(
+            all,
+            search.Kept,
+            higherIsBetter: true);
         Assert.True(all[0].Trajectory.IsReleased && all[2].Trajectory.IsReleased);
         Assert.Null(all[0].Image);
         Assert.Empty(all[0].Trajectory.Sample);
@@ -199,7 +221,10 @@ public sealed class SearchLoopTests
         Assert.NotNull(gone.Rank);
         Assert.Null(gone.Stopped);
         Assert.False(gone.Kept);
-        Assert.Contains("cut by scripted after evaluation 4 of 8", reports.Single(report => report.Index == 2).Stopped, StringComparison.Ordinal);
+        Assert.Contains(
+            "cut by scripted after evaluation 4 of 8",
+            reports.Single(report => report.Index == 2).Stopped,
+            StringComparison.Ordinal);
         Assert.Equal([1, 3], images.Select(image => image.Candidate.Index).Order());
 
         foreach (SearchMove late in new SearchMove[]
@@ -255,7 +280,18 @@ public sealed class SearchLoopTests
     [Fact]
     public async Task Totals_that_depend_on_the_population_are_set_when_it_is_complete()
     {
-        var search = new ToySearch { Candidates = 70, Keep = 2, Steps = 2, Scoring = new() { Names = ["brightness", "twice"], TotalsAreRelative = true, BatchSize = 16 } };
+        var search = new ToySearch
+        {
+            Candidates = 70,
+            Keep = 2,
+            Steps = 2,
+            Scoring = new()
+            {
+                Names = ["brightness", "twice"],
+                TotalsAreRelative = true,
+                BatchSize = 16,
+            },
+        };
         var recorder = new SearchRecorder();
         IReadOnlyList<Candidate> kept = await search.RunAsync(new BestOfN(), new RunControl { Observer = recorder });
         Candidate[] all = [.. search.Loop!.All];
@@ -326,8 +362,14 @@ public sealed class SearchLoopTests
         await idle.RunAsync(new BestOfN());
         Assert.Equal(plain.Loop!.All.Single().Trajectory.Sample, idle.Loop!.All.Single().Trajectory.Sample);
 
-        var hooked = new ToySearch { Candidates = 1, Keep = 1, Hooks = [new Nudge(0.5f)] };
-        await hooked.RunAsync(new Scripted(_ => SearchMove.Advance.Roots(1, 4), _ => SearchMove.Advance.On([new(0), new(0)], 8), BestOfLast));
+        var hooked = new ToySearch
+        {
+            Candidates = 1,
+            Keep = 1,
+            Hooks = [new Nudge(0.5f)],
+        };
+        await hooked.RunAsync(
+            new Scripted(_ => SearchMove.Advance.Roots(1, 4), _ => SearchMove.Advance.On([new(0), new(0)], 8), BestOfLast));
         Candidate[] all = [.. hooked.Loop!.All];
         Assert.True(all[0].Score > plain.Loop.All.Single().Score);
         Assert.Equal([8, 8], all.Select(candidate => ((Nudge.State)candidate.Trajectory.Hooks[0]).Steps));
@@ -341,7 +383,8 @@ public sealed class SearchLoopTests
         var recorder = new SearchRecorder();
         IReadOnlyList<Candidate> kept = await first.RunAsync(new Halving(3), new RunControl { Observer = recorder });
         var second = new ToySearch { Candidates = 8, Scheduler = "EulerAncestralDiscreteScheduler" };
-        IReadOnlyList<Candidate> again = await second.RunAsync(new Scripted([.. recorder.Moves.Select(move => (Func<SearchState, SearchMove>)(_ => move))]));
+        IReadOnlyList<Candidate> again = await second.RunAsync(
+            new Scripted([.. recorder.Moves.Select(move => (Func<SearchState, SearchMove>)(_ => move))]));
         Assert.Equal(kept.Select(candidate => candidate.Trajectory.Sample), again.Select(candidate => candidate.Trajectory.Sample));
     }
 
@@ -378,8 +421,19 @@ public sealed class SearchLoopTests
     {
         using var finish = new CancellationTokenSource();
         var search = new ToySearch { Candidates = 6, Keep = 2 };
-        var recorder = new SearchRecorder { AfterCandidate = update => { if (update.Event == CandidateEvent.Scored && update.Candidate.Value == 5) { finish.Cancel(); } } };
-        IReadOnlyList<Candidate> kept = await search.RunAsync(new Halving(4), new RunControl { Finish = finish.Token, Observer = recorder });
+        var recorder = new SearchRecorder
+        {
+            AfterCandidate = update =>
+            {
+                if (update.Event == CandidateEvent.Scored && update.Candidate.Value == 5)
+                {
+                    finish.Cancel();
+                }
+            },
+        };
+        IReadOnlyList<Candidate> kept = await search.RunAsync(
+            new Halving(4),
+            new RunControl { Finish = finish.Token, Observer = recorder });
         Candidate best = search.Loop!.All.MaxBy(candidate => candidate.Checkpoints[0].Score)!;
         Assert.Equal([best], kept);
     }
@@ -389,8 +443,15 @@ public sealed class SearchLoopTests
     {
         using var abort = new CancellationTokenSource();
         var search = new ToySearch();
-        search.Denoiser.BeforeRun = () => { if (search.Denoiser.Runs == 5) { abort.Cancel(); } };
-        OperationCanceledException exception = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => search.RunAsync(new BestOfN(), new RunControl { Abort = abort.Token }));
+        search.Denoiser.BeforeRun = () =>
+        {
+            if (search.Denoiser.Runs == 5)
+            {
+                abort.Cancel();
+            }
+        };
+        OperationCanceledException exception = await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            search.RunAsync(new BestOfN(), new RunControl { Abort = abort.Token }));
         Assert.Equal(abort.Token, exception.CancellationToken);
         Assert.Equal(5, search.Denoiser.Runs);
     }
@@ -415,17 +476,23 @@ public sealed class SearchLoopTests
             (_ => SearchMove.Advance.On([new(0)], 9), "runs candidate 0 from evaluation 4 until 9"),
             (_ => new SearchMove.Advance { Branches = [Renoised(0, 5)] }, "noises candidate 0 back from evaluation 4 to 5"),
             (_ => new SearchMove.Advance { Branches = [new() { Until = 8, RenoiseTo = 0 }] }, "noises a root back"),
-            (_ => SearchMove.Advance.On([new(0)], 8) with { Held = [new(0)] }, "holds candidate 0, which it also advances or holds already"),
-            (_ => SearchMove.Advance.On([new(0)], 8) with { Held = [new(1), new(1)] }, "holds candidate 1, which it also advances or holds already"),
+            (
+                _ => SearchMove.Advance.On([new(0)], 8) with { Held = [new(0)] },
+                "holds candidate 0, which it also advances or holds already"),
+            (
+                _ => SearchMove.Advance.On([new(0)], 8) with { Held = [new(1), new(1)] },
+                "holds candidate 1, which it also advances or holds already"),
             (_ => new SearchMove.Finish { Kept = [new(0)] }, "keeps candidate 0, which is not in the population with a picture"),
         ];
         foreach ((Func<SearchState, SearchMove> move, string problem) in broken)
         {
-            InvalidOperationException exception = await Assert.ThrowsAsync<InvalidOperationException>(() => new ToySearch { Candidates = 2 }.RunAsync(new Scripted(start, move)));
+            InvalidOperationException exception = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+                new ToySearch { Candidates = 2 }.RunAsync(new Scripted(start, move)));
             Assert.Equal($"The search strategy scripted broke the rules: it {problem}.", exception.Message);
         }
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => new ToySearch().RunAsync(new Scripted(_ => new SearchMove.Finish { Kept = [] })));
+        await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            new ToySearch().RunAsync(new Scripted(_ => new SearchMove.Finish { Kept = [] })));
     }
 
     private static SearchMove BestOfLast(SearchState state) =>

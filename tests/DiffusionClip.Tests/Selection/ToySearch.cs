@@ -78,7 +78,15 @@ internal sealed class ToySearch
         var text = new TextConditioning(new float[1], 1);
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = RowsPerRun, BatchedGuidance = Batched, Threads = 1, Runtime = "toy" };
         using var denoising = new DenoisingLoop(
-            Denoiser, Shape, scheduler, new ConditioningSchedule(text, text), Guidance, plan, control.Observer, latents => Picture(latents.Span), control.Abort);
+            Denoiser,
+            Shape,
+            scheduler,
+            new ConditioningSchedule(text, text),
+            Guidance,
+            plan,
+            control.Observer,
+            latents => Picture(latents.Span),
+            control.Abort);
         var identity = new RunIdentity(ImageRequest.For(Prompt), plan, [("generator toy", Model)]);
         ILatentOrigin origin = Origin ?? TextOrigin.Instance;
         using RunJournal? journal = control.Snapshots is null ? null : new RunJournal(control.Snapshots, Task.FromResult(identity), Scoring, MaxSnapshot);
@@ -182,13 +190,22 @@ internal sealed class ToyScoring : ICandidateScoring
         Assert.InRange(images.Count, 1, BatchSize);
         Batches.Add(images.Count);
         double[] brightness = [.. images.Select(ToySearch.Score)];
-        return ValueTask.FromResult<IReadOnlyList<IReadOnlyList<ScorerScore>>>(
-            [.. brightness.Select(value => Names.Select((name, i) => new ScorerScore { Scorer = name, Score = value * (i + 1) }).ToArray())]);
+        return ValueTask.FromResult<IReadOnlyList<IReadOnlyList<ScorerScore>>>([
+            .. brightness.Select(value =>
+                Names.Select((name, i) => new ScorerScore { Scorer = name, Score = value * (i + 1) }).ToArray()),
+        ]);
     }
 
-    public IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase) => TotalsAreRelative
-        ? [.. population.Select(row => row.Count == 0 ? null : (double?)population.Count(other => other.Count > 0 && other[0].Score < row[0].Score) / population.Count)]
-        : [.. population.Select(row => row.Count == 0 ? null : row[0].Score)];
+    public IReadOnlyList<double?> Totals(IReadOnlyList<IReadOnlyList<ScorerScore>> population, ScoringPhase phase) =>
+        TotalsAreRelative
+            ?
+            [
+                .. population.Select(row =>
+                    row.Count == 0
+                        ? null
+                        : (double?)population.Count(other => other.Count > 0 && other[0].Score < row[0].Score) / population.Count),
+            ]
+            : [.. population.Select(row => row.Count == 0 ? null : row[0].Score)];
 
     public string? FailureOf(IReadOnlyList<ScorerScore> scores) => null;
 }
@@ -206,10 +223,16 @@ internal sealed class Halving(int until) : ISearchStrategy
 {
     public string Name => "halving";
 
-    public SearchMove Next(SearchState state) => state.Rounds.Count switch
-    {
-        0 => SearchMove.Advance.Roots(state.Budget.Candidates, until),
-        1 => SearchMove.Advance.On(Ranking.Order(state.Rounds[0].Population, state.Budget.HigherIsBetter).Take(state.Budget.Candidates / 2), state.Budget.Evaluations),
-        _ => new SearchMove.Finish { Kept = [.. Ranking.Order(state.Rounds[^1].Population, state.Budget.HigherIsBetter).Take(state.Budget.Keep)] },
-    };
+    public SearchMove Next(SearchState state) =>
+        state.Rounds.Count switch
+        {
+            0 => SearchMove.Advance.Roots(state.Budget.Candidates, until),
+            1 => SearchMove.Advance.On(
+                Ranking.Order(state.Rounds[0].Population, state.Budget.HigherIsBetter).Take(state.Budget.Candidates / 2),
+                state.Budget.Evaluations),
+            _ => new SearchMove.Finish
+            {
+                Kept = [.. Ranking.Order(state.Rounds[^1].Population, state.Budget.HigherIsBetter).Take(state.Budget.Keep)],
+            },
+        };
 }

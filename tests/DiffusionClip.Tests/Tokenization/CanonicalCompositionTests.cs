@@ -9,12 +9,31 @@ public sealed class CanonicalCompositionTests
     public void LongRowsOfMarksComeOutAsTheLibrarysDo()
     {
         // Marks of many classes, of class 0, that decompose, and beyond U+FFFF.
-        string[] marks = ["\u0301", "\u0323", "\u0334", "\u0345", "\u0344", "\u0340", "\u05B0", "\u064B", "\u093C", "\u0903", "\u0488", "\u3099", "\U0001D165", "\U0001D1AA", "\u0F73"];
-        Gen.Int[0, marks.Length - 1].Array[150, 400].Sample(indices =>
-        {
-            string text = "xa" + string.Concat(indices.Select(i => marks[i])) + "e\u0301";
-            Assert.Equal(text.Normalize(NormalizationForm.FormC), CanonicalComposition.Compose(text));
-        });
+        string[] marks =
+        [
+            "\u0301",
+            "\u0323",
+            "\u0334",
+            "\u0345",
+            "\u0344",
+            "\u0340",
+            "\u05B0",
+            "\u064B",
+            "\u093C",
+            "\u0903",
+            "\u0488",
+            "\u3099",
+            "\U0001D165",
+            "\U0001D1AA",
+            "\u0F73",
+        ];
+        Gen.Int[0, marks.Length - 1]
+            .Array[150, 400]
+            .Sample(indices =>
+            {
+                string text = "xa" + string.Concat(indices.Select(i => marks[i])) + "e\u0301";
+                Assert.Equal(text.Normalize(NormalizationForm.FormC), CanonicalComposition.Compose(text));
+            });
     }
 
     [Fact]
@@ -33,5 +52,6 @@ public sealed class CanonicalCompositionTests
     }
 
     [Fact]
-    public void NoncharactersPass() => Assert.Equal("é\uFFFEé\uFFFE\uFFFF", CanonicalComposition.Compose("e\u0301\uFFFEe\u0301\uFFFE\uFFFF"));
+    public void NoncharactersPass() =>
+        Assert.Equal("é\uFFFEé\uFFFE\uFFFF", CanonicalComposition.Compose("e\u0301\uFFFEe\u0301\uFFFE\uFFFF"));
 }

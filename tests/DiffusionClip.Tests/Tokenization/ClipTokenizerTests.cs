@@ -53,7 +53,9 @@ public sealed class ClipTokenizerTests : IDisposable
         foreach (TextNormalization normalization in Enum.GetValues<TextNormalization>())
         {
             Assert.Equal(Tokenizer.Encode("\uFFFD", normalization), Tokenizer.Encode("\uD83D", normalization));
-            Assert.Equal(Tokenizer.Encode("a\uFFFDb \uFFFD\uD83D\uDE00", normalization), Tokenizer.Encode("a\uDE00b \uD83D\uD83D\uDE00", normalization));
+            Assert.Equal(
+                Tokenizer.Encode("a\uFFFDb \uFFFD\uD83D\uDE00", normalization),
+                Tokenizer.Encode("a\uDE00b \uD83D\uD83D\uDE00", normalization));
         }
     }
 
@@ -116,13 +118,18 @@ public sealed class ClipTokenizerTests : IDisposable
         }
 
         static void Check(ClipTokenizer tokenizer) =>
-            Gen.OneOf(Gen.String[Gen.Char["aetnoshri"], 1, 300], Gen.String[Gen.Char["!?-_"], 1, 300], Gen.String[Gen.Char["яжé日\u0301"], 1, 80]).Sample(word =>
-            {
-                List<int> direct = [], heap = [];
-                tokenizer.AddWord(word, asLong: false, direct);
-                tokenizer.AddWord(word, asLong: true, heap);
-                Assert.Equal(direct, heap);
-            });
+            Gen.OneOf(
+                    Gen.String[Gen.Char["aetnoshri"], 1, 300],
+                    Gen.String[Gen.Char["!?-_"], 1, 300],
+                    Gen.String[Gen.Char["яжé日\u0301"], 1, 80])
+                .Sample(word =>
+                {
+                    List<int> direct = [],
+                        heap = [];
+                    tokenizer.AddWord(word, asLong: false, direct);
+                    tokenizer.AddWord(word, asLong: true, heap);
+                    Assert.Equal(direct, heap);
+                });
     }
 
     [Theory]
@@ -158,10 +165,16 @@ public sealed class ClipTokenizerTests : IDisposable
         Copy("tokenizer.json");
         string file = Path.Combine(_folder, "tokenizer.json");
         System.Text.Json.Nodes.JsonNode json = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(file))!;
-        json["model"]!["merges"] = new System.Text.Json.Nodes.JsonArray(
-            [.. json["model"]!["merges"]!.AsArray().Select(m => m is System.Text.Json.Nodes.JsonArray pair
-                ? pair.DeepClone()
-                : new System.Text.Json.Nodes.JsonArray([.. m!.GetValue<string>().Split(' ').Select(t => (System.Text.Json.Nodes.JsonNode)t)]))]);
+        json["model"]!["merges"] = new System.Text.Json.Nodes.JsonArray([
+            .. json["model"]!["merges"]!
+                .AsArray()
+                .Select(m =>
+                    m is System.Text.Json.Nodes.JsonArray pair
+                        ? pair.DeepClone()
+                        : new System.Text.Json.Nodes.JsonArray([
+                            .. m!.GetValue<string>().Split(' ').Select(t => (System.Text.Json.Nodes.JsonNode)t),
+                        ])),
+        ]);
         File.WriteAllText(file, json.ToJsonString());
         Assert.Equal(Tokenizer.Encode("a purple umbrella"), ClipTokenizer.Load(_folder).Encode("a purple umbrella"));
     }
@@ -229,7 +242,9 @@ public sealed class ClipTokenizerTests : IDisposable
     [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [[\"a\", 3]], \"end_of_word_suffix\": \"</w>\"}}")]
     [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": 3, \"end_of_word_suffix\": \"</w>\"}}")]
     [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [], \"end_of_word_suffix\": 3}}")]
-    [InlineData("{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [], \"end_of_word_suffix\": \"</w>\"}, \"added_tokens\": [{\"id\": \"x\", \"content\": \"b\"}]}")]
+    [InlineData(
+        "{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [], \"end_of_word_suffix\": \"</w>\"}, \"added_tokens\": [{\"id\": \"x\", \"content\": \"b\"}]}"
+    )]
     [InlineData("[]")]
     public void ADamagedSingleFileIsNamed(string content)
     {

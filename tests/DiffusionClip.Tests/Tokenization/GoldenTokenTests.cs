@@ -31,19 +31,31 @@ public sealed class GoldenTokenTests(ITestOutputHelper output)
             string prompt = item.GetProperty("prompt").GetString()!;
             int[] diffusion = Ids(item.GetProperty("ids"));
             bool differs = item.TryGetProperty("openai_ids", out JsonElement openai);
-            bool equal = Compare(index, prompt, TextNormalization.Diffusion, diffusion, tokenizer, failures)
-                & (!hasScoring || Compare(index, prompt, TextNormalization.Scoring, differs ? Ids(openai) : diffusion, tokenizer, failures));
+            bool equal =
+                Compare(index, prompt, TextNormalization.Diffusion, diffusion, tokenizer, failures)
+                & (
+                    !hasScoring
+                    || Compare(index, prompt, TextNormalization.Scoring, differs ? Ids(openai) : diffusion, tokenizer, failures));
             scoring += differs ? 1 : 0;
             passed += equal ? 1 : 0;
             index++;
         }
 
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{table} {passed}/{index}{(hasScoring ? $", for diffusion and for scoring, {scoring} of them different" : "")}"));
+        output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{table} {passed}/{index}{(hasScoring ? $", for diffusion and for scoring, {scoring} of them different" : "")}"));
         Assert.True(failures.Count == 0, string.Join('\n', failures.Take(20)));
         Assert.True(index > 0);
     }
 
-    private static bool Compare(int index, string prompt, TextNormalization normalization, int[] expected, ClipTokenizer tokenizer, List<string> failures)
+    private static bool Compare(
+        int index,
+        string prompt,
+        TextNormalization normalization,
+        int[] expected,
+        ClipTokenizer tokenizer,
+        List<string> failures)
     {
         int[] actual = tokenizer.Encode(prompt, normalization);
         if (actual.AsSpan().SequenceEqual(expected))
@@ -51,8 +63,12 @@ public sealed class GoldenTokenTests(ITestOutputHelper output)
             return true;
         }
 
-        string escaped = string.Concat(prompt.Select(c => c is >= ' ' and < (char)0x7F ? c.ToString() : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}")));
-        failures.Add($"case {index}, {normalization}: \"{escaped}\"\n  expected {string.Join(' ', expected)}\n  actual   {string.Join(' ', actual)}");
+        string escaped = string.Concat(
+            prompt.Select(c =>
+                c is >= ' ' and < (char)0x7F ? c.ToString() : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}")));
+        failures.Add(
+            $"case {index}, {normalization}: \"{escaped}\"\n  expected {string.Join(' ', expected)}\n  actual   {string.Join(' ', actual)}"
+        );
         return false;
     }
 

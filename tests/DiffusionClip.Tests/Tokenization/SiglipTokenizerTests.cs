@@ -13,7 +13,8 @@ public sealed class SiglipTokenizerTests
     public void Long_texts_keep_the_end_and_count_what_is_lost()
     {
         SiglipTokenizer tokenizer = SiglipTokenizer.Load(Folder);
-        TokenizedText whole = tokenizer.Tokenize("two cats", 64), cut = tokenizer.Tokenize(string.Concat(Enumerable.Repeat("two cats ", 30)), 64);
+        TokenizedText whole = tokenizer.Tokenize("two cats", 64),
+            cut = tokenizer.Tokenize(string.Concat(Enumerable.Repeat("two cats ", 30)), 64);
         Assert.Equal((4, 0, 64), (whole.Count, whole.Dropped, whole.Ids.Length));
         Assert.Equal((63, (30 * 4) - 63), (cut.Count, cut.Dropped));
         Assert.Equal(tokenizer.EndId, cut.Ids.Span[63]);
@@ -65,7 +66,10 @@ public sealed class SiglipTokenizerTests
         }
 
         File.WriteAllText(copy.PathOf("spiece.model"), "version https://git-lfs.github.com/spec/v1");
-        Assert.Contains("Git LFS pointer", Assert.Throws<ModelFolderException>(() => SiglipTokenizer.Load(copy.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Git LFS pointer",
+            Assert.Throws<ModelFolderException>(() => SiglipTokenizer.Load(copy.Path)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -73,7 +77,13 @@ public sealed class SiglipTokenizerTests
     {
         // The other wants the unknown, start and end to come first.
         List<Piece> own = SentencePieceModel.Read(Path.Combine(Folder, "spiece.model")).Pieces;
-        (string, float, int)[] pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), .. own.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => (piece.Text, piece.Score, 1))];
+        (string, float, int)[] pieces =
+        [
+            ("<unk>", 0, 2),
+            ("<s>", 0, 3),
+            ("</s>", 0, 3),
+            .. own.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => (piece.Text, piece.Score, 1)),
+        ];
         byte[] file = Bytes(pieces, [], [0x18, 1, 0xC0, 0x02, 0, 0xC8, 0x02, 1, 0xD0, 0x02, 2]);
         using MemoryStream stream = new(file);
         SentencePieceTokenizer other = SentencePieceTokenizer.Create(stream, addBeginningOfSentence: false, addEndOfSentence: false);
@@ -81,7 +91,8 @@ public sealed class SiglipTokenizerTests
 
         // The other gives each unknown character a token of its own; google/sentencepiece gives a run of them one.
         static IEnumerable<int> Merge(IReadOnlyList<int> ids) => ids.Where((id, i) => id != 0 || i == 0 || ids[i - 1] != 0);
-        Gen.String[Gen.Char["abcdefghijklmnoprstuwxyz   éz"], 0, 60].Sample(text => Assert.Equal(Merge(other.EncodeToIds(text)), ours.Encode(text)), iter: 2000);
+        Gen.String[Gen.Char["abcdefghijklmnoprstuwxyz   éz"], 0, 60]
+            .Sample(text => Assert.Equal(Merge(other.EncodeToIds(text)), ours.Encode(text)), iter: 2000);
     }
 
     [Fact]
@@ -95,7 +106,15 @@ public sealed class SiglipTokenizerTests
         byte[] trie = System.Runtime.InteropServices.MemoryMarshal.AsBytes<uint>(units).ToArray();
         byte[] map = [.. BitConverter.GetBytes(trie.Length), .. trie, (byte)'a', 0];
 
-        (string, float, int)[] pieces = [("<unk>", 0, 2), ("\u2581", -1, 1), ("a", -2, 1), ("\u2581a", -1.5f, 1), ("[x]", 0, 4), ("q", -1, 5)];
+        (string, float, int)[] pieces =
+        [
+            ("<unk>", 0, 2),
+            ("\u2581", -1, 1),
+            ("a", -2, 1),
+            ("\u2581a", -1.5f, 1),
+            ("[x]", 0, 4),
+            ("q", -1, 5),
+        ];
         UnigramTokenizer plain = new(Read(Bytes(pieces, map, [0x18, 1])));
         Assert.Equal([3, 2], plain.Encode("aA"));
         Assert.Equal([3, 0, 2], plain.Encode("a日本a"));

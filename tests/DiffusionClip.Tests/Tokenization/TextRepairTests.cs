@@ -61,11 +61,19 @@ public sealed class TextRepairTests
         });
 
     [Fact]
-    public void WhatIsRepairedStays() => Gen.Char.Array[0, 30].Sample(characters =>
-    {
-        string once = TextRepair.Fix(new string(characters));
-        Assert.True(once.Contains('<', StringComparison.Ordinal) || once.Contains('\n', StringComparison.Ordinal) || TextRepair.Fix(once) == once);
-    }, iter: 3000);
+    public void WhatIsRepairedStays() =>
+        Gen
+            .Char.Array[0, 30]
+            .Sample(
+                characters =>
+                {
+                    string once = TextRepair.Fix(new string(characters));
+                    Assert.True(
+                        once.Contains('<', StringComparison.Ordinal)
+                            || once.Contains('\n', StringComparison.Ordinal)
+                            || TextRepair.Fix(once) == once);
+                },
+                iter: 3000);
 
     [Theory]
     [InlineData("&", "amp;", "")]

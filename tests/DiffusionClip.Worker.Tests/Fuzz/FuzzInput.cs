@@ -10,16 +10,101 @@ internal sealed class FuzzInput(ulong seed)
 {
     private static readonly string[] _texts =
     [
-        "", " ", "a red apple", "\0", "\n", "null", "../../etc/passwd", "%2e%2e%2f", "..\\..\\x", "/etc/passwd", "C:\\x", "CON", "<script>alert(1)</script>", "{{7*7}}", "=cmd()", "'; DROP TABLE jobs;--",
-        "ünï©ødé", "שלום", "🍎🍏", "\u202Eabc", "x\nSteps: 1, Seed: 5", "Negative prompt: x", "(((((a:1.5)))))", "[a:b:0.5]", "[a|b|c]", "((((((((((((((((((((", "a BREAK b", "(a:1e999)", "[a:b:NaN]", "\\", "\\(",
-        "http://169.254.169.254/latest", "file:///etc/passwd", "https://2130706433/", "data:image/png;base64,", "data:text/html,<b>", "QUJD", "emoji-sd", "emoji-clip", "none", "best-of-n", "Euler a", "DPM++ 2M Karras", "euler_a", "unknown", "512x512", "64x64", "0x0",
-        "-1x9999999999", "auto", "png", "svg", "1e999", "NaN", "true", "0000000000000000000000000000000000000000000000000000000000000000", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "queued", "running,done",
+        "",
+        " ",
+        "a red apple",
+        "\0",
+        "\n",
+        "null",
+        "../../etc/passwd",
+        "%2e%2e%2f",
+        "..\\..\\x",
+        "/etc/passwd",
+        "C:\\x",
+        "CON",
+        "<script>alert(1)</script>",
+        "{{7*7}}",
+        "=cmd()",
+        "'; DROP TABLE jobs;--",
+        "ünï©ødé",
+        "שלום",
+        "🍎🍏",
+        "\u202Eabc",
+        "x\nSteps: 1, Seed: 5",
+        "Negative prompt: x",
+        "(((((a:1.5)))))",
+        "[a:b:0.5]",
+        "[a|b|c]",
+        "((((((((((((((((((((",
+        "a BREAK b",
+        "(a:1e999)",
+        "[a:b:NaN]",
+        "\\",
+        "\\(",
+        "http://169.254.169.254/latest",
+        "file:///etc/passwd",
+        "https://2130706433/",
+        "data:image/png;base64,",
+        "data:text/html,<b>",
+        "QUJD",
+        "emoji-sd",
+        "emoji-clip",
+        "none",
+        "best-of-n",
+        "Euler a",
+        "DPM++ 2M Karras",
+        "euler_a",
+        "unknown",
+        "512x512",
+        "64x64",
+        "0x0",
+        "-1x9999999999",
+        "auto",
+        "png",
+        "svg",
+        "1e999",
+        "NaN",
+        "true",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "queued",
+        "running,done",
     ];
 
     private static readonly string[] _numbers =
     [
-        "0", "1", "2", "3", "8", "64", "63", "-1", "-8", "513", "0.5", "1.5", "-0.0", "1e-9", "7.5", "1000", "1000000000", "2147483647", "2147483648", "-2147483648", "9223372036854775807", "9223372036854775808", "18446744073709551615",
-        "18446744073709551616", "1e38", "1e39", "1e308", "1e309", "-1e309", "0.1e1", "1E400", "123456789012345678901234567890",
+        "0",
+        "1",
+        "2",
+        "3",
+        "8",
+        "64",
+        "63",
+        "-1",
+        "-8",
+        "513",
+        "0.5",
+        "1.5",
+        "-0.0",
+        "1e-9",
+        "7.5",
+        "1000",
+        "1000000000",
+        "2147483647",
+        "2147483648",
+        "-2147483648",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "1e38",
+        "1e39",
+        "1e308",
+        "1e309",
+        "-1e309",
+        "0.1e1",
+        "1E400",
+        "123456789012345678901234567890",
     ];
 
     private ulong _state = seed * 0x9E3779B97F4A7C15 + 1;
@@ -94,7 +179,9 @@ internal sealed class FuzzInput(ulong seed)
             return Of([.. values])?.ToJsonString() ?? "null";
         }
 
-        string[] types = schema["type"] is JsonArray several ? [.. several.Select(type => type!.GetValue<string>())] : [schema["type"]?.GetValue<string>() ?? "any"];
+        string[] types = schema["type"] is JsonArray several
+            ? [.. several.Select(type => type!.GetValue<string>())]
+            : [schema["type"]?.GetValue<string>() ?? "any"];
         // What makes pictures gets a fair chance; what is only refused teaches little.
         string type = types.FirstOrDefault(candidate => candidate != "null") is { } real && !OneIn(_isMild ? 60 : 6) ? real : Of(types);
         switch (type)
@@ -117,14 +204,20 @@ internal sealed class FuzzInput(ulong seed)
 
                 return "{" + string.Join(',', fields) + "}";
             case "array":
-                return "[" + string.Join(',', Enumerable.Range(0, OneIn(20) ? 50 : Below(4)).Select(_ => Of(schema["items"], schemas, name, depth - 1))) + "]";
+                return "["
+                    + string.Join(
+                        ',',
+                        Enumerable.Range(0, OneIn(20) ? 50 : Below(4)).Select(_ => Of(schema["items"], schemas, name, depth - 1)))
+                    + "]";
             case "integer":
             case "number":
                 return OneIn(_isMild ? 20 : 3) ? Number() : (1 + Below(3)).ToString(CultureInfo.InvariantCulture);
             case "boolean":
                 return OneIn(2) ? "true" : "false";
             case "string":
-                return name.Contains("image", StringComparison.Ordinal) || name.Contains("mask", StringComparison.Ordinal) ? Quote(PictureText()) : Quote(Text());
+                return name.Contains("image", StringComparison.Ordinal) || name.Contains("mask", StringComparison.Ordinal)
+                    ? Quote(PictureText())
+                    : Quote(Text());
             default:
                 return Json(2);
         }
@@ -149,7 +242,13 @@ internal sealed class FuzzInput(ulong seed)
     public string PictureText()
     {
         string base64 = Convert.ToBase64String(Picture());
-        return Below(5) switch { 0 => Text(), 1 => base64, 2 => base64[..Below(base64.Length + 1)], _ => "data:image/png;base64," + base64 };
+        return Below(5) switch
+        {
+            0 => Text(),
+            1 => base64,
+            2 => base64[..Below(base64.Length + 1)],
+            _ => "data:image/png;base64," + base64,
+        };
     }
 
     /// <summary>A picture, often damaged.</summary>
@@ -187,7 +286,11 @@ internal sealed class FuzzInput(ulong seed)
             var form = new MultipartFormDataContent(OneIn(10) ? "x" : "boundary" + Below(1000));
             foreach (string field in fields.Where(_ => OneIn(3)).DefaultIfEmpty("file"))
             {
-                if (field.Contains("image", StringComparison.Ordinal) || field.Contains("mask", StringComparison.Ordinal) || field == "file" || OneIn(10))
+                if (
+                    field.Contains("image", StringComparison.Ordinal)
+                    || field.Contains("mask", StringComparison.Ordinal)
+                    || field == "file"
+                    || OneIn(10))
                 {
                     form.Add(new ByteArrayContent(Picture()), field, OneIn(3) ? "../../x.png" : "x.png");
                 }
@@ -208,7 +311,10 @@ internal sealed class FuzzInput(ulong seed)
             return content;
         }
 
-        byte[] bytes = kind == "application/json" ? Encoding.UTF8.GetBytes(JsonBody(schemas.GetValueOrDefault(kind), components, fields)) : Picture();
+        byte[] bytes =
+            kind == "application/json"
+                ? Encoding.UTF8.GetBytes(JsonBody(schemas.GetValueOrDefault(kind), components, fields))
+                : Picture();
         content = new ByteArrayContent(bytes);
         content.Headers.TryAddWithoutValidation("Content-Type", kind);
         if (OneIn(60))

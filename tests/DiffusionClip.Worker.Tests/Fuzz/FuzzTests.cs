@@ -16,10 +16,61 @@ public sealed class FuzzTests
     // Fields that are worth trying beside those that the document names.
     private static readonly string[] _imageFields =
     [
-        "prompt", "negative_prompt", "styles", "seed", "subseed", "subseed_strength", "sampler_name", "sampler_index", "scheduler", "batch_size", "n_iter", "steps", "cfg_scale", "width", "height", "eta", "override_settings",
-        "override_settings_restore_afterwards", "enable_hr", "denoising_strength", "script_name", "script_args", "alwayson_scripts", "send_images", "save_images", "infotext", "init_images", "resize_mode", "mask", "mask_blur", "inpainting_fill",
-        "inpaint_full_res", "include_init_images", "image", "images", "model", "n", "size", "quality", "background", "output_format", "output_compression", "response_format", "moderation", "style", "user", "stream", "partial_images", "extra_body",
-        "diffusionclip", "sd_model_checkpoint", "CLIP_stop_at_last_layers", "candidates", "file", "captions",
+        "prompt",
+        "negative_prompt",
+        "styles",
+        "seed",
+        "subseed",
+        "subseed_strength",
+        "sampler_name",
+        "sampler_index",
+        "scheduler",
+        "batch_size",
+        "n_iter",
+        "steps",
+        "cfg_scale",
+        "width",
+        "height",
+        "eta",
+        "override_settings",
+        "override_settings_restore_afterwards",
+        "enable_hr",
+        "denoising_strength",
+        "script_name",
+        "script_args",
+        "alwayson_scripts",
+        "send_images",
+        "save_images",
+        "infotext",
+        "init_images",
+        "resize_mode",
+        "mask",
+        "mask_blur",
+        "inpainting_fill",
+        "inpaint_full_res",
+        "include_init_images",
+        "image",
+        "images",
+        "model",
+        "n",
+        "size",
+        "quality",
+        "background",
+        "output_format",
+        "output_compression",
+        "response_format",
+        "moderation",
+        "style",
+        "user",
+        "stream",
+        "partial_images",
+        "extra_body",
+        "diffusionclip",
+        "sd_model_checkpoint",
+        "CLIP_stop_at_last_layers",
+        "candidates",
+        "file",
+        "captions",
     ];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -33,11 +84,24 @@ public sealed class FuzzTests
         try
         {
             using WorkerProcess worker = await WorkerProcess.StartAsync(
-                folder, "--DiffusionClip:Limits:Steps=3", "--DiffusionClip:Limits:Candidates=2", "--DiffusionClip:Candidates=1", "--DiffusionClip:Limits:Side=128", "--Worker:Queue:CallerCapacity=40", "--Worker:Trust:BodyBytes=2000000");
+                folder,
+                "--DiffusionClip:Limits:Steps=3",
+                "--DiffusionClip:Limits:Candidates=2",
+                "--DiffusionClip:Candidates=1",
+                "--DiffusionClip:Limits:Side=128",
+                "--Worker:Queue:CallerCapacity=40",
+                "--Worker:Trust:BodyBytes=2000000");
             worker.Client.Timeout = TimeSpan.FromMinutes(5);
             JsonObject document = (await worker.Client.GetFromJsonAsync<JsonObject>("/openapi/v1.json", Stop))!;
             (string Method, string Path, JsonObject Operation)[] operations =
-                [.. document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject().Where(entry => entry.Key is "get" or "post" or "delete" or "put").Select(entry => (entry.Key, path.Key, entry.Value!.AsObject())))];
+            [
+                .. document["paths"]!
+                    .AsObject()
+                    .SelectMany(path =>
+                        path.Value!.AsObject()
+                            .Where(entry => entry.Key is "get" or "post" or "delete" or "put")
+                            .Select(entry => (entry.Key, path.Key, entry.Value!.AsObject()))),
+            ];
             JsonObject schemas = document["components"]!["schemas"]!.AsObject();
             var known = new ConcurrentQueue<string>(["01ARZ3NDEKTSV4RRFFQ69G5FAV"]);
             var statuses = new ConcurrentDictionary<int, int>();
@@ -54,9 +118,11 @@ public sealed class FuzzTests
             }
 
             int jobs = await CountJobsAsync(worker);
-            TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"fuzz {count} requests to {operations.Length} operations from number {first}: {string.Join(", ", statuses.OrderBy(entry => entry.Key).Select(entry => $"{entry.Value}x{entry.Key}"))}; {jobs} jobs, all over; resident after each quarter {string.Join(", ", resident.Select(bytes => bytes >> 20))} MiB"));
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"fuzz {count} requests to {operations.Length} operations from number {first}: {string.Join(", ", statuses.OrderBy(entry => entry.Key).Select(entry => $"{entry.Value}x{entry.Key}"))}; {jobs} jobs, all over; resident after each quarter {string.Join(", ", resident.Select(bytes => bytes >> 20))} MiB"
+                ));
             Assert.True(bad.IsEmpty, string.Join('\n', bad.Take(20)));
             Assert.False(worker.Process.HasExited);
 
@@ -137,7 +203,10 @@ public sealed class FuzzTests
     {
         foreach (string state in new[] { "queued", "running" })
         {
-            while (!worker.Process.HasExited && (await worker.Client.GetFromJsonAsync<JsonObject>($"/api/v1/jobs?state={state}", Stop))!["jobs"]!.AsArray() is { Count: > 0 })
+            while (
+                !worker.Process.HasExited
+                && (await worker.Client.GetFromJsonAsync<JsonObject>($"/api/v1/jobs?state={state}", Stop))!["jobs"]!.AsArray()
+                    is { Count: > 0 })
             {
                 await Task.Delay(200, Stop);
             }
@@ -150,7 +219,11 @@ public sealed class FuzzTests
         string? before = null;
         do
         {
-            JsonObject page = (await worker.Client.GetFromJsonAsync<JsonObject>($"/api/v1/jobs?limit=200{(before is null ? "" : "&before=" + before)}", Stop))!;
+            JsonObject page = (
+                await worker.Client.GetFromJsonAsync<JsonObject>(
+                    $"/api/v1/jobs?limit=200{(before is null ? "" : "&before=" + before)}",
+                    Stop)
+            )!;
             foreach (JsonNode? job in page["jobs"]!.AsArray())
             {
                 string state = job!["state"]!.GetValue<string>();
@@ -165,13 +238,23 @@ public sealed class FuzzTests
         return jobs;
     }
 
-    private static HttpRequestMessage Request(FuzzInput input, (string Method, string Path, JsonObject Operation)[] operations, JsonObject schemas, ConcurrentQueue<string> known)
+    private static HttpRequestMessage Request(
+        FuzzInput input,
+        (string Method, string Path, JsonObject Operation)[] operations,
+        JsonObject schemas,
+        ConcurrentQueue<string> known)
     {
         // Three of four where most can go wrong.
         (string method, string path, JsonObject operation) = !input.OneIn(4)
             ? input.Of([.. operations.Where(candidate => candidate.Operation["requestBody"] is not null || candidate.Method == "post")])
             : input.Of(operations);
-        string address = System.Text.RegularExpressions.Regex.Replace(path, @"\{[^}]*\}", _ => input.OneIn(3) ? Uri.EscapeDataString(Short(input)) : known.ToArray() is var names ? input.Of(names) : "");
+        string address = System.Text.RegularExpressions.Regex.Replace(
+            path,
+            @"\{[^}]*\}",
+            _ =>
+                input.OneIn(3) ? Uri.EscapeDataString(Short(input))
+                : known.ToArray() is var names ? input.Of(names)
+                : "");
         var query = new List<string>();
         foreach (JsonNode? parameter in operation["parameters"]?.AsArray() ?? [])
         {
@@ -181,7 +264,9 @@ public sealed class FuzzTests
             }
         }
 
-        var request = new HttpRequestMessage(new HttpMethod(method.ToUpperInvariant()), address + (query.Count > 0 ? "?" + string.Join('&', query) : ""));
+        var request = new HttpRequestMessage(
+            new HttpMethod(method.ToUpperInvariant()),
+            address + (query.Count > 0 ? "?" + string.Join('&', query) : ""));
         foreach (string header in new[] { "Idempotency-Key", "Last-Event-ID", "Accept", "X-API-Key", "If-None-Match", "Range" })
         {
             if (input.OneIn(8))
@@ -193,14 +278,30 @@ public sealed class FuzzTests
 
         if (method is "post" or "put")
         {
-            var media = operation["requestBody"]?["content"]?.AsObject().ToDictionary(entry => entry.Key, entry => entry.Value!["schema"]);
-            request.Content = input.Body(media is { Count: > 0 } ? media : new Dictionary<string, JsonNode?> { [path.EndsWith("/edits", StringComparison.Ordinal) ? "multipart/form-data" : "application/json"] = null }, schemas, _imageFields);
+            var media = operation["requestBody"]
+                ?["content"]?.AsObject()
+                .ToDictionary(entry => entry.Key, entry => entry.Value!["schema"]);
+            request.Content = input.Body(
+                media is { Count: > 0 }
+                    ? media
+                    : new Dictionary<string, JsonNode?>
+                    {
+                        [path.EndsWith("/edits", StringComparison.Ordinal) ? "multipart/form-data" : "application/json"] = null,
+                    },
+                schemas,
+                _imageFields);
         }
 
         return request;
     }
 
-    private static string Short(FuzzInput input) => input.Text() is { Length: > 200 } text ? text[..200] : input.Text() is { Length: <= 200 } other ? other : "x";
+    private static string Short(FuzzInput input) =>
+        input.Text() is { Length: > 200 } text ? text[..200]
+        : input.Text() is { Length: <= 200 } other ? other
+        : "x";
 
-    private static int NumberFrom(string variable, int otherwise) => int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : otherwise;
+    private static int NumberFrom(string variable, int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            ? number
+            : otherwise;
 }

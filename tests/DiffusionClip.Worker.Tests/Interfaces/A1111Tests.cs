@@ -98,9 +98,13 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     public async Task AFieldThatCannotBeUsedIsNamed(string field, string value)
     {
         string body = ApisHost.Quick().ToJsonString();
-        body = $"{{{string.Join(',', JsonNode.Parse(body)!.AsObject().Where(pair => pair.Key != field).Select(pair => $"\"{pair.Key}\":{pair.Value!.ToJsonString()}"))},\"{field}\":{value}}}";
+        body =
+            $"{{{string.Join(',', JsonNode.Parse(body)!.AsObject().Where(pair => pair.Key != field).Select(pair => $"\"{pair.Key}\":{pair.Value!.ToJsonString()}"))},\"{field}\":{value}}}";
         using var content = new StringContent(body, Encoding.UTF8, "application/json");
-        using HttpResponseMessage response = await host.Client.PostAsync(new Uri(Text, UriKind.Relative), content, TestContext.Current.CancellationToken);
+        using HttpResponseMessage response = await host.Client.PostAsync(
+            new Uri(Text, UriKind.Relative),
+            content,
+            TestContext.Current.CancellationToken);
         Assert.Equal(422, (int)response.StatusCode);
         JsonNode reply = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
         Assert.Equal(["body", field], reply["detail"]![0]!["loc"]!.AsArray().Select(part => (string)part!));
@@ -119,7 +123,10 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     public async Task NotANumberIsRefused()
     {
         using var content = new StringContent("{\"prompt\":\"x\",\"cfg_scale\":NaN}", Encoding.UTF8, "application/json");
-        using HttpResponseMessage response = await host.Client.PostAsync(new Uri(Text, UriKind.Relative), content, TestContext.Current.CancellationToken);
+        using HttpResponseMessage response = await host.Client.PostAsync(
+            new Uri(Text, UriKind.Relative),
+            content,
+            TestContext.Current.CancellationToken);
         Assert.Equal(422, (int)response.StatusCode);
     }
 
@@ -127,10 +134,12 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [Theory]
     [InlineData("", 200)]
     [InlineData("\u202E\u05D0 \U0001F34E\u0000", 200)]
-    public async Task PromptsOfAllKindsArePainted(string prompt, int expected) => Assert.Equal(expected, (await host.PostAsync(Text, ApisHost.Quick(prompt))).Status);
+    public async Task PromptsOfAllKindsArePainted(string prompt, int expected) =>
+        Assert.Equal(expected, (await host.PostAsync(Text, ApisHost.Quick(prompt))).Status);
 
     [Fact]
-    public async Task APromptBeyondTheLimitIsRefused() => Assert.Equal(422, (await host.PostAsync(Text, ApisHost.Quick(new string('a', 1 << 20)))).Status);
+    public async Task APromptBeyondTheLimitIsRefused() =>
+        Assert.Equal(422, (await host.PostAsync(Text, ApisHost.Quick(new string('a', 1 << 20)))).Status);
 
     [Fact]
     public async Task HalfASurrogatePairIsRefused()
@@ -139,7 +148,10 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         using HttpResponseMessage response = await host.Client.PostAsync(new Uri(Text, UriKind.Relative), content, TestContext.Current.CancellationToken);
         Assert.Equal(422, (int)response.StatusCode);
         using var name = new StringContent("""{"\ud83c":1,"override_settings":{"\ud83c":2}}""", Encoding.UTF8, "application/json");
-        using HttpResponseMessage second = await host.Client.PostAsync(new Uri(Text, UriKind.Relative), name, TestContext.Current.CancellationToken);
+        using HttpResponseMessage second = await host.Client.PostAsync(
+            new Uri(Text, UriKind.Relative),
+            name,
+            TestContext.Current.CancellationToken);
         Assert.Equal(400, (int)second.StatusCode);
 
         // Also where it is only repeated, or handed on.
@@ -148,7 +160,10 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
             using var deep = new StringContent("""{"prompt":"a","orig_width":64,"orig_height":64,"alwayson_scripts":{"x":{"args":["\ud83c"]}}}""", Encoding.UTF8, "application/json");
             using HttpResponseMessage third = await host.Client.PostAsync(new Uri(path, UriKind.Relative), deep, TestContext.Current.CancellationToken);
             Assert.Equal(422, (int)third.StatusCode);
-            Assert.Contains("alwayson_scripts", await third.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            Assert.Contains(
+                "alwayson_scripts",
+                await third.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+                StringComparison.Ordinal);
         }
     }
 
@@ -166,7 +181,9 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         Assert.Equal(200, status);
         JsonNode info = JsonNode.Parse((string)reply!["info"]!)!;
         string ignored = string.Join('\n', info["ignored"]!.AsArray().Select(line => (string)line!));
-        foreach (string name in (string[])["override_settings.sd_hypernetwork", "alwayson_scripts.ControlNet", "enable_hr", "restore_faces", "styles"])
+        foreach (
+            string name in (string[])
+                ["override_settings.sd_hypernetwork", "alwayson_scripts.ControlNet", "enable_hr", "restore_faces", "styles"])
         {
             Assert.Contains(name, ignored, StringComparison.Ordinal);
         }
@@ -218,7 +235,13 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     {
         JsonObject body = ApisHost.Quick();
         body["init_images"] = new JsonArray(url);
-        foreach ((string path, JsonNode given) in ((string, JsonNode)[])[(Image, body), ("/sdapi/v1/png-info", new JsonObject { ["image"] = url }), ("/sdapi/v1/interrogate", new JsonObject { ["image"] = url, ["model"] = "clip" })])
+        foreach (
+            (string path, JsonNode given) in ((string, JsonNode)[])
+                [
+                    (Image, body),
+                    ("/sdapi/v1/png-info", new JsonObject { ["image"] = url }),
+                    ("/sdapi/v1/interrogate", new JsonObject { ["image"] = url, ["model"] = "clip" }),
+                ])
         {
             (int status, JsonNode? reply, _) = await host.PostAsync(path, given);
             Assert.Equal(400, status);
@@ -276,7 +299,9 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         Assert.Equal(200, status);
         body["init_images"] = new JsonArray(host.Picture(1, 1, 255, 255, 255));
         (_, JsonNode? white, _) = await host.PostAsync(Image, body);
-        Assert.Equal(host.Decode((string)white!["images"]![0]!).Pixels.ToArray(), host.Decode((string)seeThrough!["images"]![0]!).Pixels.ToArray());
+        Assert.Equal(
+            host.Decode((string)white!["images"]![0]!).Pixels.ToArray(),
+            host.Decode((string)seeThrough!["images"]![0]!).Pixels.ToArray());
     }
 
     // Row 14.
@@ -312,13 +337,23 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         Assert.Equal(200, status);
         body["mask"] = host.Picture(64, 64, 255, 255, 255);
         (_, JsonNode? white, _) = await host.PostAsync(Image, body);
-        Assert.Equal(host.Decode((string)white!["images"]![0]!).Pixels.ToArray(), host.Decode((string)seeThrough!["images"]![0]!).Pixels.ToArray());
+        Assert.Equal(
+            host.Decode((string)white!["images"]![0]!).Pixels.ToArray(),
+            host.Decode((string)seeThrough!["images"]![0]!).Pixels.ToArray());
     }
 
     [Fact]
     public async Task APictureIsPaintedOverAndItsSizeKept()
     {
-        var body = new JsonObject { ["prompt"] = "a blue star", ["steps"] = 8, ["denoising_strength"] = 0.5, ["init_images"] = new JsonArray(host.Picture(96, 64, 250, 250, 250)), ["mask_blur"] = 4, ["resize_mode"] = 0 };
+        var body = new JsonObject
+        {
+            ["prompt"] = "a blue star",
+            ["steps"] = 8,
+            ["denoising_strength"] = 0.5,
+            ["init_images"] = new JsonArray(host.Picture(96, 64, 250, 250, 250)),
+            ["mask_blur"] = 4,
+            ["resize_mode"] = 0,
+        };
         (int status, JsonNode? reply, _) = await host.PostAsync(Image, body);
         Assert.Equal(200, status);
         RgbImage image = host.Decode((string)reply!["images"]![0]!);
@@ -347,7 +382,9 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         (_, JsonNode? reply, _) = await host.PostAsync(Text, ApisHost.Quick(Prompt));
         byte[] png = Convert.FromBase64String((string)reply!["images"]![0]!);
         Assert.Equal(Prompt, PictureMetadataReader.Read(png).Record!.Request.Prompt.Text);
-        (int status, JsonNode? read, _) = await host.PostAsync("/sdapi/v1/png-info", new JsonObject { ["image"] = Convert.ToBase64String(png) });
+        (int status, JsonNode? read, _) = await host.PostAsync(
+            "/sdapi/v1/png-info",
+            new JsonObject { ["image"] = Convert.ToBase64String(png) });
         Assert.Equal(200, status);
         Assert.Equal(Prompt, PictureRecordJson.ReadRecord((string)read!["items"]!["diffusionclip"]!, out _)!.Request.Prompt.Text);
     }
@@ -368,11 +405,15 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     public async Task PngInfoTakesTheTextApart()
     {
         (_, JsonNode? made, _) = await host.PostAsync(Text, ApisHost.Quick());
-        (int status, JsonNode? reply, _) = await host.PostAsync("/sdapi/v1/png-info", new JsonObject { ["image"] = "data:image/png;base64," + (string)made!["images"]![0]! });
+        (int status, JsonNode? reply, _) = await host.PostAsync(
+            "/sdapi/v1/png-info",
+            new JsonObject { ["image"] = "data:image/png;base64," + (string)made!["images"]![0]! });
         Assert.Equal(200, status);
         Assert.Equal((string)JsonNode.Parse((string)made["info"]!)!["infotexts"]![0]!, (string)reply!["info"]!);
         JsonNode parameters = reply["parameters"]!;
-        Assert.Equal(("a red apple", "64", "64", "5"), ((string)parameters["Prompt"]!, (string)parameters["Size-1"]!, (string)parameters["Size-2"]!, (string)parameters["Seed"]!));
+        Assert.Equal(
+            ("a red apple", "64", "64", "5"),
+            ((string)parameters["Prompt"]!, (string)parameters["Size-1"]!, (string)parameters["Size-2"]!, (string)parameters["Seed"]!));
     }
 
     [Fact]
@@ -383,12 +424,18 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         body["alwayson_scripts"] = JsonNode.Parse("""{"diffusionclip":{"args":[{"candidates":4}]}}""");
         (_, JsonNode? made, _) = await host.PostAsync(Text, body);
         string picture = (string)made!["images"]![0]!;
-        (int status, JsonNode? reply, _) = await host.PostAsync("/sdapi/v1/interrogate", new JsonObject { ["image"] = picture, ["model"] = "clip" });
+        (int status, JsonNode? reply, _) = await host.PostAsync(
+            "/sdapi/v1/interrogate",
+            new JsonObject { ["image"] = picture, ["model"] = "clip" });
         Assert.Equal(200, status);
         Assert.Contains("apple", (string)reply!["caption"]!, StringComparison.Ordinal);
-        (_, reply, _) = await host.PostAsync("/sdapi/v1/interrogate", new JsonObject { ["image"] = picture, ["captions"] = new JsonArray("a yellow tractor", "a red apple") });
+        (_, reply, _) = await host.PostAsync(
+            "/sdapi/v1/interrogate",
+            new JsonObject { ["image"] = picture, ["captions"] = new JsonArray("a yellow tractor", "a red apple") });
         Assert.Equal("a red apple", (string)reply!["caption"]!);
-        (status, reply, _) = await host.PostAsync("/sdapi/v1/interrogate", new JsonObject { ["image"] = picture, ["model"] = "deepdanbooru" });
+        (status, reply, _) = await host.PostAsync(
+            "/sdapi/v1/interrogate",
+            new JsonObject { ["image"] = picture, ["model"] = "deepdanbooru" });
         Assert.Equal((404, "Model not found"), (status, (string)reply!["detail"]!));
     }
 
@@ -400,7 +447,10 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
         using var gone = new CancellationTokenSource();
         JsonObject body = ApisHost.Quick("a slow picture");
         (body["steps"], body["width"], body["height"]) = (1000, 128, 128);
-        Task<HttpResponseMessage> request = host.Client.PostAsync(new Uri(Text, UriKind.Relative), System.Net.Http.Json.JsonContent.Create(body), gone.Token);
+        Task<HttpResponseMessage> request = host.Client.PostAsync(
+            new Uri(Text, UriKind.Relative),
+            System.Net.Http.Json.JsonContent.Create(body),
+            gone.Token);
         await UntilAsync(() => queue.Status("local").OwnRunning == 1);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
@@ -428,8 +478,12 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [Fact]
     public async Task AnInterruptStopsNobodyElse()
     {
-        await using WorkerHost own = await WorkerHost.StartAsync(null, "--Worker:Trust:Keys:anna=key-of-anna-0123456789", "--Worker:Trust:Keys:bert=key-of-bert-0123456789");
-        using HttpClient anna = own.ClientWith("key-of-anna-0123456789"), bert = own.ClientWith("key-of-bert-0123456789");
+        await using WorkerHost own = await WorkerHost.StartAsync(
+            null,
+            "--Worker:Trust:Keys:anna=key-of-anna-0123456789",
+            "--Worker:Trust:Keys:bert=key-of-bert-0123456789");
+        using HttpClient anna = own.ClientWith("key-of-anna-0123456789"),
+            bert = own.ClientWith("key-of-bert-0123456789");
         IJobQueue queue = own.Application.Services.GetRequiredService<IJobQueue>();
         JsonObject body = ApisHost.Quick("a tree");
         body["steps"] = 100;
@@ -476,7 +530,10 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     private static async Task<(int Status, string Body)> InterruptAsync(HttpClient client)
     {
-        using HttpResponseMessage response = await client.PostAsync(new Uri("/sdapi/v1/interrupt", UriKind.Relative), null, TestContext.Current.CancellationToken);
+        using HttpResponseMessage response = await client.PostAsync(
+            new Uri("/sdapi/v1/interrupt", UriKind.Relative),
+            null,
+            TestContext.Current.CancellationToken);
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
     }
 

@@ -23,13 +23,17 @@ public sealed class ClientTests(ApisHost host) : IClassFixture<ApisHost>
     private async Task RunAsync(string program, string script)
     {
         bool isThere = Directory.Exists(Path.Combine(_folder, "node_modules")) && HasNode();
-        Assert.SkipUnless(isThere || Environment.GetEnvironmentVariable("CI") == "true", "needs Node 20 and `npm ci` in tests/clients; .ci/run does both");
-        using var process = Process.Start(new ProcessStartInfo(program, [script, host.Worker.Address.ToString().TrimEnd('/')])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = Path.GetDirectoryName(script),
-        })!;
+        Assert.SkipUnless(
+            isThere || Environment.GetEnvironmentVariable("CI") == "true",
+            "needs Node 20 and `npm ci` in tests/clients; .ci/run does both");
+        using var process = Process.Start(
+            new ProcessStartInfo(program, [script, host.Worker.Address.ToString().TrimEnd('/')])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                WorkingDirectory = Path.GetDirectoryName(script),
+            }
+        )!;
         Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         string errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);

@@ -48,7 +48,9 @@ public sealed class ImageSourceTests : IDisposable
         byte[] jpeg = _codec.EncodeJpeg(new RgbImage(8, 8, new byte[192]), 80);
         string base64 = Convert.ToBase64String(jpeg);
         Assert.StartsWith("/9j/", base64, StringComparison.Ordinal);
-        Assert.Equal("image/jpeg", (await _artifacts.FindAsync(await source.ResolveAsync("alice", "image", base64, Stop), Stop))!.MediaType);
+        Assert.Equal(
+            "image/jpeg",
+            (await _artifacts.FindAsync(await source.ResolveAsync("alice", "image", base64, Stop), Stop))!.MediaType);
     }
 
     [Theory]
@@ -230,12 +232,23 @@ public sealed class ImageSourceTests : IDisposable
         byte[] jpeg = _codec.EncodeJpeg(new RgbImage(64, 64, Enumerable.Range(0, 64 * 64 * 3).Select(i => (byte)(i * 37)).ToArray()), 90);
         byte[][] files =
         [
-            [], Png[..^20], Png[..20], flipped, jpeg[..(jpeg.Length / 2)], jpeg[..30],
-            "<svg xmlns='http://www.w3.org/2000/svg'/>"u8.ToArray(), "II*\0aaaaaaaaaaaa"u8.ToArray(), "<!doctype html><html></html>"u8.ToArray(), "GIF89a"u8.ToArray(), "RIFF\x10\0\0\0WEBPVP8 "u8.ToArray(),
+            [],
+            Png[..^20],
+            Png[..20],
+            flipped,
+            jpeg[..(jpeg.Length / 2)],
+            jpeg[..30],
+            "<svg xmlns='http://www.w3.org/2000/svg'/>"u8.ToArray(),
+            "II*\0aaaaaaaaaaaa"u8.ToArray(),
+            "<!doctype html><html></html>"u8.ToArray(),
+            "GIF89a"u8.ToArray(),
+            "RIFF\x10\0\0\0WEBPVP8 "u8.ToArray(),
         ];
         foreach (byte[] file in files)
         {
-            Fault fault = Faults.Of(await Assert.ThrowsAsync<InvalidRequestException>(() => source.AddAsync("alice", "image", file, Stop)))!;
+            Fault fault = Faults.Of(
+                await Assert.ThrowsAsync<InvalidRequestException>(() => source.AddAsync("alice", "image", file, Stop))
+            )!;
             Assert.Equal((422, "image"), (fault.Status, fault.Field));
         }
 
@@ -256,12 +269,15 @@ public sealed class ImageSourceTests : IDisposable
     public async Task OtherTextsAreRefused(string? given)
     {
         using ImageSource source = Source();
-        Assert.Equal("image", (await Assert.ThrowsAsync<InvalidRequestException>(() => source.ResolveAsync("alice", "image", given, Stop))).Field);
+        Assert.Equal(
+            "image",
+            (await Assert.ThrowsAsync<InvalidRequestException>(() => source.ResolveAsync("alice", "image", given, Stop))).Field);
     }
 
     private ImageSource Source(UrlFetcher? urls = null) => new(_artifacts, _codec, ImageLimits.Default, urls ?? _anywhere, _options);
 
-    private static byte[] Reply(string status, byte[] body) => [.. Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n"), .. body];
+    private static byte[] Reply(string status, byte[] body) =>
+        [.. Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n"), .. body];
 
     // A header of many pixels and few bytes behind it.
     private static byte[] PngOf(int width, int height)

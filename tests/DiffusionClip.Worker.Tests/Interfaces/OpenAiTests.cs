@@ -21,26 +21,47 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     [Fact]
     public async Task OpenAiOfNuGetMakesPicturesAndSeesErrors()
     {
-        var client = new OpenAIClient(new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(host.Worker.Address, "/v1") });
+        var client = new OpenAIClient(
+            new ApiKeyCredential("none"),
+            new OpenAIClientOptions { Endpoint = new Uri(host.Worker.Address, "/v1") });
         ImageClient images = client.GetImageClient("gpt-image-1");
-        ClientResult<GeneratedImageCollection> made = await images.GenerateImagesAsync("a red apple", 2, new ImageGenerationOptions { Size = new GeneratedImageSize(64, 64) }, TestContext.Current.CancellationToken);
+        ClientResult<GeneratedImageCollection> made = await images.GenerateImagesAsync(
+            "a red apple",
+            2,
+            new ImageGenerationOptions { Size = new GeneratedImageSize(64, 64) },
+            TestContext.Current.CancellationToken);
         Assert.Equal(2, made.Value.Count);
         foreach (GeneratedImage image in made.Value)
         {
-            Assert.Equal(64, host.Worker.Application.Services.GetRequiredService<IImageCodec>().Decode(image.ImageBytes.ToMemory(), ImageLimits.Default).Width);
+            Assert.Equal(
+                64,
+                host.Worker.Application.Services.GetRequiredService<IImageCodec>()
+                    .Decode(image.ImageBytes.ToMemory(), ImageLimits.Default)
+                    .Width);
         }
 
         using var picture = new MemoryStream(Convert.FromBase64String(host.Picture(64, 64, 10, 100, 10)));
-        GeneratedImage edited = (await images.GenerateImageEditAsync(picture, "image.png", "a blue star", cancellationToken: TestContext.Current.CancellationToken)).Value;
+        GeneratedImage edited = (
+            await images.GenerateImageEditAsync(
+                picture,
+                "image.png",
+                "a blue star",
+                cancellationToken: TestContext.Current.CancellationToken)
+        ).Value;
         Assert.NotEmpty(edited.ImageBytes.ToArray());
 
         OpenAIModelCollection models = (await client.GetOpenAIModelClient().GetModelsAsync(TestContext.Current.CancellationToken)).Value;
         Assert.Contains(models, model => model.Id == "emoji-sd");
 
-        ClientResultException size = await Assert.ThrowsAsync<ClientResultException>(() => images.GenerateImageAsync("x", new ImageGenerationOptions { Size = new GeneratedImageSize(65, 64) }, TestContext.Current.CancellationToken));
+        ClientResultException size = await Assert.ThrowsAsync<ClientResultException>(() =>
+            images.GenerateImageAsync(
+                "x",
+                new ImageGenerationOptions { Size = new GeneratedImageSize(65, 64) },
+                TestContext.Current.CancellationToken));
         Assert.Equal(400, size.Status);
         Assert.Contains("multiples", size.Message, StringComparison.Ordinal);
-        ClientResultException unknown = await Assert.ThrowsAsync<ClientResultException>(() => client.GetImageClient("no-such-model").GenerateImageAsync("x", cancellationToken: TestContext.Current.CancellationToken));
+        ClientResultException unknown = await Assert.ThrowsAsync<ClientResultException>(() =>
+            client.GetImageClient("no-such-model").GenerateImageAsync("x", cancellationToken: TestContext.Current.CancellationToken));
         Assert.Equal(404, unknown.Status);
         Assert.Contains("emoji-sd", unknown.Message, StringComparison.Ordinal);
     }
@@ -68,9 +89,13 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("candidates", "1000000")]
     public async Task AFieldThatCannotBeUsedIsNamed(string field, string value)
     {
-        string body = $"{{{string.Join(',', Quick().Where(pair => pair.Key != field).Select(pair => $"\"{pair.Key}\":{pair.Value!.ToJsonString()}"))},\"{field}\":{value}}}";
+        string body =
+            $"{{{string.Join(',', Quick().Where(pair => pair.Key != field).Select(pair => $"\"{pair.Key}\":{pair.Value!.ToJsonString()}"))},\"{field}\":{value}}}";
         using var content = new StringContent(body, Encoding.UTF8, "application/json");
-        using HttpResponseMessage response = await host.Client.PostAsync(new Uri(Generations, UriKind.Relative), content, TestContext.Current.CancellationToken);
+        using HttpResponseMessage response = await host.Client.PostAsync(
+            new Uri(Generations, UriKind.Relative),
+            content,
+            TestContext.Current.CancellationToken);
         Assert.Equal(400, (int)response.StatusCode);
         Assert.Equal("false", response.Headers.GetValues("x-should-retry").Single());
         JsonNode error = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["error"]!;
@@ -126,7 +151,9 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
         Assert.Equal(429, (int)refused.StatusCode);
         Assert.True(refused.Headers.RetryAfter!.Delta > TimeSpan.Zero);
         Assert.False(refused.Headers.Contains("x-should-retry"));
-        Assert.Equal("rate_limit_exceeded", (string)JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["error"]!["code"]!);
+        Assert.Equal(
+            "rate_limit_exceeded",
+            (string)JsonNode.Parse(await refused.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["error"]!["code"]!);
         await gone.CancelAsync();
         await UntilAsync(() => queue.Status("local") is { OwnRunning: 0, OwnQueued: 0 }, "ends");
 
@@ -143,10 +170,19 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("<html></html>")]
     public async Task WhatIsNoPictureIsRefused(string file)
     {
-        using var form = new MultipartFormDataContent { { new StringContent("x"), "prompt" }, { new ByteArrayContent(Encoding.UTF8.GetBytes(file)), "image", "image.png" } };
-        using HttpResponseMessage response = await host.Client.PostAsync(new Uri("/v1/images/edits", UriKind.Relative), form, TestContext.Current.CancellationToken);
+        using var form = new MultipartFormDataContent
+        {
+            { new StringContent("x"), "prompt" },
+            { new ByteArrayContent(Encoding.UTF8.GetBytes(file)), "image", "image.png" },
+        };
+        using HttpResponseMessage response = await host.Client.PostAsync(
+            new Uri("/v1/images/edits", UriKind.Relative),
+            form,
+            TestContext.Current.CancellationToken);
         Assert.Equal(400, (int)response.StatusCode);
-        Assert.Equal("image", (string)JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["error"]!["param"]!);
+        Assert.Equal(
+            "image",
+            (string)JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["error"]!["param"]!);
     }
 
     // Row 29.
@@ -162,7 +198,11 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
         {
             await connection.ConnectAsync(host.Worker.Address.Host, host.Worker.Address.Port, TestContext.Current.CancellationToken);
             NetworkStream stream = connection.GetStream();
-            await stream.WriteAsync(Encoding.UTF8.GetBytes($"POST {Generations} HTTP/1.1\r\nHost: 127.0.0.1:{host.Worker.Address.Port}\r\nContent-Type: application/json\r\nContent-Length: {json.Length}\r\n\r\n{json}"), TestContext.Current.CancellationToken);
+            await stream.WriteAsync(
+                Encoding.UTF8.GetBytes(
+                    $"POST {Generations} HTTP/1.1\r\nHost: 127.0.0.1:{host.Worker.Address.Port}\r\nContent-Type: application/json\r\nContent-Length: {json.Length}\r\n\r\n{json}"
+                ),
+                TestContext.Current.CancellationToken);
             using var reader = new StreamReader(stream);
             Assert.Equal("HTTP/1.1 200 OK", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
             for (string? line; (line = await reader.ReadLineAsync(TestContext.Current.CancellationToken)) is { Length: > 0 };)

@@ -42,7 +42,17 @@ public sealed class DiskFullTests : IDisposable
 
             // The disk fills while a job runs: it fails with the reason.
             JobSubmission submission = QueueHost.Generate(seed: 5);
-            Job running = await host.Queue.SubmitAsync(submission with { Body = new JobBody { Generate = submission.Body.Generate! with { Search = new() { Strategy = "trap", Candidates = 1 } } } });
+            Job running = await host.Queue.SubmitAsync(
+                submission with
+                {
+                    Body = new JobBody
+                    {
+                        Generate = submission.Body.Generate! with
+                        {
+                            Search = new() { Strategy = "trap", Candidates = 1 },
+                        },
+                    },
+                });
             await enter.WaitAsync();
             string filler = Path.Combine(_folder, "filler");
             Fill(filler);
@@ -52,7 +62,11 @@ public sealed class DiskFullTests : IDisposable
                 // The ledger's log may have room for a few.
                 for (int i = 0; i < 2000; i++)
                 {
-                    await host.Queue.SubmitAsync(QueueHost.Generate(seed: (ulong)i, caller: "filler") with { Priority = JobPriority.Batch });
+                    await host.Queue.SubmitAsync(
+                        QueueHost.Generate(seed: (ulong)i, caller: "filler") with
+                        {
+                            Priority = JobPriority.Batch,
+                        });
                 }
             });
             Assert.True(refused.IsFull, refused.Message);
@@ -72,11 +86,14 @@ public sealed class DiskFullTests : IDisposable
             Assert.Equal(JobState.Done, (await host.RunAsync(QueueHost.Generate(seed: 6))).State);
             foreach (string file in Directory.EnumerateFiles(Path.Combine(_folder, "artifacts"), "*", SearchOption.AllDirectories))
             {
-                Assert.Equal(Path.GetFileNameWithoutExtension(file), Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file))));
+                Assert.Equal(
+                    Path.GetFileNameWithoutExtension(file),
+                    Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file))));
             }
         }
 
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = Path.Combine(_folder, "ledger.db"), Pooling = false }.ToString());
+        using var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder { DataSource = Path.Combine(_folder, "ledger.db"), Pooling = false }.ToString());
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "PRAGMA integrity_check";
@@ -95,7 +112,8 @@ public sealed class DiskFullTests : IDisposable
     public void A_read_only_file_system_is_refused_by_name()
     {
         Assert.SkipUnless(_mounted && Shell.Run("mount", "-o", "remount,ro", _folder), "no file system can be mounted here");
-        InvalidRequestException refused = Assert.Throws<InvalidRequestException>(() => new DataFolder(new WorkerOptions { DataFolder = Path.Combine(_folder, "data") }));
+        InvalidRequestException refused = Assert.Throws<InvalidRequestException>(() =>
+            new DataFolder(new WorkerOptions { DataFolder = Path.Combine(_folder, "data") }));
         Assert.Contains(_folder, refused.Message, StringComparison.Ordinal);
     }
 

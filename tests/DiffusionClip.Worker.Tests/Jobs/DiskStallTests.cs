@@ -71,7 +71,10 @@ public sealed class DiskStallTests : IDisposable
             for (int i = 0; i < 3; i++)
             {
                 Assert.Equal(HttpStatusCode.ServiceUnavailable, (await PostAsync(worker)).Status);
-                using var file = new ByteArrayContent(PngFile.Of(8, 8, 8, 2, _ => new byte[24])) { Headers = { ContentType = new("image/png") } };
+                using var file = new ByteArrayContent(PngFile.Of(8, 8, 8, 2, _ => new byte[24]))
+                {
+                    Headers = { ContentType = new("image/png") },
+                };
                 using HttpResponseMessage picture = await worker.Client.PostAsync("/api/v1/artifacts", file, Stop);
                 Assert.Equal(HttpStatusCode.ServiceUnavailable, picture.StatusCode);
                 Assert.Equal("""{"status":"ok"}""", await worker.Client.GetStringAsync("/health/live", Stop));
@@ -116,6 +119,8 @@ public sealed class DiskStallTests : IDisposable
     {
         using var body = new StringContent(Body, Encoding.UTF8, "application/json");
         using HttpResponseMessage reply = await worker.Client.PostAsync("/api/v1/jobs", body, Stop);
-        return (reply.StatusCode, reply.IsSuccessStatusCode ? (await reply.Content.ReadFromJsonAsync<JsonObject>(Stop))!["id"]!.GetValue<string>() : null);
+        return (
+            reply.StatusCode,
+            reply.IsSuccessStatusCode ? (await reply.Content.ReadFromJsonAsync<JsonObject>(Stop))!["id"]!.GetValue<string>() : null);
     }
 }

@@ -17,7 +17,10 @@ public sealed class JobFaultTests
         Assert.Equal(1, host.Queue.Status("local").OwnQueued);
 
         // Also where the seed is left open, which makes each normalized body another one.
-        JobSubmission open = new("local", JobKind.Generate, new JobBody { Generate = ImageRequest.For("two cats") }) { IdempotencyKey = "key-2" };
+        JobSubmission open = new("local", JobKind.Generate, new JobBody { Generate = ImageRequest.For("two cats") })
+        {
+            IdempotencyKey = "key-2",
+        };
         Assert.Equal((await host.Queue.SubmitAsync(open)).Id, (await host.Queue.SubmitAsync(open)).Id);
         await Assert.ThrowsAsync<IdempotencyConflictException>(() => host.Queue.SubmitAsync(submission with { Body = open.Body }));
         await Assert.ThrowsAsync<InvalidRequestException>(() => host.Queue.SubmitAsync(submission with { IdempotencyKey = "naïve" }));
@@ -26,14 +29,25 @@ public sealed class JobFaultTests
     [Fact]
     public async Task A_thousand_jobs_are_accepted_and_bounds_hold()
     {
-        await using QueueHost host = await QueueHost.StartAsync(options => (options.Queue.Capacity, options.Queue.CallerCapacity) = (1000, 600), run: false);
+        await using QueueHost host = await QueueHost.StartAsync(
+            options => (options.Queue.Capacity, options.Queue.CallerCapacity) = (1000, 600),
+            run: false);
         long since = Stopwatch.GetTimestamp();
-        await Parallel.ForEachAsync(Enumerable.Range(0, 1000), new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (i, _) =>
-            await host.Queue.SubmitAsync(QueueHost.Generate(seed: (ulong)i, caller: i % 2 == 0 ? "a" : "b") with { Priority = JobPriority.Batch }));
-        TestContext.Current.SendDiagnosticMessage(FormattableString.Invariant($"queue: 1000 jobs accepted in {Stopwatch.GetElapsedTime(since).TotalSeconds:F2} s"));
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, 1000),
+            new ParallelOptions { MaxDegreeOfParallelism = 16 },
+            async (i, _) =>
+                await host.Queue.SubmitAsync(
+                    QueueHost.Generate(seed: (ulong)i, caller: i % 2 == 0 ? "a" : "b") with
+                    {
+                        Priority = JobPriority.Batch,
+                    }));
+        TestContext.Current.SendDiagnosticMessage(
+            FormattableString.Invariant($"queue: 1000 jobs accepted in {Stopwatch.GetElapsedTime(since).TotalSeconds:F2} s"));
         QueueStatus status = host.Queue.Status("a");
         Assert.Equal((1000, 500, 1000, 600), (status.Queued, status.OwnQueued, status.Capacity, status.CallerCapacity));
-        Assert.False((await Assert.ThrowsAsync<QueueFullException>(() => host.Queue.SubmitAsync(QueueHost.Generate(caller: "a")))).OfCaller);
+        Assert.False(
+            (await Assert.ThrowsAsync<QueueFullException>(() => host.Queue.SubmitAsync(QueueHost.Generate(caller: "a")))).OfCaller);
         await using QueueHost small = await QueueHost.StartAsync(options => options.Queue.CallerCapacity = 1, run: false);
         await small.Queue.SubmitAsync(QueueHost.Generate());
         QueueFullException full = await Assert.ThrowsAsync<QueueFullException>(() => small.Queue.SubmitAsync(QueueHost.Generate()));
@@ -74,7 +88,8 @@ public sealed class JobFaultTests
             Assert.True(field == refused.Field || (field == "scorer" && refused.Field == "images"), $"{field}: {refused.Message}");
         }
 
-        await Assert.ThrowsAsync<ModelFolderException>(() => host.Queue.SubmitAsync(Of(apple with { Model = new() { Id = "no-such-model" } })));
+        await Assert.ThrowsAsync<ModelFolderException>(() =>
+            host.Queue.SubmitAsync(Of(apple with { Model = new() { Id = "no-such-model" } })));
         Assert.Empty(host.Queue.List("local"));
 
         static JobSubmission Of(ImageRequest request) => new("local", JobKind.Generate, new JobBody { Generate = request });
@@ -90,7 +105,8 @@ public sealed class JobFaultTests
         string mask = await PutAsync(host.Get<IImageCodec>().EncodePng(new RgbImage(32, 16, new byte[3 * 32 * 16])));
         foreach (string bad in new[] { truncated, bomb })
         {
-            InvalidRequestException refused = await Assert.ThrowsAsync<InvalidRequestException>(() => host.Queue.SubmitAsync(From(bad, null)));
+            InvalidRequestException refused = await Assert.ThrowsAsync<InvalidRequestException>(() =>
+                host.Queue.SubmitAsync(From(bad, null)));
             Assert.Equal("init_image", refused.Field);
         }
 
@@ -99,10 +115,22 @@ public sealed class JobFaultTests
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));
         Assert.True(host.Artifacts.IsVisible("local", good));
 
-        JobSubmission From(string image, string? with) => new("local", JobKind.Generate, new JobBody
-        {
-            Generate = QueueHost.Request("a red apple", 1) with { Origin = new OriginRequest { Image = image, Mask = with, Strength = 0.7 } },
-        });
+        JobSubmission From(string image, string? with) =>
+            new(
+                "local",
+                JobKind.Generate,
+                new JobBody
+                {
+                    Generate = QueueHost.Request("a red apple", 1) with
+                    {
+                        Origin = new OriginRequest
+                        {
+                            Image = image,
+                            Mask = with,
+                            Strength = 0.7,
+                        },
+                    },
+                });
 
         async Task<string> PutAsync(byte[] file)
         {
@@ -115,9 +143,16 @@ public sealed class JobFaultTests
     [Fact]
     public async Task What_a_job_throws_fails_that_job_with_its_reason_and_the_next_one_runs()
     {
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services
-            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("memory", () => throw new OutOfMemoryException("Failed to allocate memory for requested buffer of size 68719476736"))))
-            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("bug", () => throw new InvalidOperationException("first line\nsecond line")))));
+        await using QueueHost host = await QueueHost.StartAsync(services: services =>
+            services
+                .AddSingleton<ISearchStrategyFactory>(
+                    new SearchStrategyFactory(
+                        new TrapStrategy(
+                            "memory",
+                            () => throw new OutOfMemoryException("Failed to allocate memory for requested buffer of size 68719476736"))))
+                .AddSingleton<ISearchStrategyFactory>(
+                    new SearchStrategyFactory(
+                        new TrapStrategy("bug", () => throw new InvalidOperationException("first line\nsecond line")))));
         Job memory = await host.RunAsync(With("memory"));
         Assert.Equal(JobState.Failed, memory.State);
         Assert.Contains("out of memory", memory.Reason, StringComparison.Ordinal);
@@ -126,7 +161,17 @@ public sealed class JobFaultTests
         Assert.Equal((JobState.Failed, "InvalidOperationException: first line second line"), (bug.State, bug.Reason));
         Assert.Equal(JobState.Done, (await host.RunAsync(QueueHost.Generate())).State);
 
-        static JobSubmission With(string strategy) => new("local", JobKind.Generate, new JobBody { Generate = QueueHost.Request("a red apple", 1) with { Search = new() { Strategy = strategy, Candidates = 1 } } });
+        static JobSubmission With(string strategy) =>
+            new(
+                "local",
+                JobKind.Generate,
+                new JobBody
+                {
+                    Generate = QueueHost.Request("a red apple", 1) with
+                    {
+                        Search = new() { Strategy = strategy, Candidates = 1 },
+                    },
+                });
     }
 
     [Fact]
@@ -135,10 +180,23 @@ public sealed class JobFaultTests
         await using QueueHost host = await QueueHost.StartAsync();
         using JsonDocument options = JsonDocument.Parse("""{"beta_start": 0.5, "beta_end": 3.0}""");
         ImageRequest request = QueueHost.Request("a red apple", 1);
-        Job job = await host.RunAsync(new JobSubmission("local", JobKind.Generate, new JobBody
-        {
-            Generate = request with { Sampling = request.Sampling with { Scheduler = "DDIMScheduler", SchedulerOptions = options.RootElement.EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value) } },
-        }));
+        Job job = await host.RunAsync(
+            new JobSubmission(
+                "local",
+                JobKind.Generate,
+                new JobBody
+                {
+                    Generate = request with
+                    {
+                        Sampling = request.Sampling with
+                        {
+                            Scheduler = "DDIMScheduler",
+                            SchedulerOptions = options
+                                .RootElement.EnumerateObject()
+                                .ToDictionary(entry => entry.Name, entry => entry.Value),
+                        },
+                    },
+                }));
         Assert.Equal(JobState.Failed, job.State);
         Assert.Contains("none of 1 gave a picture", job.Reason, StringComparison.Ordinal);
     }
@@ -153,22 +211,57 @@ public sealed class JobFaultTests
             Job job = await host.RunAsync(QueueHost.Generate());
             Assert.Equal((JobState.Done, null), (job.State, job.Reason));
             Assert.Null(Assert.Single(job.Result!.Images).Score);
-            Assert.Contains(job.Result.Warnings, warning => warning.Contains("no scores", StringComparison.Ordinal) && warning.Contains("emoji-clip", StringComparison.Ordinal));
+            Assert.Contains(
+                job.Result.Warnings,
+                warning =>
+                    warning.Contains("no scores", StringComparison.Ordinal) && warning.Contains("emoji-clip", StringComparison.Ordinal));
             Assert.DoesNotContain(job.Result.Warnings, warning => warning.Contains(Path.GetTempPath(), StringComparison.Ordinal));
             JobSubmission asked = QueueHost.Generate();
-            await Assert.ThrowsAsync<InvalidRequestException>(
-                () => host.Queue.SubmitAsync(asked with { Body = new JobBody { Generate = asked.Body.Generate! with { Search = new() { Candidates = 1, Scorer = "emoji-clip" } } } }));
+            await Assert.ThrowsAsync<InvalidRequestException>(() =>
+                host.Queue.SubmitAsync(
+                    asked with
+                    {
+                        Body = new JobBody
+                        {
+                            Generate = asked.Body.Generate! with
+                            {
+                                Search = new() { Candidates = 1, Scorer = "emoji-clip" },
+                            },
+                        },
+                    }));
         }
 
         await using (QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<IImageScorer, BrokenScorer>()))
         {
             JobSubmission submission = QueueHost.Generate();
-            Job job = await host.RunAsync(submission with { Body = new JobBody { Generate = submission.Body.Generate! with { Search = new() { Candidates = 1, Scorer = "broken" } } } });
+            Job job = await host.RunAsync(
+                submission with
+                {
+                    Body = new JobBody
+                    {
+                        Generate = submission.Body.Generate! with
+                        {
+                            Search = new() { Candidates = 1, Scorer = "broken" },
+                        },
+                    },
+                });
             Assert.Equal((JobState.Done, null), (job.State, job.Reason));
             ResultImage image = Assert.Single(job.Result!.Images);
             Assert.Null(image.Score);
             Assert.Contains("it broke", image.Failure, StringComparison.Ordinal);
-            Job ranked = await host.RunAsync(new JobSubmission("local", JobKind.Rank, new JobBody { Rank = new() { Prompt = "x", Scorer = "broken", Images = [image.Sha256] } }));
+            Job ranked = await host.RunAsync(
+                new JobSubmission(
+                    "local",
+                    JobKind.Rank,
+                    new JobBody
+                    {
+                        Rank = new()
+                        {
+                            Prompt = "x",
+                            Scorer = "broken",
+                            Images = [image.Sha256],
+                        },
+                    }));
             Assert.Equal(JobState.Failed, ranked.State);
             Assert.Contains("it broke", ranked.Reason, StringComparison.Ordinal);
         }
@@ -178,16 +271,27 @@ public sealed class JobFaultTests
     public async Task A_damaged_model_fails_its_jobs_by_the_files_name_and_others_serve_and_one_that_is_replaced_shows_by_its_hash()
     {
         using var models = new ModelFolders();
-        string damaged = models.Copy("emoji-sd", "damaged"), pointer = models.Copy("emoji-sd", "pointer"), other = models.Copy("emoji-sd", "other"), whole = models.Copy("emoji-sd");
+        string damaged = models.Copy("emoji-sd", "damaged"),
+            pointer = models.Copy("emoji-sd", "pointer"),
+            other = models.Copy("emoji-sd", "other"),
+            whole = models.Copy("emoji-sd");
         models.Copy("emoji-clip");
         string unet = Path.Combine(damaged, "unet", "model.onnx");
         byte[] graph = await File.ReadAllBytesAsync(unet);
         await File.WriteAllBytesAsync(unet, graph[..(graph.Length / 2)]);
-        await File.WriteAllTextAsync(Path.Combine(pointer, "unet", "model.onnx"), "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+        await File.WriteAllTextAsync(
+            Path.Combine(pointer, "unet", "model.onnx"),
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
         string tokens = Path.Combine(other, "text_encoder", "model.onnx");
         await File.WriteAllBytesAsync(tokens, [.. await File.ReadAllBytesAsync(tokens), 0]);
         await using QueueHost host = await QueueHost.StartAsync(services: models.Replace);
-        foreach ((string id, string file) in new[] { ("damaged", unet), ("pointer", Path.Combine(pointer, "unet", "model.onnx")), ("other", tokens) })
+        foreach (
+            (string id, string file) in new[]
+            {
+                ("damaged", unet),
+                ("pointer", Path.Combine(pointer, "unet", "model.onnx")),
+                ("other", tokens),
+            })
         {
             string reason;
             try
@@ -227,11 +331,24 @@ public sealed class JobFaultTests
 
         // A library that would say so if it were loaded, by the name that the domain could be taken for.
         await File.WriteAllTextAsync(Path.Combine(alien, "unet", "evil.ops.so"), "no library");
-        ModelFolders.Replace(alien, "unet/model.onnx", new TinyGraph()
-            .Input("sample", TinyGraph.Float, shape).Input("timestep", TinyGraph.Int64, 1).Input("encoder_hidden_states", TinyGraph.Float, "b", 77, 64)
-            .Output("out_sample", TinyGraph.Float, shape).Node("Evil", ["sample"], "out_sample", domain: "evil.ops").ToBytes());
-        ModelFolders.Replace(renamed, "unet/model.onnx", new TinyGraph()
-            .Input("latents", TinyGraph.Float, shape).Output("noise", TinyGraph.Float, shape).Node("Identity", ["latents"], "noise").ToBytes());
+        ModelFolders.Replace(
+            alien,
+            "unet/model.onnx",
+            new TinyGraph()
+                .Input("sample", TinyGraph.Float, shape)
+                .Input("timestep", TinyGraph.Int64, 1)
+                .Input("encoder_hidden_states", TinyGraph.Float, "b", 77, 64)
+                .Output("out_sample", TinyGraph.Float, shape)
+                .Node("Evil", ["sample"], "out_sample", domain: "evil.ops")
+                .ToBytes());
+        ModelFolders.Replace(
+            renamed,
+            "unet/model.onnx",
+            new TinyGraph()
+                .Input("latents", TinyGraph.Float, shape)
+                .Output("noise", TinyGraph.Float, shape)
+                .Node("Identity", ["latents"], "noise")
+                .ToBytes());
         await using QueueHost host = await QueueHost.StartAsync(services: models.Replace);
         Job job = await host.RunAsync(WithModel("alien"));
         Assert.Equal(JobState.Failed, job.State);
@@ -255,10 +372,25 @@ public sealed class JobFaultTests
         models.Copy("emoji-clip");
         float[] black = new float[3 * 64 * 64];
         Array.Fill(black, -1);
-        ModelFolders.Replace(dark, "vae_decoder/model.onnx", new TinyGraph()
-            .Input("latent_sample", TinyGraph.Float, 1, 4, 8, 8).Output("sample", TinyGraph.Float, 1, 3, 64, 64)
-            .Weight("zero", TinyGraph.Float, new byte[4], 1).Weight("black", TinyGraph.Float, System.Runtime.InteropServices.MemoryMarshal.AsBytes(black.AsSpan()).ToArray(), 1, 3, 64, 64)
-            .Node("Mul", ["latent_sample", "zero"], "nothing").Node("ReduceSum", ["nothing"], "sum").Node("Add", ["sum", "black"], "sample").ToBytes());
+        ModelFolders.Replace(
+            dark,
+            "vae_decoder/model.onnx",
+            new TinyGraph()
+                .Input("latent_sample", TinyGraph.Float, 1, 4, 8, 8)
+                .Output("sample", TinyGraph.Float, 1, 3, 64, 64)
+                .Weight("zero", TinyGraph.Float, new byte[4], 1)
+                .Weight(
+                    "black",
+                    TinyGraph.Float,
+                    System.Runtime.InteropServices.MemoryMarshal.AsBytes(black.AsSpan()).ToArray(),
+                    1,
+                    3,
+                    64,
+                    64)
+                .Node("Mul", ["latent_sample", "zero"], "nothing")
+                .Node("ReduceSum", ["nothing"], "sum")
+                .Node("Add", ["sum", "black"], "sample")
+                .ToBytes());
         await using QueueHost host = await QueueHost.StartAsync(services: models.Replace);
         Job job = await host.RunAsync(WithModel("dark"));
         Assert.Equal(JobState.Failed, job.State);
@@ -291,8 +423,17 @@ public sealed class JobFaultTests
         Assert.Null((await host.RunAsync(QueueHost.Generate(candidates: 2, caller: "somebody"))).Result!.CachedFrom);
 
         // Without its files an earlier job is no answer.
-        File.Delete(Directory.EnumerateFiles(Path.Combine(host.Folder, "artifacts"), $"{refreshed.Result.Images[0].Sha256}*", SearchOption.AllDirectories).Single());
-        File.Delete(Directory.EnumerateFiles(Path.Combine(host.Folder, "artifacts"), $"{refreshed.Result.ContactSheet}*", SearchOption.AllDirectories).Single());
+        File.Delete(
+            Directory
+                .EnumerateFiles(
+                    Path.Combine(host.Folder, "artifacts"),
+                    $"{refreshed.Result.Images[0].Sha256}*",
+                    SearchOption.AllDirectories)
+                .Single());
+        File.Delete(
+            Directory
+                .EnumerateFiles(Path.Combine(host.Folder, "artifacts"), $"{refreshed.Result.ContactSheet}*", SearchOption.AllDirectories)
+                .Single());
         Job remade = await host.RunAsync(QueueHost.Generate(candidates: 2));
         Assert.Null(remade.Result!.CachedFrom);
         Assert.NotNull(await host.Artifacts.FindAsync(remade.Result.Images[0].Sha256));
@@ -302,11 +443,23 @@ public sealed class JobFaultTests
     public async Task The_clock_may_jump_while_jobs_run()
     {
         var clock = new Clock();
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services
-            .AddSingleton<TimeProvider>(clock)
-            .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("jump", () => clock.Jump(TimeSpan.FromDays(-400))))));
+        await using QueueHost host = await QueueHost.StartAsync(services: services =>
+            services
+                .AddSingleton<TimeProvider>(clock)
+                .AddSingleton<ISearchStrategyFactory>(
+                    new SearchStrategyFactory(new TrapStrategy("jump", () => clock.Jump(TimeSpan.FromDays(-400))))));
         JobSubmission submission = QueueHost.Generate();
-        Job job = await host.RunAsync(submission with { Body = new JobBody { Generate = submission.Body.Generate! with { Search = new() { Strategy = "jump", Candidates = 1 } } } });
+        Job job = await host.RunAsync(
+            submission with
+            {
+                Body = new JobBody
+                {
+                    Generate = submission.Body.Generate! with
+                    {
+                        Search = new() { Strategy = "jump", Candidates = 1 },
+                    },
+                },
+            });
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));
         Assert.True(job.EndedAt < job.StartedAt, "the wall clock went back");
         Assert.InRange(job.Result!.Report!.Seconds, 0, 60);
@@ -320,14 +473,16 @@ public sealed class JobFaultTests
     {
         await using QueueHost host = await QueueHost.StartAsync(run: false);
         _ = host.Queue;
-        InvalidRequestException second = Assert.Throws<InvalidRequestException>(() => new DataFolder(new WorkerOptions { DataFolder = host.Folder }));
+        InvalidRequestException second = Assert.Throws<InvalidRequestException>(() =>
+            new DataFolder(new WorkerOptions { DataFolder = host.Folder }));
         Assert.Contains("another worker", second.Message, StringComparison.Ordinal);
         Assert.Contains(host.Folder, second.Message, StringComparison.Ordinal);
         string file = Path.Combine(host.Folder, "file");
         await File.WriteAllTextAsync(file, "");
         foreach (string folder in new[] { file, Path.Combine(file, "below"), "/proc/worker-data" })
         {
-            InvalidRequestException refused = Assert.Throws<InvalidRequestException>(() => new DataFolder(new WorkerOptions { DataFolder = folder }));
+            InvalidRequestException refused = Assert.Throws<InvalidRequestException>(() =>
+                new DataFolder(new WorkerOptions { DataFolder = folder }));
             Assert.Contains(folder, refused.Message, StringComparison.Ordinal);
         }
     }
@@ -336,7 +491,38 @@ public sealed class JobFaultTests
     {
         // 30000 x 30000 pixels by its header alone.
         byte[] png = new byte[64];
-        byte[] signature = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13, (byte)'I', (byte)'H', (byte)'D', (byte)'R', 0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30, 8, 2, 0, 0, 0];
+        byte[] signature =
+        [
+            0x89,
+            0x50,
+            0x4E,
+            0x47,
+            0x0D,
+            0x0A,
+            0x1A,
+            0x0A,
+            0,
+            0,
+            0,
+            13,
+            (byte)'I',
+            (byte)'H',
+            (byte)'D',
+            (byte)'R',
+            0,
+            0,
+            0x75,
+            0x30,
+            0,
+            0,
+            0x75,
+            0x30,
+            8,
+            2,
+            0,
+            0,
+            0,
+        ];
         signature.CopyTo(png, 0);
         return png;
     }
@@ -345,7 +531,8 @@ public sealed class JobFaultTests
     {
         public ScorerDescriptor Descriptor { get; } = new() { Name = "broken", Version = "1", Scale = ScoreScale.Unbounded };
 
-        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) => throw new InvalidOperationException("it broke");
+        public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken) =>
+            throw new InvalidOperationException("it broke");
 
         public void Dispose()
         {
@@ -360,8 +547,12 @@ internal sealed class ModelFolders : IDisposable
 
     public string Copy(string model, string? name = null)
     {
-        string from = Path.Combine(Golden.Repository, "models", model), to = Path.Combine(_root, name ?? model);
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories).Where(file => !file.Contains("expected", StringComparison.Ordinal)))
+        string from = Path.Combine(Golden.Repository, "models", model),
+            to = Path.Combine(_root, name ?? model);
+        foreach (
+            string file in Directory
+                .EnumerateFiles(from, "*", SearchOption.AllDirectories)
+                .Where(file => !file.Contains("expected", StringComparison.Ordinal)))
         {
             string copy = Path.Combine(to, Path.GetRelativePath(from, file));
             Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
@@ -383,7 +574,9 @@ internal sealed class ModelFolders : IDisposable
         string file = Path.Combine(folder, name), manifest = Path.Combine(folder, "diffusionclip.json");
         string before = Hash(File.ReadAllBytes(file));
         File.WriteAllBytes(file, content);
-        File.WriteAllText(manifest, File.ReadAllText(manifest).Replace($"\"{name}\": \"{before}\"", $"\"{name}\": \"{Hash(content)}\"", StringComparison.Ordinal));
+        File.WriteAllText(
+            manifest,
+            File.ReadAllText(manifest).Replace($"\"{name}\": \"{before}\"", $"\"{name}\": \"{Hash(content)}\"", StringComparison.Ordinal));
     }
 
     public static string Hash(byte[] content) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content));

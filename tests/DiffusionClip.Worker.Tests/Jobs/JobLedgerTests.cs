@@ -97,7 +97,8 @@ public sealed class JobLedgerTests : IDisposable
     {
         using DataFolder data = Folder();
         using JobLedger ledger = await OpenAsync(data);
-        Job[] jobs = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Task.Run(() => ledger.AcceptAsync(Entry() with { IdempotencyKey = "k" }, (_, _) => { }))));
+        Job[] jobs = await Task.WhenAll(
+            Enumerable.Range(0, 50).Select(_ => Task.Run(() => ledger.AcceptAsync(Entry() with { IdempotencyKey = "k" }, (_, _) => { }))));
         Assert.Single(jobs.Select(job => job.Id).Distinct());
         IdempotencyConflictException conflict = await Assert.ThrowsAsync<IdempotencyConflictException>(
             () => ledger.AcceptAsync(Entry() with { IdempotencyKey = "k", SubmittedSha256 = "another" }, (_, _) => { }));
@@ -139,8 +140,12 @@ public sealed class JobLedgerTests : IDisposable
         using DataFolder data = Folder();
         using JobLedger ledger = await OpenAsync(data);
         long since = Stopwatch.GetTimestamp();
-        await Parallel.ForEachAsync(Enumerable.Range(0, 1000), new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (i, _) => await ledger.AcceptAsync(Entry() with { Caller = $"{i % 8}" }, (_, _) => { }));
-        TestContext.Current.SendDiagnosticMessage(FormattableString.Invariant($"ledger: 1000 jobs accepted in {Stopwatch.GetElapsedTime(since).TotalSeconds:F2} s"));
+        await Parallel.ForEachAsync(
+            Enumerable.Range(0, 1000),
+            new ParallelOptions { MaxDegreeOfParallelism = 32 },
+            async (i, _) => await ledger.AcceptAsync(Entry() with { Caller = $"{i % 8}" }, (_, _) => { }));
+        TestContext.Current.SendDiagnosticMessage(
+            FormattableString.Invariant($"ledger: 1000 jobs accepted in {Stopwatch.GetElapsedTime(since).TotalSeconds:F2} s"));
         Assert.Equal(1000, ledger.Count("0").Queued);
     }
 
@@ -218,7 +223,8 @@ public sealed class JobLedgerTests : IDisposable
         })
         {
             File.Delete(path);
-            using (var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString()))
+            using (
+                var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString()))
             {
                 connection.Open();
                 using SqliteCommand command = connection.CreateCommand();
@@ -257,7 +263,8 @@ public sealed class JobLedgerTests : IDisposable
 
     private string Pragma(string name)
     {
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = Path.Combine(_folder, "ledger.db"), Pooling = false }.ToString());
+        using var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder { DataSource = Path.Combine(_folder, "ledger.db"), Pooling = false }.ToString());
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = $"PRAGMA {name}";

@@ -51,12 +51,16 @@ public sealed class JobQueueTests(QueueFixture fixture) : IClassFixture<QueueFix
         }
 
         Assert.Equal(events.Select(item => item.Number), events.Select(item => item.Number).Distinct().Order());
-        Assert.Equal([JobState.Queued, JobState.Running, JobState.Done], events.Where(item => item.Kind == JobEventKind.State).Select(item => item.Data.State!.Value));
+        Assert.Equal(
+            [JobState.Queued, JobState.Running, JobState.Done],
+            events.Where(item => item.Kind == JobEventKind.State).Select(item => item.Data.State!.Value));
         Assert.Contains(events, item => item is { Kind: JobEventKind.Stage, Data.Stage: Stage.Denoising });
         Assert.Contains(events, item => item is { Kind: JobEventKind.Step, Data: { Evaluation: not null, Evaluations: not null } });
         Assert.Contains(events, item => item is { Kind: JobEventKind.Preview, Data.Image: not null });
         Assert.Equal(["start", "finish"], events.Where(item => item.Kind == JobEventKind.Move).Select(item => item.Data.Move!));
-        Assert.Equal(2, events.Count(item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Finished, Sha256: not null } }));
+        Assert.Equal(
+            2,
+            events.Count(item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Finished, Sha256: not null } }));
         Assert.True(events.Zip(events.Skip(1)).All(pair => (pair.First.Data.Progress ?? 0) <= (pair.Second.Data.Progress ?? 1)));
 
         JobEvent last = events[^1];
@@ -69,7 +73,14 @@ public sealed class JobQueueTests(QueueFixture fixture) : IClassFixture<QueueFix
     {
         Job made = await _host.RunAsync(QueueHost.Generate(candidates: 3));
         string[] images = [.. made.Result!.Images.Select(image => image.Sha256).Reverse()];
-        Job ranked = await _host.RunAsync(new JobSubmission("local", JobKind.Rank, new JobBody { Rank = new RankBody { Prompt = "a red apple", Images = images } }));
+        Job ranked = await _host.RunAsync(
+            new JobSubmission(
+                "local",
+                JobKind.Rank,
+                new JobBody
+                {
+                    Rank = new RankBody { Prompt = "a red apple", Images = images },
+                }));
         Assert.Equal((JobState.Done, null), (ranked.State, ranked.Reason));
         Assert.Equal(made.Result.Images.Select(image => image.Sha256), ranked.Result!.Images.Select(image => image.Sha256));
         foreach ((ResultImage before, ResultImage after) in made.Result.Images.Zip(ranked.Result.Images))
@@ -77,9 +88,15 @@ public sealed class JobQueueTests(QueueFixture fixture) : IClassFixture<QueueFix
             Assert.Equal(before.Score!.Value, after.Score!.Value, 1e-5);
         }
 
-        Job scored = await _host.RunAsync(new JobSubmission("local", JobKind.Score, new JobBody { Score = new ScoreBody { Pairs = [new(images[0], ["a red apple", "a dog"]), new(images[1], [])] } }));
+        Job scored = await _host.RunAsync(
+            new JobSubmission(
+                "local",
+                JobKind.Score,
+                new JobBody { Score = new ScoreBody { Pairs = [new(images[0], ["a red apple", "a dog"]), new(images[1], [])] } }));
         Assert.Equal((JobState.Done, null), (scored.State, scored.Reason));
-        Assert.Equal([(images[0], "a red apple"), (images[0], "a dog"), (images[1], "a red apple")], scored.Result!.Scores.Select(row => (row.Image, row.Text!)));
+        Assert.Equal(
+            [(images[0], "a red apple"), (images[0], "a dog"), (images[1], "a red apple")],
+            scored.Result!.Scores.Select(row => (row.Image, row.Text!)));
         Assert.All(scored.Result.Scores, row => Assert.NotNull(row.Score));
     }
 }

@@ -185,7 +185,8 @@ public sealed class JobSchedulerTests
         return taken;
     }
 
-    private static QueuedJob Job(int number, string caller, JobPriority priority, string model) => new(Id(number), caller, priority, model, 1);
+    private static QueuedJob Job(int number, string caller, JobPriority priority, string model) =>
+        new(Id(number), caller, priority, model, 1);
 
     private static string Id(int number) => number.ToString("D6", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -54,7 +54,8 @@ public sealed class JobStopTests
         try
         {
             TimeSpan drain = TimeSpan.FromSeconds(20);
-            void Options(WorkerOptions options) => (options.Queue.DrainTimeout, options.Queue.SnapshotInterval) = (drain, TimeSpan.FromMinutes(5));
+            void Options(WorkerOptions options) =>
+                (options.Queue.DrainTimeout, options.Queue.SnapshotInterval) = (drain, TimeSpan.FromMinutes(5));
             var clock = new FakeTimeProvider();
             using var gate = new Gate();
             JobSubmission submission = Halving();
@@ -104,7 +105,9 @@ public sealed class JobStopTests
                 Task<List<JobEvent>> rest = host.Queue.WatchAsync("local", id, lastNumber, CancellationToken.None).ToListAsync().AsTask();
                 Job over = await host.Queue.WaitAsync("local", id, CancellationToken.None);
                 Assert.Equal((JobState.Done, null, 2), (over.State, over.Reason, over.Attempts));
-                Assert.True(over.Result!.Report!.Resumed is { FromSnapshot: true, EvaluationsSkipped: > 0 }, over.Result.Report.Resumed?.Reason);
+                Assert.True(
+                    over.Result!.Report!.Resumed is { FromSnapshot: true, EvaluationsSkipped: > 0 },
+                    over.Result.Report.Resumed?.Reason);
                 Assert.All(await rest, item => Assert.True(item.Number > lastNumber));
                 Assert.Equal(JobState.Done, (await rest)[^1].Data.State);
                 Assert.Equal(JobState.Done, (await host.Queue.WaitAsync("local", waiting, CancellationToken.None)).State);
@@ -129,30 +132,54 @@ public sealed class JobStopTests
         await using QueueHost host = await QueueHost.StartAsync(services: services => Strategy(services, new HalvingStrategy()));
         Job job = await host.Queue.SubmitAsync(Halving(steps: 5));
         List<JobEvent> events = await host.Queue.WatchAsync("local", job.Id, 0, CancellationToken.None).ToListAsync();
-        Assert.Equal(["start", "advance", "advance", "advance", "advance", "finish"], events.Where(item => item.Kind == JobEventKind.Move).Select(item => item.Data.Move!));
-        Assert.Contains(events, item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Started, Parent: not null } });
-        Assert.Contains(events, item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Stopped, Reason: not null } });
-        Assert.Contains(events, item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Scored, Score: not null } });
+        Assert.Equal(
+            ["start", "advance", "advance", "advance", "advance", "finish"],
+            events.Where(item => item.Kind == JobEventKind.Move).Select(item => item.Data.Move!));
+        Assert.Contains(
+            events,
+            item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Started, Parent: not null } });
+        Assert.Contains(
+            events,
+            item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Stopped, Reason: not null } });
+        Assert.Contains(
+            events,
+            item => item is { Kind: JobEventKind.Candidate, Data: { Event: CandidateEvent.Scored, Score: not null } });
         Assert.True(events.Zip(events.Skip(1)).All(pair => (pair.First.Data.Progress ?? 0) <= (pair.Second.Data.Progress ?? 1)));
         JobResult result = host.Queue.Find("local", job.Id)!.Result!;
         Assert.Equal(result.Report!.Candidates.Count(candidate => candidate.Stopped is null), result.Images.Count);
         Assert.Contains(result.Images, image => image.Kept);
     }
 
-    internal static JobSubmission Halving(int steps = 20) => new("local", JobKind.Generate, new JobBody
-    {
-        Generate = QueueHost.Request("a red apple", 11, 8, steps) with { Search = new SearchRequest { Candidates = 8, Keep = 2, Strategy = "halving" } },
-    });
+    internal static JobSubmission Halving(int steps = 20) =>
+        new(
+            "local",
+            JobKind.Generate,
+            new JobBody
+            {
+                Generate = QueueHost.Request("a red apple", 11, 8, steps) with
+                {
+                    Search = new SearchRequest
+                    {
+                        Candidates = 8,
+                        Keep = 2,
+                        Strategy = "halving",
+                    },
+                },
+            });
 
     private static JobSubmission Long() => QueueHost.Generate(candidates: 4, steps: 1000);
 
     internal static async Task SamePicturesAsync(QueueHost host, RankedImages expected, JobResult actual)
     {
-        Assert.Equal(expected.Images.Select(image => (image.Candidate.Index, image.Score, image.Candidate.Kept)), actual.Images.Select(image => (image.Index, image.Score, image.Kept)));
+        Assert.Equal(
+            expected.Images.Select(image => (image.Candidate.Index, image.Score, image.Candidate.Kept)),
+            actual.Images.Select(image => (image.Index, image.Score, image.Kept)));
         foreach ((RankedImage image, ResultImage stored) in expected.Images.Zip(actual.Images))
         {
             Artifact file = Assert.IsType<Artifact>(await host.Artifacts.FindAsync(stored.Sha256));
-            Assert.Equal(image.Image.Pixels.ToArray(), host.Get<Imaging.IImageCodec>().Decode(file.Content, Imaging.ImageLimits.Default).Pixels.ToArray());
+            Assert.Equal(
+                image.Image.Pixels.ToArray(),
+                host.Get<Imaging.IImageCodec>().Decode(file.Content, Imaging.ImageLimits.Default).Pixels.ToArray());
         }
     }
 

@@ -109,7 +109,13 @@ public sealed class KillTests
                 {
                     using HttpClient client = await worker.ConnectAsync();
                     harmless = await SubmitAsync(client, "harmless", Request(0));
-                    deadly = await SubmitAsync(client, "deadly", Request(0) with { Search = new() { Candidates = 1, Strategy = "deadly" } });
+                    deadly = await SubmitAsync(
+                        client,
+                        "deadly",
+                        Request(0) with
+                        {
+                            Search = new() { Candidates = 1, Strategy = "deadly" },
+                        });
                 }
 
                 await worker.ExitedAsync();
@@ -129,7 +135,9 @@ public sealed class KillTests
                 }
 
                 Assert.Equal(JobState.Done, last.State);
-                Assert.Equal(JobState.Done, (await client.GetFromJsonAsync<Job>($"api/v1/jobs/{harmless}", DiffusionClipJson.Compact))!.State);
+                Assert.Equal(
+                    JobState.Done,
+                    (await client.GetFromJsonAsync<Job>($"api/v1/jobs/{harmless}", DiffusionClipJson.Compact))!.State);
             }
         }
         finally
@@ -148,7 +156,22 @@ public sealed class KillTests
             using (Child worker = Child.StartProgram(folder))
             using (HttpClient client = await worker.ConnectAsync())
             {
-                string id = (await SubmitAsync(client, "long", Request(1) with { Sampling = new() { Seed = 1, NumInferenceSteps = 1000, Width = 64, Height = 64 }, Search = new() { Candidates = 8 } }))!;
+                string id = (
+                    await SubmitAsync(
+                        client,
+                        "long",
+                        Request(1) with
+                        {
+                            Sampling = new()
+                            {
+                                Seed = 1,
+                                NumInferenceSteps = 1000,
+                                Width = 64,
+                                Height = 64,
+                            },
+                            Search = new() { Candidates = 8 },
+                        })
+                )!;
                 while ((await client.GetFromJsonAsync<Job>($"api/v1/jobs/{id}", DiffusionClipJson.Compact))!.State != JobState.Running)
                 {
                     await Task.Delay(20);
@@ -177,12 +200,18 @@ public sealed class KillTests
         string folder = Environment.GetEnvironmentVariable(FolderVariable)!;
         WebApplication worker = WorkerApplication.Build(
             [
-                "--Worker:Url=http://127.0.0.1:0", $"--Worker:DataFolder={folder}", "--Logging:LogLevel:Default=None", "--Worker:Queue:SnapshotInterval=00:00:00.05",
-                $"--Worker:Queue:MaxAttempts={Environment.GetEnvironmentVariable("DIFFUSIONCLIP_TEST_ATTEMPTS") ?? "3"}", "--Worker:Queue:DrainTimeout=00:00:00.5",
+                "--Worker:Url=http://127.0.0.1:0",
+                $"--Worker:DataFolder={folder}",
+                "--Logging:LogLevel:Default=None",
+                "--Worker:Queue:SnapshotInterval=00:00:00.05",
+                $"--Worker:Queue:MaxAttempts={Environment.GetEnvironmentVariable("DIFFUSIONCLIP_TEST_ATTEMPTS") ?? "3"}",
+                "--Worker:Queue:DrainTimeout=00:00:00.5",
             ],
-            services => services
-                .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy()))
-                .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("deadly", () => Process.GetCurrentProcess().Kill()))));
+            services =>
+                services
+                    .AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy()))
+                    .AddSingleton<ISearchStrategyFactory>(
+                        new SearchStrategyFactory(new TrapStrategy("deadly", () => Process.GetCurrentProcess().Kill()))));
         await worker.StartAsync();
         await File.WriteAllTextAsync(Path.Combine(folder, AddressFile + ".tmp"), worker.Urls.First());
         File.Move(Path.Combine(folder, AddressFile + ".tmp"), Path.Combine(folder, AddressFile), overwrite: true);
@@ -224,8 +253,9 @@ public sealed class KillTests
         {
             await Task.Delay(5);
             jobs = (await client.GetFromJsonAsync<JsonElement>("api/v1/jobs?state=queued&state=running")).GetProperty("jobs");
-        }
-        while (jobs.GetArrayLength() > 0 && !jobs.EnumerateArray().Any(job => job.TryGetProperty("progress", out JsonElement done) && done.GetDouble() >= progress));
+        } while (
+            jobs.GetArrayLength() > 0
+            && !jobs.EnumerateArray().Any(job => job.TryGetProperty("progress", out JsonElement done) && done.GetDouble() >= progress));
     }
 
     /// <summary>The job's id; null if the worker went away before it answered.</summary>
@@ -233,7 +263,13 @@ public sealed class KillTests
     {
         try
         {
-            using var message = new HttpRequestMessage(HttpMethod.Post, "api/v1/jobs") { Content = new StringContent(JsonSerializer.Serialize(new { generate = request, priority = "batch" }, DiffusionClipJson.Compact), Encoding.UTF8, "application/json") };
+            using var message = new HttpRequestMessage(HttpMethod.Post, "api/v1/jobs")
+            {
+                Content = new StringContent(
+                    JsonSerializer.Serialize(new { generate = request, priority = "batch" }, DiffusionClipJson.Compact),
+                    Encoding.UTF8,
+                    "application/json"),
+            };
             message.Headers.Add("Idempotency-Key", key);
             using HttpResponseMessage answer = await client.SendAsync(message);
             string text = await answer.Content.ReadAsStringAsync();
@@ -249,19 +285,31 @@ public sealed class KillTests
     private async Task CheckAsync(string folder, Dictionary<string, ImageRequest> accepted, int kills)
     {
         Assert.Equal("ok", Integrity(Path.Combine(folder, "ledger.db")));
-        string[] files = [.. Directory.EnumerateFiles(Path.Combine(folder, "artifacts"), "*", SearchOption.AllDirectories).Where(file => !file.EndsWith(".tmp", StringComparison.Ordinal))];
+        string[] files =
+        [
+            .. Directory
+                .EnumerateFiles(Path.Combine(folder, "artifacts"), "*", SearchOption.AllDirectories)
+                .Where(file => !file.EndsWith(".tmp", StringComparison.Ordinal)),
+        ];
         foreach (string file in files)
         {
-            Assert.Equal(Path.GetFileNameWithoutExtension(file), Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file))));
+            Assert.Equal(
+                Path.GetFileNameWithoutExtension(file),
+                Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file))));
         }
 
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy())), folder: folder);
-        int restarted = 0, resumed = 0;
+        await using QueueHost host = await QueueHost.StartAsync(
+            services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new HalvingStrategy())),
+            folder: folder);
+        int restarted = 0,
+            resumed = 0;
         foreach ((string id, ImageRequest request) in accepted)
         {
             Job job = Assert.IsType<Job>(host.Queue.Find("local", id));
             Assert.Equal((JobState.Done, null), (job.State, job.Reason));
-            Assert.Single(host.Get<JobLedger>().Transitions(id), change => change.To is JobState.Done or JobState.Failed or JobState.Cancelled or JobState.SetAside);
+            Assert.Single(
+                host.Get<JobLedger>().Transitions(id),
+                change => change.To is JobState.Done or JobState.Failed or JobState.Cancelled or JobState.SetAside);
             Assert.Equal(job.Attempts > 1, job.Result!.Report!.Resumed is not null);
             restarted += job.Attempts > 1 ? 1 : 0;
             resumed += job.Result.Report.Resumed is { FromSnapshot: true } ? 1 : 0;
@@ -269,9 +317,13 @@ public sealed class KillTests
         }
 
         Assert.Empty(host.Queue.List("local", limit: 200, states: [JobState.Queued, JobState.Running]));
-        _output.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"{kills} kills, {accepted.Count} jobs accepted and done once, {restarted} started more than once, {resumed} went on from a snapshot, {files.Length} artefacts whole"));
-        TestContext.Current.SendDiagnosticMessage($"kill: {kills} kills, {accepted.Count} jobs, {restarted} restarted, {resumed} resumed");
+        _output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{kills} kills, {accepted.Count} jobs accepted and done once, {restarted} started more than once, {resumed} went on from a snapshot, {files.Length} artefacts whole"
+            ));
+        TestContext.Current.SendDiagnosticMessage(
+            $"kill: {kills} kills, {accepted.Count} jobs, {restarted} restarted, {resumed} resumed");
     }
 
     private static string Integrity(string path)
@@ -306,7 +358,12 @@ public sealed class KillTests
             string address = Path.Combine(folder, AddressFile);
             File.Delete(address);
             ProcessStartInfo start = Dotnet(
-                $"{typeof(KillTests).Assembly.GetName().Name}.dll", "-method", $"{typeof(KillTests).FullName}.{nameof(Child_process)}", "-explicit", "only", "-noColor");
+                $"{typeof(KillTests).Assembly.GetName().Name}.dll",
+                "-method",
+                $"{typeof(KillTests).FullName}.{nameof(Child_process)}",
+                "-explicit",
+                "only",
+                "-noColor");
             start.Environment[FolderVariable] = folder;
             start.Environment["DIFFUSIONCLIP_TEST_ATTEMPTS"] = folder.Contains("dclip-deadly", StringComparison.Ordinal) ? "3" : "1000";
             return Task.FromResult(new Child(Process.Start(start)!, address));
@@ -321,12 +378,21 @@ public sealed class KillTests
             port.Stop();
             string address = Path.Combine(folder, AddressFile);
             File.WriteAllText(address, url);
-            return new Child(Process.Start(Dotnet("DiffusionClip.Worker.dll", $"--Worker:Url={url}", $"--Worker:DataFolder={folder}", "--Worker:Queue:DrainTimeout=00:00:00.5"))!, address);
+            return new Child(
+                Process.Start(
+                    Dotnet(
+                        "DiffusionClip.Worker.dll",
+                        $"--Worker:Url={url}",
+                        $"--Worker:DataFolder={folder}",
+                        "--Worker:Queue:DrainTimeout=00:00:00.5")
+                )!,
+                address);
         }
 
         private static ProcessStartInfo Dotnet(string program, params string[] arguments)
         {
-            var start = new ProcessStartInfo(Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet")
+            var start = new ProcessStartInfo(
+                Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet")
             {
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,

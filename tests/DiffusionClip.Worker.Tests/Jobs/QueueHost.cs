@@ -62,8 +62,12 @@ internal sealed class QueueHost : IAsyncDisposable
         return new QueueHost(host, folder, owns);
     }
 
-    public static JobSubmission Generate(string prompt = "a red apple", ulong seed = 1, int candidates = 1, int steps = 3, string caller = "local") =>
-        new(caller, JobKind.Generate, new JobBody { Generate = Request(prompt, seed, candidates, steps) });
+    public static JobSubmission Generate(
+        string prompt = "a red apple",
+        ulong seed = 1,
+        int candidates = 1,
+        int steps = 3,
+        string caller = "local") => new(caller, JobKind.Generate, new JobBody { Generate = Request(prompt, seed, candidates, steps) });
 
     public static ImageRequest Request(string prompt, ulong seed, int candidates = 1, int steps = 3) => ImageRequest.For(prompt) with
     {

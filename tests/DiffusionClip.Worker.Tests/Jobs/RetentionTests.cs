@@ -10,8 +10,11 @@ public sealed class RetentionTests
     public async Task Old_jobs_and_their_files_go_pinned_and_waiting_ones_and_what_they_need_stay()
     {
         var clock = new Clock();
-        await using QueueHost host = await QueueHost.StartAsync(options => options.Retention.Age = TimeSpan.FromDays(30), services => services.AddSingleton<TimeProvider>(clock));
-        JobSubmission one = QueueHost.Generate(seed: 1), two = QueueHost.Generate(seed: 2);
+        await using QueueHost host = await QueueHost.StartAsync(
+            options => options.Retention.Age = TimeSpan.FromDays(30),
+            services => services.AddSingleton<TimeProvider>(clock));
+        JobSubmission one = QueueHost.Generate(seed: 1),
+            two = QueueHost.Generate(seed: 2);
         Job old = await host.RunAsync(one);
         Job pinned = await host.RunAsync(two with { Body = two.Body with { Pinned = true } });
         Retention retention = host.Get<Retention>();
@@ -37,12 +40,24 @@ public sealed class RetentionTests
     public async Task Beyond_the_total_size_the_oldest_go_first_and_never_what_a_waiting_job_reads()
     {
         var clock = new Clock();
-        await using QueueHost host = await QueueHost.StartAsync(options => options.Retention.TotalBytes = 1, services => services.AddSingleton<TimeProvider>(clock), run: false);
-        byte[] png = host.Get<IImageCodec>().EncodePng(new RgbImage(64, 64, new byte[3 * 64 * 64])), lonely = host.Get<IImageCodec>().EncodePng(new RgbImage(32, 32, new byte[3 * 32 * 32]));
-        string needed = await host.Artifacts.PutAsync(png, "image/png"), unneeded = await host.Artifacts.PutAsync(lonely, "image/png");
+        await using QueueHost host = await QueueHost.StartAsync(
+            options => options.Retention.TotalBytes = 1,
+            services => services.AddSingleton<TimeProvider>(clock),
+            run: false);
+        byte[] png = host.Get<IImageCodec>().EncodePng(new RgbImage(64, 64, new byte[3 * 64 * 64])),
+            lonely = host.Get<IImageCodec>().EncodePng(new RgbImage(32, 32, new byte[3 * 32 * 32]));
+        string needed = await host.Artifacts.PutAsync(png, "image/png"),
+            unneeded = await host.Artifacts.PutAsync(lonely, "image/png");
         await host.Artifacts.OwnAsync("local", needed);
         await host.Artifacts.OwnAsync("local", unneeded);
-        await host.Queue.SubmitAsync(new JobSubmission("local", JobKind.Rank, new JobBody { Rank = new() { Prompt = "x", Images = [needed] } }));
+        await host.Queue.SubmitAsync(
+            new JobSubmission(
+                "local",
+                JobKind.Rank,
+                new JobBody
+                {
+                    Rank = new() { Prompt = "x", Images = [needed] },
+                }));
         Retention retention = host.Get<Retention>();
         Assert.Equal((0, 0), await retention.RunAsync(CancellationToken.None));
         clock.Pass(TimeSpan.FromHours(2));
@@ -59,8 +74,11 @@ public sealed class RetentionTests
         string kept = await host.Artifacts.PutAsync(png, "image/png");
         string artifacts = Path.Combine(host.Folder, "artifacts"), snapshots = Path.Combine(host.Folder, "snapshots");
         Directory.CreateDirectory(Path.Combine(artifacts, "ab"));
-        string half = Path.Combine(artifacts, "ab", $"{new string('a', 64)}.png.1-1.tmp"), unknown = Path.Combine(artifacts, "ab", "ab" + new string('c', 62) + ".png");
-        string secret = Path.Combine(host.Folder, "secret.png"), name = "ab" + new string('d', 62), link = Path.Combine(artifacts, "ab", name + ".png");
+        string half = Path.Combine(artifacts, "ab", $"{new string('a', 64)}.png.1-1.tmp"),
+            unknown = Path.Combine(artifacts, "ab", "ab" + new string('c', 62) + ".png");
+        string secret = Path.Combine(host.Folder, "secret.png"),
+            name = "ab" + new string('d', 62),
+            link = Path.Combine(artifacts, "ab", name + ".png");
         string snapshot = Path.Combine(snapshots, "01ARZ3NDEKTSV4RRFFQ69G5FAV.snapshot");
         foreach (string path in new[] { half, unknown, secret, snapshot })
         {

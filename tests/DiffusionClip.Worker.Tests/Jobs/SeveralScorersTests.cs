@@ -10,11 +10,22 @@ public sealed class SeveralScorersTests
     {
         await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<IImageScorer, Picky>());
         JobSubmission submission = QueueHost.Generate(candidates: 3);
-        Job job = await host.RunAsync(submission with
-        {
-            Body =
-                new() { Generate = submission.Body.Generate! with { Search = new() { Candidates = 3, Scorer = "emoji-clip=1,picky=0.5", Combination = ScoreCombination.MeanRank } } },
-        });
+        Job job = await host.RunAsync(
+            submission with
+            {
+                Body = new()
+                {
+                    Generate = submission.Body.Generate! with
+                    {
+                        Search = new()
+                        {
+                            Candidates = 3,
+                            Scorer = "emoji-clip=1,picky=0.5",
+                            Combination = ScoreCombination.MeanRank,
+                        },
+                    },
+                },
+            });
         Assert.Equal((JobState.Done, null), (job.State, job.Reason));
         Assert.Equal(["emoji-clip", "picky"], job.Body.Generate!.Search.Scorers!.Select(scorer => scorer.Id));
         Assert.Equal(["emoji-clip", "picky"], job.Result!.Report!.Scorers.Select(scorer => scorer.Id));
@@ -22,11 +33,20 @@ public sealed class SeveralScorersTests
 
         string[] images = [.. job.Result.Images.Select(image => image.Sha256)];
         Picky.Refuses = true;
-        Job ranked = await host.RunAsync(new("local", JobKind.Rank, new()
-        {
-            Rank =
-                new() { Prompt = "x", Scorers = [new() { Id = "emoji-clip", Text = "a red apple" }, new() { Id = "picky" }], Combination = ScoreCombination.StandardScores, Images = images },
-        }));
+        Job ranked = await host.RunAsync(
+            new(
+                "local",
+                JobKind.Rank,
+                new()
+                {
+                    Rank = new()
+                    {
+                        Prompt = "x",
+                        Scorers = [new() { Id = "emoji-clip", Text = "a red apple" }, new() { Id = "picky" }],
+                        Combination = ScoreCombination.StandardScores,
+                        Images = images,
+                    },
+                }));
         Assert.Equal((JobState.Done, null), (ranked.State, ranked.Reason));
         Assert.Equal(["emoji-clip", "picky"], ranked.Result!.Scorers!.Select(scorer => scorer.Id));
         Assert.Equal(["a red apple", "x"], ranked.Result.Scorers!.Select(scorer => scorer.Record!.Text));
@@ -42,7 +62,16 @@ public sealed class SeveralScorersTests
         }));
         Assert.Equal((JobState.Done, null), (scored.State, scored.Reason));
         Assert.Equal(
-            ["emoji-clip a", "emoji-clip b", "picky a not finite", "picky b not finite", "emoji-clip a", "emoji-clip b", "picky a", "picky b"],
+            [
+                "emoji-clip a",
+                "emoji-clip b",
+                "picky a not finite",
+                "picky b not finite",
+                "emoji-clip a",
+                "emoji-clip b",
+                "picky a",
+                "picky b",
+            ],
             scored.Result!.Scores.Select(row => $"{row.Scorer} {row.Text}{(row.Failure is null ? "" : " not finite")}"));
 
         // Whatever a scorer says, the result is JSON.

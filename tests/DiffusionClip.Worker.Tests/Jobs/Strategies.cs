@@ -31,7 +31,8 @@ internal sealed class HalvingStrategy(Action<int>? before = null) : ISearchStrat
         return SearchMove.Advance.On([.. order.Take((order.Length + 1) / 2), order[0]], Boundary(budget, state.Rounds.Count));
     }
 
-    private static int Boundary(SearchBudget budget, int round) => budget.Boundaries[Math.Min((round + 1) * budget.Boundaries.Count / Looks, budget.Boundaries.Count) - 1];
+    private static int Boundary(SearchBudget budget, int round) =>
+        budget.Boundaries[Math.Min((round + 1) * budget.Boundaries.Count / Looks, budget.Boundaries.Count) - 1];
 }
 
 /// <summary>Does what it is told before its first move, then searches as best-of-n does.</summary>

@@ -35,21 +35,49 @@ public sealed class TelemetryTests
         };
         ActivitySource.AddActivityListener(activities);
 
-        await using QueueHost host = await QueueHost.StartAsync(services: services => services.AddSingleton<ISearchStrategyFactory>(new SearchStrategyFactory(new TrapStrategy("bug", () => throw new InvalidOperationException(secret)))));
+        await using QueueHost host = await QueueHost.StartAsync(services: services =>
+            services.AddSingleton<ISearchStrategyFactory>(
+                new SearchStrategyFactory(new TrapStrategy("bug", () => throw new InvalidOperationException(secret)))));
         Job done = await host.RunAsync(QueueHost.Generate(secret));
         JobSubmission bad = QueueHost.Generate(secret, seed: 2);
-        Job failed = await host.RunAsync(bad with { Body = new JobBody { Generate = bad.Body.Generate! with { Search = new() { Strategy = "bug", Candidates = 1 } } } });
+        Job failed = await host.RunAsync(
+            bad with
+            {
+                Body = new JobBody
+                {
+                    Generate = bad.Body.Generate! with
+                    {
+                        Search = new() { Strategy = "bug", Candidates = 1 },
+                    },
+                },
+            });
         Assert.Equal((JobState.Done, JobState.Failed), (done.State, failed.State));
         meters.RecordObservableInstruments();
 
-        foreach (string name in new[] { "queue.length", "queue.wait", "step.duration", "stage.duration", "clip.score", "jobs", "models.loaded" })
+        foreach (
+            string name in new[]
+            {
+                "queue.length",
+                "queue.wait",
+                "step.duration",
+                "stage.duration",
+                "clip.score",
+                "jobs",
+                "models.loaded",
+            })
         {
             Assert.Contains(measured, entry => entry.Name == $"diffusionclip.{name}");
         }
 
-        Assert.Contains(measured, entry => entry is { Name: "diffusionclip.jobs", Value: 1 } && entry.Tags.Contains("outcome=done", StringComparison.Ordinal));
-        Assert.Contains(measured, entry => entry is { Name: "diffusionclip.jobs", Value: 1 } && entry.Tags.Contains("outcome=failed", StringComparison.Ordinal));
-        Assert.Contains(measured, entry => entry.Name == "diffusionclip.stage.duration" && entry.Tags.Contains("stage=denoising", StringComparison.Ordinal));
+        Assert.Contains(
+            measured,
+            entry => entry is { Name: "diffusionclip.jobs", Value: 1 } && entry.Tags.Contains("outcome=done", StringComparison.Ordinal));
+        Assert.Contains(
+            measured,
+            entry => entry is { Name: "diffusionclip.jobs", Value: 1 } && entry.Tags.Contains("outcome=failed", StringComparison.Ordinal));
+        Assert.Contains(
+            measured,
+            entry => entry.Name == "diffusionclip.stage.duration" && entry.Tags.Contains("stage=denoising", StringComparison.Ordinal));
         Assert.DoesNotContain(measured, entry => entry.Tags.Contains(secret, StringComparison.Ordinal));
 
         // Spans end beside the answer.
@@ -60,7 +88,9 @@ public sealed class TelemetryTests
 
         Activity job = Assert.Single(spans, span => IsOf(span, done));
         Assert.Contains(spans, span => span.OperationName == "denoising" && span.ParentSpanId == job.SpanId);
-        Assert.DoesNotContain(spans, span => (span.StatusDescription + string.Join(' ', span.Tags)).Contains(secret, StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            spans,
+            span => (span.StatusDescription + string.Join(' ', span.Tags)).Contains(secret, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -84,8 +114,10 @@ public sealed class TelemetryTests
         Assert.Equal(JobState.Done, job.State);
         double[] all = [.. costs.Where(cost => cost.Meter == host.Get<JobTelemetry>().Meter).Select(cost => cost.Value)];
         double seconds = job.Result!.Report!.Seconds;
-        TestContext.Current.SendDiagnosticMessage(FormattableString.Invariant(
-            $"snapshots: {all.Length} of them in {seconds:F2} s, {all.Sum():F4} s in all ({100 * all.Sum() / seconds:F2} %), the first {all.FirstOrDefault():F4} s"));
+        TestContext.Current.SendDiagnosticMessage(
+            FormattableString.Invariant(
+                $"snapshots: {all.Length} of them in {seconds:F2} s, {all.Sum():F4} s in all ({100 * all.Sum() / seconds:F2} %), the first {all.FirstOrDefault():F4} s"
+            ));
 
         // Between two of them lies a hundred times the cost of the first of the two: this holds whatever the machine does.
         Assert.NotEmpty(all);

@@ -17,8 +17,13 @@ namespace DiffusionClip.Worker.Tests.Load;
 [Collection(nameof(Alone))]
 public sealed class LoadTests
 {
-    private static readonly int? FullSeconds =
-        int.TryParse(Environment.GetEnvironmentVariable("DIFFUSIONCLIP_LOAD"), NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) ? seconds : null;
+    private static readonly int? FullSeconds = int.TryParse(
+        Environment.GetEnvironmentVariable("DIFFUSIONCLIP_LOAD"),
+        NumberStyles.None,
+        CultureInfo.InvariantCulture,
+        out int seconds)
+        ? seconds
+        : null;
 
     private static readonly bool IsFull = FullSeconds is not null;
     private static readonly int Clients = IsFull ? 200 : 50;
@@ -91,12 +96,18 @@ public sealed class LoadTests
                 string? before = null;
                 do
                 {
-                    JsonObject page = (await client.GetFromJsonAsync<JsonObject>($"/api/v1/jobs?limit=200{(before is null ? "" : "&before=" + before)}", Stop))!;
+                    JsonObject page = (
+                        await client.GetFromJsonAsync<JsonObject>(
+                            $"/api/v1/jobs?limit=200{(before is null ? "" : "&before=" + before)}",
+                            Stop)
+                    )!;
                     foreach (JsonNode? job in page["jobs"]!.AsArray())
                     {
                         Assert.True(found.Add(job!["id"]!.GetValue<string>()));
                         string state = job["state"]!.GetValue<string>();
-                        Assert.True(state is "done" or "cancelled" || (i == Clients && state == "running"), $"a job of caller {i} is {state}: {job["reason"]}");
+                        Assert.True(
+                            state is "done" or "cancelled" || (i == Clients && state == "running"),
+                            $"a job of caller {i} is {state}: {job["reason"]}");
                     }
 
                     before = page["next"]?.GetValue<string>();
@@ -106,9 +117,11 @@ public sealed class LoadTests
 
             live.Sort();
             double[] sorted = [.. waits.Order()];
-            TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"load: {Clients} clients and a greedy one, {took:F0} s, {accepted.Count} jobs accepted, {found.Count} found, {done.Sum() + greedyDone} done; jobs of each client {done.Min()} to {done.Max()}, of the greedy one {greedyDone}; wait p50 {Quantile(sorted, 0.5):F2} s, p99 {Quantile(sorted, 0.99):F2} s; health/live {live.Count} times, p50 {Quantile(live, 0.5):F1} ms, p99 {Quantile(live, 0.99):F1} ms, max {live.LastOrDefault():F1} ms; resident {residents.Min() >> 20} to {residents.Max() >> 20} MiB, last {residents[^1] >> 20} MiB; ends {string.Join(", ", statuses)}"));
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"load: {Clients} clients and a greedy one, {took:F0} s, {accepted.Count} jobs accepted, {found.Count} found, {done.Sum() + greedyDone} done; jobs of each client {done.Min()} to {done.Max()}, of the greedy one {greedyDone}; wait p50 {Quantile(sorted, 0.5):F2} s, p99 {Quantile(sorted, 0.99):F2} s; health/live {live.Count} times, p50 {Quantile(live, 0.5):F1} ms, p99 {Quantile(live, 0.99):F1} ms, max {live.LastOrDefault():F1} ms; resident {residents.Min() >> 20} to {residents.Max() >> 20} MiB, last {residents[^1] >> 20} MiB; ends {string.Join(", ", statuses)}"
+                ));
             Assert.Equal(accepted.Keys.Order(), found.Order());
             Assert.DoesNotContain(statuses.Keys, state => state is not ("done" or "cancelled"));
 
@@ -152,7 +165,11 @@ public sealed class LoadTests
         string? before = null;
         do
         {
-            JsonObject page = (await client.GetFromJsonAsync<JsonObject>($"/api/v1/jobs?limit=200&state={state}{(before is null ? "" : "&before=" + before)}", Stop))!;
+            JsonObject page = (
+                await client.GetFromJsonAsync<JsonObject>(
+                    $"/api/v1/jobs?limit=200&state={state}{(before is null ? "" : "&before=" + before)}",
+                    Stop)
+            )!;
             count += page["jobs"]!.AsArray().Count;
             before = page["next"]?.GetValue<string>();
         }
@@ -164,7 +181,10 @@ public sealed class LoadTests
     private static async Task<string> EndOfAsync(HttpClient client, string id, CancellationToken over)
     {
         await using CancellationTokenRegistration cancel = over.Register(() => _ = client.DeleteAsync($"/api/v1/jobs/{id}", Stop));
-        using HttpResponseMessage response = await client.GetAsync($"/api/v1/jobs/{id}/events", HttpCompletionOption.ResponseHeadersRead, Stop);
+        using HttpResponseMessage response = await client.GetAsync(
+            $"/api/v1/jobs/{id}/events",
+            HttpCompletionOption.ResponseHeadersRead,
+            Stop);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Stop));
         string state = "";
         while (await reader.ReadLineAsync(Stop) is { } line)
@@ -196,5 +216,6 @@ public sealed class LoadTests
         }
     }
 
-    private static double Quantile(IReadOnlyList<double> sorted, double quantile) => sorted.Count == 0 ? 0 : sorted[Math.Min(sorted.Count - 1, (int)(quantile * sorted.Count))];
+    private static double Quantile(IReadOnlyList<double> sorted, double quantile) =>
+        sorted.Count == 0 ? 0 : sorted[Math.Min(sorted.Count - 1, (int)(quantile * sorted.Count))];
 }

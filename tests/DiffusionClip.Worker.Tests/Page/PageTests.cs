@@ -30,7 +30,11 @@ public partial class PageTests(BrowserFixture browser)
         await Expect(page.GetByRole(AriaRole.List, new() { Name = "Not kept" }).GetByRole(AriaRole.Listitem)).ToHaveCountAsync(3);
         ILocator rows = page.GetByRole(AriaRole.Table, new() { Name = "Candidates, best first" }).Locator("tbody tr");
         await Expect(rows).ToHaveCountAsync(5);
-        double[] scores = [.. (await rows.Locator("td:nth-child(4)").AllTextContentsAsync()).Select(text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture))];
+        double[] scores =
+        [
+            .. (await rows.Locator("td:nth-child(4)").AllTextContentsAsync()).Select(text =>
+                double.Parse(text, System.Globalization.CultureInfo.InvariantCulture)),
+        ];
         Assert.Equal(scores.OrderDescending(), scores);
         Assert.Equal(4, (await rows.Locator("td:nth-child(5)").AllTextContentsAsync()).Count(margin => margin.Length > 0));
         await Expect(page.Locator(".report")).ToContainTextAsync("Where the time went");
@@ -42,7 +46,9 @@ public partial class PageTests(BrowserFixture browser)
         await page.EvaluateAsync("scrollTo(0, 0)");
         await visit.ShotAsync("finished");
         await visit.ShotAsync("finished-whole", whole: true);
-        Assert.True(await page.EvaluateAsync<bool>("[...document.querySelectorAll('main .pictures img')].every(image => image.complete && image.naturalWidth > 0)"));
+        Assert.True(
+            await page.EvaluateAsync<bool>(
+                "[...document.querySelectorAll('main .pictures img')].every(image => image.complete && image.naturalWidth > 0)"));
     }
 
     [Fact]
@@ -50,7 +56,12 @@ public partial class PageTests(BrowserFixture browser)
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
-        await visit.FillAsync("a fox and a purple umbrella on a white background", candidates: 6, keep: 2, steps: 16, strategy: "halve-and-fork");
+        await visit.FillAsync(
+            "a fox and a purple umbrella on a white background",
+            candidates: 6,
+            keep: 2,
+            steps: 16,
+            strategy: "halve-and-fork");
         await page.GetByLabel("Sampler").SelectOptionAsync("Euler a");
         await visit.GenerateAsync();
 
@@ -68,7 +79,8 @@ public partial class PageTests(BrowserFixture browser)
         async Task LooksRight()
         {
             // 6, cut to 3 and one fork, cut to 2 and one fork.
-            await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = Population() })).ToHaveAttributeAsync("aria-label", new Regex("8 candidates, 2 forks, 5 cut"));
+            await Expect(page.GetByRole(AriaRole.Img, new() { NameRegex = Population() }))
+                .ToHaveAttributeAsync("aria-label", new Regex("8 candidates, 2 forks, 5 cut"));
             await Expect(page.Locator(".chart .fork")).Not.ToHaveCountAsync(0);
             ILocator rows = page.GetByRole(AriaRole.Table, new() { Name = "Candidates, best first" }).Locator("tbody tr");
             await Expect(rows).ToHaveCountAsync(8);
@@ -172,7 +184,12 @@ public partial class PageTests(BrowserFixture browser)
     [InlineData(ColorScheme.Dark)]
     public async Task EveryViewIsAccessible(ColorScheme scheme)
     {
-        await using Visit visit = await browser.VisitAsync(options: new() { ViewportSize = new() { Width = 1360, Height = 900 }, ColorScheme = scheme });
+        await using Visit visit = await browser.VisitAsync(
+            options: new()
+            {
+                ViewportSize = new() { Width = 1360, Height = 900 },
+                ColorScheme = scheme,
+            });
         IPage page = visit.Page;
         await page.EvaluateAsync("document.querySelectorAll('form details').forEach(panel => panel.open = true)");
         await AccessibleAsync(visit);
@@ -196,7 +213,9 @@ public partial class PageTests(BrowserFixture browser)
             await visit.ShotAsync($"{scheme}-{view}".ToLowerInvariant());
         }
 
-        double luminance = await page.EvaluateAsync<double>("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).reduce((sum, value) => sum + Number(value) / 765, 0)");
+        double luminance = await page.EvaluateAsync<double>(
+            "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).reduce((sum, value) => sum + Number(value) / 765, 0)"
+        );
         Assert.Equal(scheme == ColorScheme.Dark, luminance < 0.3);
     }
 
@@ -205,7 +224,12 @@ public partial class PageTests(BrowserFixture browser)
     [InlineData("zoomed", 640, 450)]
     public async Task NothingIsWiderThanTheWindow(string name, int width, int height)
     {
-        await using Visit visit = await browser.VisitAsync(options: new() { ViewportSize = new() { Width = width, Height = height }, DeviceScaleFactor = 2 });
+        await using Visit visit = await browser.VisitAsync(
+            options: new()
+            {
+                ViewportSize = new() { Width = width, Height = height },
+                DeviceScaleFactor = 2,
+            });
         IPage page = visit.Page;
         await page.EvaluateAsync("document.querySelectorAll('form details').forEach(panel => panel.open = true)");
         await FitsAsync();
@@ -338,7 +362,9 @@ public partial class PageTests(BrowserFixture browser)
         await page.GetByLabel("Strength").FillAsync("0.5");
         string id = await visit.GenerateAsync();
         await visit.OverAsync();
-        JsonElement job = await browser.Host.Client.GetFromJsonAsync<JsonElement>("/api/v1/jobs/" + id, TestContext.Current.CancellationToken);
+        JsonElement job = await browser.Host.Client.GetFromJsonAsync<JsonElement>(
+            "/api/v1/jobs/" + id,
+            TestContext.Current.CancellationToken);
         JsonElement origin = job.GetProperty("body").GetProperty("generate").GetProperty("origin");
         Assert.Equal(0.5, origin.GetProperty("strength").GetDouble());
         Assert.Equal(64, origin.GetProperty("mask").GetString()!.Length);
@@ -451,7 +477,20 @@ public partial class PageTests(BrowserFixture browser)
         {
             using HttpResponseMessage reply = await client.PostAsJsonAsync(
                 "/api/v1/jobs",
-                new { generate = new { prompt = new { text = "a gallery of houses" }, sampling = new { width = 64, height = 64, num_inference_steps = 50 }, search = new { candidates } } },
+                new
+                {
+                    generate = new
+                    {
+                        prompt = new { text = "a gallery of houses" },
+                        sampling = new
+                        {
+                            width = 64,
+                            height = 64,
+                            num_inference_steps = 50,
+                        },
+                        search = new { candidates },
+                    },
+                },
                 cancellation);
             reply.EnsureSuccessStatusCode();
             return (await reply.Content.ReadFromJsonAsync<JsonElement>(cancellation)).GetProperty("id").GetString()!;
@@ -469,7 +508,14 @@ public partial class PageTests(BrowserFixture browser)
     public async Task WithAKeyThePageWorksForThoseWhoHaveIt()
     {
         await using WorkerHost locked = await WorkerHost.StartAsync(null, "--Worker:Trust:Keys:painter=a-key-that-is-long-enough");
-        await using Visit visit = await browser.VisitAsync("#/gallery", new() { HttpCredentials = new() { Username = "painter", Password = "a-key-that-is-long-enough" } }, expected: 401, host: locked);
+        await using Visit visit = await browser.VisitAsync(
+            "#/gallery",
+            new()
+            {
+                HttpCredentials = new() { Username = "painter", Password = "a-key-that-is-long-enough" },
+            },
+            expected: 401,
+            host: locked);
         await Expect(visit.Page.Locator("#gallery-count")).ToHaveTextAsync("Nothing here yet.");
         await Expect(visit.Page.Locator("#rank-scorer option")).Not.ToHaveCountAsync(0);
     }
@@ -478,10 +524,16 @@ public partial class PageTests(BrowserFixture browser)
     {
         byte[] pixels = new byte[side * side * 3];
         Array.Fill(pixels, grey);
-        return new FilePayload { Name = name, MimeType = "image/png", Buffer = new SkiaImageCodec().EncodePng(new RgbImage(side, side, pixels)) };
+        return new FilePayload
+        {
+            Name = name,
+            MimeType = "image/png",
+            Buffer = new SkiaImageCodec().EncodePng(new RgbImage(side, side, pixels)),
+        };
     }
 
-    private static async Task AccessibleAsync(Visit visit) => Assert.Empty(await visit.Page.EvaluateAsync<string[]>(await Accessibility.ScriptAsync()));
+    private static async Task AccessibleAsync(Visit visit) =>
+        Assert.Empty(await visit.Page.EvaluateAsync<string[]>(await Accessibility.ScriptAsync()));
 
     [GeneratedRegex("^data:image/png;base64,")]
     private static partial Regex PngData();

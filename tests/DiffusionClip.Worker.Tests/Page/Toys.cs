@@ -10,13 +10,20 @@ internal sealed class HalveAndFork : ISearchStrategy
     public SearchMove Next(SearchState state)
     {
         SearchBudget budget = state.Budget;
-        int[] stops = [.. new[] { budget.Evaluations / 2, budget.Evaluations * 3 / 4 }.Select(evaluation => budget.Boundaries.Last(boundary => boundary <= evaluation))];
+        int[] stops =
+        [
+            .. new[] { budget.Evaluations / 2, budget.Evaluations * 3 / 4 }.Select(evaluation =>
+                budget.Boundaries.Last(boundary => boundary <= evaluation)),
+        ];
         if (state.Rounds.Count == 0)
         {
             return SearchMove.Advance.Roots(budget.Candidates, stops[0]);
         }
 
-        List<CandidateScore> ranked = [.. state.Rounds[^1].Population.Where(candidate => candidate.Failure is null).OrderByDescending(candidate => candidate.Total)];
+        List<CandidateScore> ranked =
+        [
+            .. state.Rounds[^1].Population.Where(candidate => candidate.Failure is null).OrderByDescending(candidate => candidate.Total),
+        ];
         if (state.Rounds.Count > stops.Length)
         {
             return new SearchMove.Finish { Kept = [.. ranked.Take(budget.Keep).Select(candidate => candidate.Candidate)] };
@@ -34,8 +41,23 @@ internal sealed class BrightnessScorer : IImageScorer
 
     public ValueTask<ScoringResult> ScoreAsync(ScoringBatch batch, CancellationToken cancellationToken)
     {
-        ImageOutcome[] images = [.. batch.Images.Select(image => new ImageOutcome { ScoresPerText = Enumerable.Repeat(Brightness(image), batch.Texts.Count).ToArray() })];
-        ScoreRecord[] texts = [.. batch.Texts.Select(text => new ScoreRecord { Scorer = Descriptor.Name, Version = Descriptor.Version, Scale = Descriptor.Scale, Text = text })];
+        ImageOutcome[] images =
+        [
+            .. batch.Images.Select(image => new ImageOutcome
+            {
+                ScoresPerText = Enumerable.Repeat(Brightness(image), batch.Texts.Count).ToArray(),
+            }),
+        ];
+        ScoreRecord[] texts =
+        [
+            .. batch.Texts.Select(text => new ScoreRecord
+            {
+                Scorer = Descriptor.Name,
+                Version = Descriptor.Version,
+                Scale = Descriptor.Scale,
+                Text = text,
+            }),
+        ];
         return ValueTask.FromResult(new ScoringResult { Images = images, Texts = texts });
     }
 

@@ -10,7 +10,8 @@ namespace DiffusionClip.Worker.Tests.Page;
 /// </summary>
 internal sealed class Visit : IAsyncDisposable
 {
-    private const string ReportViolations = "document.addEventListener('securitypolicyviolation', e => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile));";
+    private const string ReportViolations =
+        "document.addEventListener('securitypolicyviolation', e => console.error('policy: ' + e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile));";
 
     private static readonly string? _shots = Environment.GetEnvironmentVariable("DIFFUSIONCLIP_SHOTS");
 
@@ -80,7 +81,8 @@ internal sealed class Visit : IAsyncDisposable
     }
 
     /// <summary>Waits until the job in view is over.</summary>
-    public Task OverAsync(string state = "Done") => Assertions.Expect(Page.Locator(".badge")).ToHaveTextAsync(state, new() { Timeout = 90_000 });
+    public Task OverAsync(string state = "Done") =>
+        Assertions.Expect(Page.Locator(".badge")).ToHaveTextAsync(state, new() { Timeout = 90_000 });
 
     public async ValueTask DisposeAsync()
     {
@@ -92,7 +94,10 @@ internal sealed class Visit : IAsyncDisposable
 
     private void Heard(IConsoleMessage message)
     {
-        bool isExpected = Regex.Match(message.Text, @"status of (\d+)") is { Success: true } status && Expected is { } expected && status.Groups[1].Value == Text(expected);
+        bool isExpected =
+            Regex.Match(message.Text, @"status of (\d+)") is { Success: true } status
+            && Expected is { } expected
+            && status.Groups[1].Value == Text(expected);
         if (message.Type is "error" or "warning" && !isExpected)
         {
             _faults.Enqueue($"{message.Type}: {message.Text} ({message.Location})");
@@ -102,7 +107,10 @@ internal sealed class Visit : IAsyncDisposable
     private void Asked(string url)
     {
         var address = new Uri(url);
-        bool isOwn = address.Scheme is "data" || url.StartsWith("blob:" + _address.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal) || address.GetLeftPart(UriPartial.Authority) == _address.GetLeftPart(UriPartial.Authority);
+        bool isOwn =
+            address.Scheme is "data"
+            || url.StartsWith("blob:" + _address.GetLeftPart(UriPartial.Authority), StringComparison.Ordinal)
+            || address.GetLeftPart(UriPartial.Authority) == _address.GetLeftPart(UriPartial.Authority);
         if (!isOwn)
         {
             _faults.Enqueue("request to elsewhere: " + url);

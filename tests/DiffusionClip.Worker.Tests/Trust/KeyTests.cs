@@ -15,7 +15,8 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
     {
         public WorkerHost Host { get; private set; } = null!;
 
-        public async ValueTask InitializeAsync() => Host = await WorkerHost.StartAsync(null, $"--Worker:Trust:Keys:alice={Alice}", $"--Worker:Trust:Keys:bob={Bob}");
+        public async ValueTask InitializeAsync() =>
+            Host = await WorkerHost.StartAsync(null, $"--Worker:Trust:Keys:alice={Alice}", $"--Worker:Trust:Keys:bob={Bob}");
 
         public ValueTask DisposeAsync() => Host.DisposeAsync();
     }
@@ -60,8 +61,12 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
 
                 foreach (HttpClient client in new[] { keyed.Host.Client, stranger })
                 {
-                    using HttpResponseMessage response = await client.SendAsync(new HttpRequestMessage(new HttpMethod(method), path), TestContext.Current.CancellationToken);
-                    Assert.True(response.StatusCode == HttpStatusCode.Unauthorized, $"{method} {path} answers {(int)response.StatusCode}");
+                    using HttpResponseMessage response = await client.SendAsync(
+                        new HttpRequestMessage(new HttpMethod(method), path),
+                        TestContext.Current.CancellationToken);
+                    Assert.True(
+                        response.StatusCode == HttpStatusCode.Unauthorized,
+                        $"{method} {path} answers {(int)response.StatusCode}");
                     Assert.Equal(["Basic", "Bearer"], response.Headers.WwwAuthenticate.Select(header => header.Scheme));
                 }
             }
@@ -125,8 +130,12 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
             await File.WriteAllTextAsync(file, $"# who may\n\nalice: {Alice}\nbob:{Bob}\n", TestContext.Current.CancellationToken);
             await using WorkerHost host = await WorkerHost.StartAsync(null, $"--Worker:Trust:KeyFile={file}");
             using HttpClient client = host.ClientWith(Bob);
-            Assert.Equal(HttpStatusCode.OK, (await client.GetAsync("/api/v1/strategies", TestContext.Current.CancellationToken)).StatusCode);
-            Assert.Equal(HttpStatusCode.Unauthorized, (await host.Client.GetAsync("/api/v1/strategies", TestContext.Current.CancellationToken)).StatusCode);
+            Assert.Equal(
+                HttpStatusCode.OK,
+                (await client.GetAsync("/api/v1/strategies", TestContext.Current.CancellationToken)).StatusCode);
+            Assert.Equal(
+                HttpStatusCode.Unauthorized,
+                (await host.Client.GetAsync("/api/v1/strategies", TestContext.Current.CancellationToken)).StatusCode);
         }
         finally
         {

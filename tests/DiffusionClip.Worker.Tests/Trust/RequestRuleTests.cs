@@ -13,7 +13,12 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     {
         public WorkerHost Host { get; private set; } = null!;
 
-        public async ValueTask InitializeAsync() => Host = await WorkerHost.StartAsync(null, "--Worker:Trust:BodyBytes=100000", "--Worker:Trust:Hosts:0=paint.example", "--Worker:Trust:Origins:0=http://127.0.0.1:8000");
+        public async ValueTask InitializeAsync() =>
+            Host = await WorkerHost.StartAsync(
+                null,
+                "--Worker:Trust:BodyBytes=100000",
+                "--Worker:Trust:Hosts:0=paint.example",
+                "--Worker:Trust:Origins:0=http://127.0.0.1:8000");
 
         public ValueTask DisposeAsync() => Host.DisposeAsync();
     }
@@ -35,9 +40,17 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
         foreach (HttpMethod method in new[] { HttpMethod.Get, HttpMethod.Post, HttpMethod.Delete })
         {
             using var request = new HttpRequestMessage(method, "/api/v1/samplers");
-            request.Headers.TryAddWithoutValidation("Origin", origin.Replace("{port}", $"{plain.Host.Address.Port}", StringComparison.Ordinal));
+            request.Headers.TryAddWithoutValidation(
+                "Origin",
+                origin.Replace("{port}", $"{plain.Host.Address.Port}", StringComparison.Ordinal));
             using HttpResponseMessage response = await plain.Host.Client.SendAsync(request, Stop);
-            Assert.Equal(isAllowed ? method == HttpMethod.Get ? HttpStatusCode.OK : HttpStatusCode.MethodNotAllowed : HttpStatusCode.Forbidden, response.StatusCode);
+            Assert.Equal(
+                isAllowed
+                    ? method == HttpMethod.Get
+                        ? HttpStatusCode.OK
+                        : HttpStatusCode.MethodNotAllowed
+                    : HttpStatusCode.Forbidden,
+                response.StatusCode);
             Assert.Equal(origin == "http://127.0.0.1:8000", response.Headers.Contains("Access-Control-Allow-Origin"));
         }
     }
@@ -65,11 +78,19 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
                 var client = new TcpClient();
                 waiting.Add(client);
                 await client.ConnectAsync(IPAddress.Loopback, plain.Host.Address.Port, Stop);
-                await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-                    $"POST /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1:{plain.Host.Address.Port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n"), Stop);
+                await client
+                    .GetStream()
+                    .WriteAsync(
+                        Encoding.ASCII.GetBytes(
+                            $"POST /api/v1/jobs HTTP/1.1\r\nHost: 127.0.0.1:{plain.Host.Address.Port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n"
+                        ),
+                        Stop);
             }
 
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs")
+            {
+                Content = new StringContent("{}", Encoding.UTF8, "application/json"),
+            };
             request.Headers.TransferEncodingChunked = true;
             using HttpResponseMessage response = await plain.Host.Client.SendAsync(request, Stop);
             Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
@@ -157,7 +178,10 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     public async Task Row5_DeepJsonIsRefused(string before, string after)
     {
         string json = before + new string('[', 2_000) + new string(']', 2_000) + after;
-        using HttpResponseMessage response = await plain.Host.Client.PostAsync("/api/v1/jobs", new StringContent(json, Encoding.UTF8, "application/json"), Stop);
+        using HttpResponseMessage response = await plain.Host.Client.PostAsync(
+            "/api/v1/jobs",
+            new StringContent(json, Encoding.UTF8, "application/json"),
+            Stop);
         Assert.Equal(before.Length > 0 ? HttpStatusCode.BadRequest : HttpStatusCode.UnprocessableEntity, response.StatusCode);
     }
 
@@ -167,7 +191,11 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
         using var socket = new TcpClient();
         await socket.ConnectAsync(plain.Host.Address.Host, plain.Host.Address.Port, Stop);
         NetworkStream stream = socket.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"POST /api/v1/jobs HTTP/1.1\r\nHost: {plain.Host.Address.Authority}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"), Stop);
+        await stream.WriteAsync(
+            Encoding.ASCII.GetBytes(
+                $"POST /api/v1/jobs HTTP/1.1\r\nHost: {plain.Host.Address.Authority}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+            ),
+            Stop);
         using var reader = new StreamReader(stream);
         Assert.StartsWith("HTTP/1.1 408 ", await reader.ReadLineAsync(Stop), StringComparison.Ordinal);
     }

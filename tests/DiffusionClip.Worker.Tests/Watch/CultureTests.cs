@@ -20,8 +20,25 @@ public sealed class CultureTests
         string folder = Directory.CreateTempSubdirectory("dclip-culture-").FullName;
         try
         {
-            using WorkerProcess worker = await WorkerProcess.StartAsync(folder, new Dictionary<string, string> { ["LANG"] = language, ["LC_ALL"] = language, ["TZ"] = zone }, []);
-            var body = new JsonObject { ["prompt"] = "a (red:1.5) apple", ["sampler_name"] = "ddim", ["steps"] = 2, ["width"] = 64, ["height"] = 64, ["seed"] = 5, ["cfg_scale"] = 7.5 };
+            using WorkerProcess worker = await WorkerProcess.StartAsync(
+                folder,
+                new Dictionary<string, string>
+                {
+                    ["LANG"] = language,
+                    ["LC_ALL"] = language,
+                    ["TZ"] = zone,
+                },
+                []);
+            var body = new JsonObject
+            {
+                ["prompt"] = "a (red:1.5) apple",
+                ["sampler_name"] = "ddim",
+                ["steps"] = 2,
+                ["width"] = 64,
+                ["height"] = 64,
+                ["seed"] = 5,
+                ["cfg_scale"] = 7.5,
+            };
             using HttpResponseMessage made = await worker.Client.PostAsJsonAsync("/sdapi/v1/txt2img", body, Stop);
             Assert.Equal(HttpStatusCode.OK, made.StatusCode);
             JsonNode info = JsonNode.Parse((string)(await made.Content.ReadFromJsonAsync<JsonObject>(Stop))!["info"]!)!;
@@ -34,7 +51,9 @@ public sealed class CultureTests
             Assert.Equal(TimeSpan.Zero, accepted.Offset);
             string metrics = await worker.Client.GetStringAsync("/metrics", Stop);
             Assert.Contains("diffusionclip_clip_score", metrics, StringComparison.Ordinal);
-            Assert.All(metrics.Split('\n').Where(line => line.Length > 0 && line[0] != '#'), line => Assert.Matches(@" [0-9.eE+-]+(NaN|\+Inf)?( \d+)?$", line));
+            Assert.All(
+                metrics.Split('\n').Where(line => line.Length > 0 && line[0] != '#'),
+                line => Assert.Matches(@" [0-9.eE+-]+(NaN|\+Inf)?( \d+)?$", line));
 
             // The process did stand there.
             string environment = await File.ReadAllTextAsync($"/proc/{worker.Process.Id}/environ", Stop);

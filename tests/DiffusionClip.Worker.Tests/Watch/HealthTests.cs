@@ -130,7 +130,8 @@ public class HealthTests
         Assert.False(File.Exists(Path.Combine(host.Folder, "ledger.db")), "an empty ledger was made in its place");
         Directory.CreateDirectory(host.Folder);
 
-        Task<HttpResponseMessage> PostAsync() => host.Client.PostAsync("/api/v1/jobs", new StringContent(Body, Encoding.UTF8, "application/json"), Stop);
+        Task<HttpResponseMessage> PostAsync() =>
+            host.Client.PostAsync("/api/v1/jobs", new StringContent(Body, Encoding.UTF8, "application/json"), Stop);
     }
 
     [Fact]
@@ -140,7 +141,18 @@ public class HealthTests
         using var body = new StringContent("""{"prompt":{"text":"xyzzyprompt"},"sampling":{"num_inference_steps":2,"seed":1},"search":{"candidates":1}}""", Encoding.UTF8, "application/json");
         Assert.Equal(HttpStatusCode.OK, (await host.Client.PostAsync("/api/v1/generate", body, Stop)).StatusCode);
         string metrics = await host.Client.GetStringAsync("/metrics", Stop);
-        foreach (string name in new[] { "diffusionclip_jobs", "diffusionclip_queue_length", "diffusionclip_queue_wait", "diffusionclip_stage_duration", "diffusionclip_step_duration", "diffusionclip_models_loaded", "diffusionclip_clip_score", "http_server_request_duration" })
+        foreach (
+            string name in new[]
+            {
+                "diffusionclip_jobs",
+                "diffusionclip_queue_length",
+                "diffusionclip_queue_wait",
+                "diffusionclip_stage_duration",
+                "diffusionclip_step_duration",
+                "diffusionclip_models_loaded",
+                "diffusionclip_clip_score",
+                "http_server_request_duration",
+            })
         {
             Assert.Contains(name, metrics, StringComparison.Ordinal);
         }
@@ -153,7 +165,16 @@ public class HealthTests
     public void Row16_LogLinesAreSingle()
     {
         var text = new StringWriter();
-        new LineFormatter().Write(new LogEntry<string>(LogLevel.Warning, "DiffusionClip.Worker.Watch.X", default, "a\r\nb\u001b[31mc\u2028d\u202ee", new InvalidOperationException("one\ntwo"), (state, _) => state), null, text);
+        new LineFormatter().Write(
+            new LogEntry<string>(
+                LogLevel.Warning,
+                "DiffusionClip.Worker.Watch.X",
+                default,
+                "a\r\nb\u001b[31mc\u2028d\u202ee",
+                new InvalidOperationException("one\ntwo"),
+                (state, _) => state),
+            null,
+            text);
         string line = text.ToString();
         Assert.EndsWith(Environment.NewLine, line, StringComparison.Ordinal);
         Assert.DoesNotContain(line.TrimEnd('\n', '\r'), char.IsControl);

@@ -44,7 +44,10 @@ public sealed class HeapTrimTests
         byte[] file = Convert.FromBase64String("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7");
         BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(6), width);
         BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(8), height);
-        using HttpResponseMessage reply = await worker.Client.PostAsJsonAsync("/sdapi/v1/interrogate", new JsonObject { ["image"] = Convert.ToBase64String(file), ["model"] = "clip" }, Stop);
+        using HttpResponseMessage reply = await worker.Client.PostAsJsonAsync(
+            "/sdapi/v1/interrogate",
+            new JsonObject { ["image"] = Convert.ToBase64String(file), ["model"] = "clip" },
+            Stop);
         reply.EnsureSuccessStatusCode();
     }
 }

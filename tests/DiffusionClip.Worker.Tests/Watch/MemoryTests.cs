@@ -18,8 +18,16 @@ public sealed class MemoryTests
         try
         {
             // The collector reserves addresses by its limit.
-            var environment = new Dictionary<string, string> { ["DOTNET_GCHeapHardLimit"] = "0x18000000", ["DOTNET_GCRegionSize"] = "0x100000" };
-            using WorkerProcess worker = await WorkerProcess.StartAsync(folder, environment, ["--DiffusionClip:Limits:Side=4096"], addressSpace: 12_000_000);
+            var environment = new Dictionary<string, string>
+            {
+                ["DOTNET_GCHeapHardLimit"] = "0x18000000",
+                ["DOTNET_GCRegionSize"] = "0x100000",
+            };
+            using WorkerProcess worker = await WorkerProcess.StartAsync(
+                folder,
+                environment,
+                ["--DiffusionClip:Limits:Side=4096"],
+                addressSpace: 12_000_000);
 
             // The attention of 256 x 256 places wants 17 GB.
             (HttpStatusCode status, string reason) = await GenerateAsync(worker, 4096);

@@ -30,7 +30,10 @@ public sealed class ShutdownTests
                 }
 
                 // Somebody watches: a stream that is open must not hold up the end.
-                using HttpResponseMessage events = await first.Client.GetAsync($"/api/v1/jobs/{id}/events", HttpCompletionOption.ResponseHeadersRead, Stop);
+                using HttpResponseMessage events = await first.Client.GetAsync(
+                    $"/api/v1/jobs/{id}/events",
+                    HttpCompletionOption.ResponseHeadersRead,
+                    Stop);
                 first.Terminate();
                 HttpStatusCode status;
                 do
@@ -52,7 +55,9 @@ public sealed class ShutdownTests
             using WorkerProcess second = await WorkerProcess.StartAsync(folder);
             JsonObject page = (await second.Client.GetFromJsonAsync<JsonObject>("/api/v1/jobs", Stop))!;
             Assert.Equal(2, page["jobs"]!.AsArray().Count);
-            Assert.All(page["jobs"]!.AsArray(), job => Assert.Contains(job!["state"]!.GetValue<string>(), new[] { "queued", "running", "done" }));
+            Assert.All(
+                page["jobs"]!.AsArray(),
+                job => Assert.Contains(job!["state"]!.GetValue<string>(), new[] { "queued", "running", "done" }));
             Assert.True((await second.Client.DeleteAsync($"/api/v1/jobs/{id}", Stop)).IsSuccessStatusCode);
             second.Terminate();
             await second.Process.WaitForExitAsync(Stop);

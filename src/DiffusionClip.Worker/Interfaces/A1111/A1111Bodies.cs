@@ -26,7 +26,11 @@ internal static class A1111Bodies
         new("override_settings", Json.Object, "Settings for this request, as of POST options."),
         new("override_settings_restore_afterwards", Json.Boolean, "false: they stay."),
         new("script_name", Json.String, "Refused unless empty: scripts cannot be run here."),
-        new("alwayson_scripts", Json.Object, "diffusionclip: {args: [{strategy, candidates, keep, scorer, scorers, combination, score_text}]} chooses the search; others are named in the reply."),
+        new(
+            "alwayson_scripts",
+            Json.Object,
+            "diffusionclip: {args: [{strategy, candidates, keep, scorer, scorers, combination, score_text}]} chooses the search; others are named in the reply."
+        ),
         new("send_images", Json.Boolean, "false: the reply has no pictures."),
         new("restore_faces", Json.Boolean, "Named in the reply: not done."),
         new("tiling", Json.Boolean, "Named in the reply: not done."),

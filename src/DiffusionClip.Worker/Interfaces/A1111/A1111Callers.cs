@@ -104,7 +104,15 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
         return Reply(
             progress,
             progress > 0.01 ? elapsed / progress * (1 - progress) : 0,
-            State(current.Skipped, current.Interrupted, current.IsRunning ? "" : "waiting", jobs.Length, current.Stamp, 0, current.Step, current.Steps),
+            State(
+                current.Skipped,
+                current.Interrupted,
+                current.IsRunning ? "" : "waiting",
+                jobs.Length,
+                current.Stamp,
+                0,
+                current.Step,
+                current.Steps),
             skipImage ? null : current.Preview);
     }
 
@@ -125,18 +133,28 @@ internal sealed class A1111Caller(string name, IJobQueue queue, TimeProvider tim
         ["textinfo"] = null,
     };
 
-    private static JsonObject State(bool skipped, bool interrupted, string job, int count, string stamp, int number, int step, int steps) => new()
-    {
-        ["skipped"] = skipped,
-        ["interrupted"] = interrupted,
-        ["stopping_generation"] = interrupted,
-        ["job"] = job,
-        ["job_count"] = count,
-        ["job_timestamp"] = stamp,
-        ["job_no"] = number,
-        ["sampling_step"] = step,
-        ["sampling_steps"] = steps,
-    };
+    private static JsonObject State(
+        bool skipped,
+        bool interrupted,
+        string job,
+        int count,
+        string stamp,
+        int number,
+        int step,
+        int steps
+    ) =>
+        new()
+        {
+            ["skipped"] = skipped,
+            ["interrupted"] = interrupted,
+            ["stopping_generation"] = interrupted,
+            ["job"] = job,
+            ["job_count"] = count,
+            ["job_timestamp"] = stamp,
+            ["job_no"] = number,
+            ["sampling_step"] = step,
+            ["sampling_steps"] = steps,
+        };
 }
 
 /// <summary>A job that a caller waits for, followed by its events.</summary>
@@ -295,13 +313,19 @@ internal sealed record A1111Options
             }
             else
             {
-                fields.Add("sd_model_checkpoint", $"model {InvalidRequestException.Quote(name)} not found; there are {string.Join(", ", models.List().Select(entry => entry.Id))}", "value_error");
+                fields.Add(
+                    "sd_model_checkpoint",
+                    $"model {InvalidRequestException.Quote(name)} not found; there are {string.Join(", ", models.List().Select(entry => entry.Id))}",
+                    "value_error");
             }
         }
 
         if (fields.Text("sd_vae") is { } vae && !IsOwnVae(vae))
         {
-            fields.Add("sd_vae", $"{InvalidRequestException.Quote(vae)} cannot be used; models here have their own, which is 'Automatic'", "value_error");
+            fields.Add(
+                "sd_vae",
+                $"{InvalidRequestException.Quote(vae)} cannot be used; models here have their own, which is 'Automatic'",
+                "value_error");
         }
 
         foreach (string off in (string[])["samples_save", "grid_save", "return_grid"])
@@ -321,7 +345,10 @@ internal sealed record A1111Options
         string? color = fields.Text("img2img_background_color");
         if (color is not null && !IsColor(color))
         {
-            fields.Add("img2img_background_color", $"{InvalidRequestException.Quote(color)} cannot be used; write a colour as #rrggbb", "value_error");
+            fields.Add(
+                "img2img_background_color",
+                $"{InvalidRequestException.Quote(color)} cannot be used; write a colour as #rrggbb",
+                "value_error");
         }
 
         return options with
@@ -350,7 +377,10 @@ internal sealed record A1111Options
             case "NV" or "GPU":
                 return NoiseKind.Philox;
             case var other:
-                fields.Add(field, $"{InvalidRequestException.Quote(other)} cannot be used; known are CPU and NV (the same as GPU)", "value_error");
+                fields.Add(
+                    field,
+                    $"{InvalidRequestException.Quote(other)} cannot be used; known are CPU and NV (the same as GPU)",
+                    "value_error");
                 return otherwise;
         }
     }
@@ -375,5 +405,6 @@ internal sealed record A1111Options
 
     private static string NoiseName(NoiseKind? noise) => noise == NoiseKind.Philox ? "NV" : "CPU";
 
-    private static bool IsColor(string color) => color.Length == 7 && color[0] == '#' && color.AsSpan(1).IndexOfAnyExcept("0123456789abcdefABCDEF") < 0;
+    private static bool IsColor(string color) =>
+        color.Length == 7 && color[0] == '#' && color.AsSpan(1).IndexOfAnyExcept("0123456789abcdefABCDEF") < 0;
 }

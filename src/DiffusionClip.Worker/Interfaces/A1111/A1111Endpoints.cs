@@ -30,16 +30,26 @@ internal static class A1111Endpoints
     {
         RouteGroupBuilder api = routes.MapGroup(Prefix).WithTags("A1111");
         api.AddEndpointFilter(ReplyInShapeAsync);
-        api.MapPost("txt2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: false)).WithName("a1111-txt2img").WithMetadata(A1111Bodies.TextToImage);
-        api.MapPost("img2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: true)).WithName("a1111-img2img").WithMetadata(A1111Bodies.ImageToImage);
+        api.MapPost("txt2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: false))
+            .WithName("a1111-txt2img")
+            .WithMetadata(A1111Bodies.TextToImage);
+        api.MapPost("img2img", static (HttpContext context, A1111Generation generation) => generation.RunAsync(context, fromImage: true))
+            .WithName("a1111-img2img")
+            .WithMetadata(A1111Bodies.ImageToImage);
         api.MapGet("progress", Progress).WithName("a1111-progress");
-        api.MapPost("interrupt", static (HttpContext context, A1111Callers callers) => EndAsync(context, callers, skip: false, new JsonObject())).WithName("a1111-interrupt");
-        api.MapPost("skip", static (HttpContext context, A1111Callers callers) => EndAsync(context, callers, skip: true, null)).WithName("a1111-skip");
+        api.MapPost(
+                "interrupt",
+                static (HttpContext context, A1111Callers callers) => EndAsync(context, callers, skip: false, new JsonObject()))
+            .WithName("a1111-interrupt");
+        api.MapPost("skip", static (HttpContext context, A1111Callers callers) => EndAsync(context, callers, skip: true, null))
+            .WithName("a1111-skip");
         api.MapGet("options", GetOptionsAsync).WithName("a1111-options");
         api.MapPost("options", SetOptionsAsync).WithName("a1111-set-options").WithMetadata(A1111Bodies.Options);
         A1111Lists.Map(api);
         api.MapPost("png-info", (Delegate)PngInfo.RunAsync).WithName("a1111-png-info").WithMetadata(A1111Bodies.PngInfo);
-        api.MapPost("interrogate", static (HttpContext context, Interrogator interrogator) => interrogator.RunAsync(context)).WithName("a1111-interrogate").WithMetadata(A1111Bodies.Interrogate);
+        api.MapPost("interrogate", static (HttpContext context, Interrogator interrogator) => interrogator.RunAsync(context))
+            .WithName("a1111-interrogate")
+            .WithMetadata(A1111Bodies.Interrogate);
         PaintPlugin.Map(routes);
 
         // What programs query to detect a webui.
@@ -61,7 +71,8 @@ internal static class A1111Endpoints
 
     private static IResult Progress(HttpContext context, A1111Callers callers)
     {
-        bool skipImage = context.Request.Query.TryGetValue("skip_current_image", out var skip) && bool.TryParse(skip, out bool value) && value;
+        bool skipImage =
+            context.Request.Query.TryGetValue("skip_current_image", out var skip) && bool.TryParse(skip, out bool value) && value;
         return Results.Json(callers.Of(Caller.Of(context)).Progress(skipImage));
     }
 

@@ -6,7 +6,13 @@ using DiffusionClip.Worker.Trust;
 namespace DiffusionClip.Worker.Interfaces.A1111;
 
 /// <summary><c>txt2img</c> and <c>img2img</c>: a body becomes a job, the request waits for it, and its result becomes a reply.</summary>
-internal sealed class A1111Generation(WaitedJobs jobs, A1111Callers callers, A1111Pictures pictures, GeneratorModels models, PipelineOptions pipeline, WorkerOptions worker)
+internal sealed class A1111Generation(
+    WaitedJobs jobs,
+    A1111Callers callers,
+    A1111Pictures pictures,
+    GeneratorModels models,
+    PipelineOptions pipeline,
+    WorkerOptions worker)
 {
     /// <summary>Answers a request.</summary>
     /// <param name="context">The request.</param>
@@ -64,7 +70,9 @@ internal sealed class A1111Generation(WaitedJobs jobs, A1111Callers callers, A11
         GivenPicture init = await pictures.InitAsync(caller, given.InitImage!, given.Options.Background, gone).ConfigureAwait(false);
         RgbImage image = init.Image;
         bool isChanged = init.IsChanged;
-        RgbImage? mask = given.Mask is null ? null : await pictures.MaskAsync(caller, given.Mask, given.InvertsMask, gone).ConfigureAwait(false);
+        RgbImage? mask = given.Mask is null
+            ? null
+            : await pictures.MaskAsync(caller, given.Mask, given.InvertsMask, gone).ConfigureAwait(false);
         if (given.ResizeMode is 1 or 2 && given.Request.Sampling is { Width: { } width, Height: { } height })
         {
             // The mask lies over the picture: it is brought to its size, then takes the same way.

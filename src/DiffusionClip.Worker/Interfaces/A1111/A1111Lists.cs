@@ -12,24 +12,61 @@ internal sealed class A1111Lists(GeneratorModels models)
     {
         api.MapGet("samplers", static () => Results.Json(Samplers())).WithName("a1111-samplers");
         api.MapGet("schedulers", static () => Results.Json(Schedulers())).WithName("a1111-schedulers");
-        api.MapGet("sd-models", static async (A1111Lists lists) => Results.Json(await lists.ModelsAsync().ConfigureAwait(false))).WithName("a1111-sd-models");
+        api.MapGet("sd-models", static async (A1111Lists lists) => Results.Json(await lists.ModelsAsync().ConfigureAwait(false)))
+            .WithName("a1111-sd-models");
         // The folders are read at every call.
         api.MapPost("refresh-checkpoints", static () => Results.Text("null", "application/json")).WithName("a1111-refresh-checkpoints");
         api.MapGet("upscalers", static () => Results.Json(new JsonArray(Named("None", 4)))).WithName("a1111-upscalers");
-        foreach (string none in (ReadOnlySpan<string>)["sd-vae", "latent-upscale-modes", "prompt-styles", "loras", "hypernetworks", "face-restorers", "realesrgan-models", "script-info"])
+        foreach (
+            string none in (ReadOnlySpan<string>)
+                [
+                    "sd-vae",
+                    "latent-upscale-modes",
+                    "prompt-styles",
+                    "loras",
+                    "hypernetworks",
+                    "face-restorers",
+                    "realesrgan-models",
+                    "script-info",
+                ])
         {
             api.MapGet(none, static () => Results.Json(new JsonArray())).WithName($"a1111-{none}");
         }
 
-        api.MapGet("embeddings", static () => Results.Json(new JsonObject { ["loaded"] = new JsonObject(), ["skipped"] = new JsonObject() })).WithName("a1111-embeddings");
-        api.MapGet("scripts", static () => Results.Json(new JsonObject { ["txt2img"] = new JsonArray(GenerationBody.Script), ["img2img"] = new JsonArray(GenerationBody.Script) })).WithName("a1111-scripts");
-        api.MapGet("cmd-flags", static (PipelineOptions options) => Results.Json(new JsonObject { ["api"] = true, ["nowebui"] = true, ["use_cpu"] = new JsonArray(), ["ckpt"] = options.DefaultModel })).WithName("a1111-cmd-flags");
+        api.MapGet(
+                "embeddings",
+                static () => Results.Json(new JsonObject { ["loaded"] = new JsonObject(), ["skipped"] = new JsonObject() }))
+            .WithName("a1111-embeddings");
+        api.MapGet(
+                "scripts",
+                static () =>
+                    Results.Json(
+                        new JsonObject
+                        {
+                            ["txt2img"] = new JsonArray(GenerationBody.Script),
+                            ["img2img"] = new JsonArray(GenerationBody.Script),
+                        }))
+            .WithName("a1111-scripts");
+        api.MapGet(
+                "cmd-flags",
+                static (PipelineOptions options) =>
+                    Results.Json(
+                        new JsonObject
+                        {
+                            ["api"] = true,
+                            ["nowebui"] = true,
+                            ["use_cpu"] = new JsonArray(),
+                            ["ckpt"] = options.DefaultModel,
+                        }))
+            .WithName("a1111-cmd-flags");
         api.MapGet("memory", static () => Results.Json(Memory())).WithName("a1111-memory");
     }
 
     /// <summary>The samplers of models of noise; what needs a model of another kind is left out.</summary>
-    public static IEnumerable<SchedulerDescriptor> Usable => SchedulerCatalog.All
-        .Where(sampler => !sampler.ClassName.StartsWith("FlowMatch", StringComparison.Ordinal) && !sampler.ClassName.StartsWith("EDM", StringComparison.Ordinal));
+    public static IEnumerable<SchedulerDescriptor> Usable =>
+        SchedulerCatalog.All.Where(sampler =>
+            !sampler.ClassName.StartsWith("FlowMatch", StringComparison.Ordinal)
+            && !sampler.ClassName.StartsWith("EDM", StringComparison.Ordinal));
 
     private static JsonArray Samplers() => new([.. Usable
         .Select(sampler => (JsonNode)new JsonObject
@@ -63,7 +100,12 @@ internal sealed class A1111Lists(GeneratorModels models)
         long used = Environment.WorkingSet;
         return new JsonObject
         {
-            ["ram"] = new JsonObject { ["free"] = Math.Max(0, memory.TotalAvailableMemoryBytes - used), ["used"] = used, ["total"] = memory.TotalAvailableMemoryBytes },
+            ["ram"] = new JsonObject
+            {
+                ["free"] = Math.Max(0, memory.TotalAvailableMemoryBytes - used),
+                ["used"] = used,
+                ["total"] = memory.TotalAvailableMemoryBytes,
+            },
             ["cuda"] = new JsonObject { ["error"] = "not measured" },
         };
     }

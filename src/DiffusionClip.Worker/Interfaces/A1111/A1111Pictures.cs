@@ -26,7 +26,12 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
             return new(sha256, image, IsChanged: false);
         }
 
-        byte[] color = [.. Enumerable.Range(0, 3).Select(i => byte.Parse(background.AsSpan(1 + (2 * i), 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        byte[] color =
+        [
+            .. Enumerable
+                .Range(0, 3)
+                .Select(i => byte.Parse(background.AsSpan(1 + (2 * i), 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)),
+        ];
         byte[] pixels = image.Pixels.ToArray();
         ReadOnlySpan<byte> values = alpha.Values.Span;
         for (int i = 0; i < values.Length; i++)
@@ -63,7 +68,12 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
 
         return paints
             ? new RgbImage(image.Width, image.Height, mask)
-            : throw new InvalidRequestException("mask", "(all black)", inverted ? "with inpainting_mask_invert it has to be black somewhere, where it is painted" : "it has to be white somewhere, where it is painted");
+            : throw new InvalidRequestException(
+                "mask",
+                "(all black)",
+                inverted
+                    ? "with inpainting_mask_invert it has to be black somewhere, where it is painted"
+                    : "it has to be white somewhere, where it is painted");
     }
 
     /// <summary>Keeps a picture that was made here.</summary>
@@ -72,7 +82,9 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
 
     /// <summary>A mask scaled to a picture's size.</summary>
     public static RgbImage SameSize(RgbImage mask, RgbImage image) =>
-        mask.Width == image.Width && mask.Height == image.Height ? mask : Resampler.Resize(mask, image.Width, image.Height, ResamplingFilter.Lanczos);
+        mask.Width == image.Width && mask.Height == image.Height
+            ? mask
+            : Resampler.Resize(mask, image.Width, image.Height, ResamplingFilter.Lanczos);
 
     /// <summary>
     /// Brings a picture to the proportions of a size, which the pipeline then scales it to: cut down around its middle
@@ -93,7 +105,10 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
         {
             // Scaled first: a picture of a thousand by one would else grow beyond all bounds.
             image = Resampler.Resize(
-                image, isWide ? width : (int)Math.Clamp(across / image.Height, 1, width), isWide ? (int)Math.Clamp(down / image.Width, 1, height) : height, ResamplingFilter.Lanczos);
+                image,
+                isWide ? width : (int)Math.Clamp(across / image.Height, 1, width),
+                isWide ? (int)Math.Clamp(down / image.Width, 1, height) : height,
+                ResamplingFilter.Lanczos);
             (newWidth, newHeight) = (width, height);
         }
         else
@@ -195,10 +210,16 @@ internal sealed class A1111Pictures(ImageSource source, IArtifactStore artifacts
         return ((rgb[0] * 19595) + (rgb[1] * 38470) + (rgb[2] * 7471) + 0x8000) >> 16;
     }
 
-    private async Task<(string Sha256, ReadOnlyMemory<byte> File)> FileAsync(string caller, string field, string given, CancellationToken cancellationToken)
+    private async Task<(string Sha256, ReadOnlyMemory<byte> File)> FileAsync(
+        string caller,
+        string field,
+        string given,
+        CancellationToken cancellationToken)
     {
         string sha256 = await source.ResolveAsync(caller, field, given, cancellationToken).ConfigureAwait(false);
-        Artifact file = await artifacts.FindAsync(sha256, cancellationToken).ConfigureAwait(false) ?? throw new StorageException($"the picture {sha256} is no longer there");
+        Artifact file =
+            await artifacts.FindAsync(sha256, cancellationToken).ConfigureAwait(false)
+            ?? throw new StorageException($"the picture {sha256} is no longer there");
         return (sha256, file.Content);
     }
 }

@@ -42,7 +42,9 @@ internal sealed class BodyFields
             throw new BadHttpRequestException("Send JSON as Content-Type: application/json.", StatusCodes.Status415UnsupportedMediaType);
         }
 
-        JsonDocument body = await JsonDocument.ParseAsync(context.Request.Body, new JsonDocumentOptions { MaxDepth = MaxDepth }, context.RequestAborted).ConfigureAwait(false);
+        JsonDocument body = await JsonDocument
+            .ParseAsync(context.Request.Body, new JsonDocumentOptions { MaxDepth = MaxDepth }, context.RequestAborted)
+            .ConfigureAwait(false);
         try
         {
             RequireUnicode(body.RootElement, null);
@@ -125,14 +127,21 @@ internal sealed class BodyFields
     }
 
     /// <summary>Names of the fields that are there and not null.</summary>
-    public IEnumerable<string> Names => _root.ValueKind == JsonValueKind.Object ? _root.EnumerateObject().Where(property => property.Value.ValueKind != JsonValueKind.Null).Select(property => property.Name) : [];
+    public IEnumerable<string> Names =>
+        _root.ValueKind == JsonValueKind.Object
+            ? _root.EnumerateObject().Where(property => property.Value.ValueKind != JsonValueKind.Null).Select(property => property.Name)
+            : [];
 
     /// <summary>Whether a field is there and not null.</summary>
     public bool Has(string name) => Get(name) is not null;
 
     /// <summary>A field as it is; null where it is absent.</summary>
     public JsonElement? Get(string name) =>
-        _root.ValueKind == JsonValueKind.Object && _root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        _root.ValueKind == JsonValueKind.Object
+        && _root.TryGetProperty(name, out JsonElement value)
+        && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
 
     /// <summary>A field as one of the contract's records; null where it is absent.</summary>
     /// <param name="name">The field.</param>
@@ -239,7 +248,9 @@ internal sealed class BodyFields
     /// <summary>A seed: -1 and null draw one.</summary>
     public ulong? Seed(string name)
     {
-        if (Get(name) is not { } value || (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number == -1))
+        if (
+            Get(name) is not { } value
+            || (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number == -1))
         {
             return null;
         }

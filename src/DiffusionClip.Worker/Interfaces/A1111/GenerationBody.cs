@@ -61,7 +61,13 @@ internal sealed class GenerationBody
 
     /// <summary>Reads a body.</summary>
     /// <exception cref="A1111Exception">Something cannot be used.</exception>
-    public static GenerationBody Read(BodyFields fields, bool fromImage, A1111Options options, GeneratorModels models, PipelineOptions pipeline, CompatibilityOptions compatibility)
+    public static GenerationBody Read(
+        BodyFields fields,
+        bool fromImage,
+        A1111Options options,
+        GeneratorModels models,
+        PipelineOptions pipeline,
+        CompatibilityOptions compatibility)
     {
         var ignored = new List<string>();
         string prompt = Text("prompt"), negative = Text("negative_prompt");
@@ -87,7 +93,10 @@ internal sealed class GenerationBody
 
         if (fields.Text("script_name") is { Length: > 0 } script && script != "None")
         {
-            fields.Add("script_name", $"script {InvalidRequestException.Quote(script)} not found; scripts cannot be run here", "value_error");
+            fields.Add(
+                "script_name",
+                $"script {InvalidRequestException.Quote(script)} not found; scripts cannot be run here",
+                "value_error");
         }
 
         options = Overrides(fields, options, models, ignored);
@@ -168,7 +177,10 @@ internal sealed class GenerationBody
             switch (ScheduleTypes.Find(asked))
             {
                 case null:
-                    fields.Add("scheduler", $"{InvalidRequestException.Quote(asked)} cannot be used; known are {string.Join(", ", ScheduleTypes.All.Select(known => known.Label))}", "value_error");
+                    fields.Add(
+                        "scheduler",
+                        $"{InvalidRequestException.Quote(asked)} cannot be used; known are {string.Join(", ", ScheduleTypes.All.Select(known => known.Label))}",
+                        "value_error");
                     break;
                 case { IsHere: false } known:
                     ignored.Add($"scheduler: {known.Label} has no counterpart here; the sampler's own is used");
@@ -209,7 +221,8 @@ internal sealed class GenerationBody
 
             if (type != ScheduleTypes.Automatic && !sampler.TrimEnd().EndsWith($" {type}", StringComparison.OrdinalIgnoreCase))
             {
-                ignored.Add($"scheduler: {InvalidRequestException.Quote(sampler)} cannot be combined with {type}; the sampler's own is used");
+                ignored.Add(
+                    $"scheduler: {InvalidRequestException.Quote(sampler)} cannot be combined with {type}; the sampler's own is used");
             }
 
             return sampler;
@@ -232,13 +245,19 @@ internal sealed class GenerationBody
         return options.With(overrides, models);
     }
 
-    private static SearchRequest Search(BodyFields fields, int keep, PipelineOptions pipeline, CompatibilityOptions compatibility, List<string> ignored)
+    private static SearchRequest Search(
+        BodyFields fields,
+        int keep,
+        PipelineOptions pipeline,
+        CompatibilityOptions compatibility,
+        List<string> ignored)
     {
         var search = new SearchRequest
         {
             Strategy = compatibility.Strategy,
             Keep = keep,
-            Candidates = (int)Math.Min((long)keep * Math.Max(1, compatibility.CandidatesPerImage), Math.Max(keep, pipeline.Limits.Candidates)),
+            Candidates = (int)
+                Math.Min((long)keep * Math.Max(1, compatibility.CandidatesPerImage), Math.Max(keep, pipeline.Limits.Candidates)),
         };
         if (fields.Fields("alwayson_scripts") is not { } scripts)
         {
@@ -250,7 +269,10 @@ internal sealed class GenerationBody
             ignored.Add($"alwayson_scripts.{Line(name)}: there is no such script here");
         }
 
-        if (scripts.Names.FirstOrDefault(name => string.Equals(name, Script, StringComparison.OrdinalIgnoreCase)) is not { } ours || scripts.Fields(ours) is not { } block || block.Get("args") is not { } args)
+        if (
+            scripts.Names.FirstOrDefault(name => string.Equals(name, Script, StringComparison.OrdinalIgnoreCase)) is not { } ours
+            || scripts.Fields(ours) is not { } block
+            || block.Get("args") is not { } args)
         {
             return search;
         }
@@ -277,7 +299,10 @@ internal sealed class GenerationBody
         int candidates = wanted.Int("candidates", 1, pipeline.Limits.Candidates) ?? Math.Max(keep, search.Candidates!.Value);
         if (candidates < keep)
         {
-            wanted.Add("candidates", string.Create(CultureInfo.InvariantCulture, $"{candidates} cannot be used; {keep} pictures are to be kept"), "value_error.number.not_ge");
+            wanted.Add(
+                "candidates",
+                string.Create(CultureInfo.InvariantCulture, $"{candidates} cannot be used; {keep} pictures are to be kept"),
+                "value_error.number.not_ge");
         }
 
         return search with
@@ -327,7 +352,9 @@ internal sealed class GenerationBody
             }
         }
 
-        foreach ((string name, double neutral) in (ReadOnlySpan<(string, double)>)[("s_churn", 0), ("s_tmin", 0), ("s_noise", 1), ("s_min_uncond", 0)])
+        foreach (
+            (string name, double neutral) in (ReadOnlySpan<(string, double)>)
+                [("s_churn", 0), ("s_tmin", 0), ("s_noise", 1), ("s_min_uncond", 0)])
         {
             if (fields.Number(name, 0, 1e9) is { } value && value != neutral)
             {
@@ -383,16 +410,22 @@ internal sealed class GenerationBody
 
         if (fill is 2 or 3)
         {
-            ignored.Add(string.Create(CultureInfo.InvariantCulture, $"inpainting_fill: {fill} (latents) is done as 1 (the picture itself)"));
+            ignored.Add(
+                string.Create(CultureInfo.InvariantCulture, $"inpainting_fill: {fill} (latents) is done as 1 (the picture itself)"));
         }
 
-        if (fields.Get("inpaint_full_res") is { ValueKind: JsonValueKind.True } || fields.Get("inpaint_full_res") is { ValueKind: JsonValueKind.Number } number && number.TryGetDouble(out double full) && full != 0)
+        if (
+            fields.Get("inpaint_full_res") is { ValueKind: JsonValueKind.True }
+            || fields.Get("inpaint_full_res") is { ValueKind: JsonValueKind.Number } number
+                && number.TryGetDouble(out double full)
+                && full != 0)
         {
             ignored.Add("inpaint_full_res: the whole picture is painted at its size, not the masked part at a larger one");
         }
     }
 
-    private static string Line(string name) => new([.. name.Take(60).Select(character => char.IsControl(character) || char.IsSurrogate(character) ? ' ' : character)]);
+    private static string Line(string name) =>
+        new([.. name.Take(60).Select(character => char.IsControl(character) || char.IsSurrogate(character) ? ' ' : character)]);
 }
 
 /// <summary>A schedule type of the webui.</summary>
@@ -429,6 +462,10 @@ internal static class ScheduleTypes
     public static IEnumerable<ScheduleType> All => _known.Where(type => type.IsHere);
 
     /// <summary>Finds one by name or label; null where it is unknown.</summary>
-    public static ScheduleType? Find(string name) => Array.Find(_known, type =>
-        string.Equals(type.Name, name.Trim(), StringComparison.OrdinalIgnoreCase) || string.Equals(type.Label, name.Trim(), StringComparison.OrdinalIgnoreCase));
+    public static ScheduleType? Find(string name) =>
+        Array.Find(
+            _known,
+            type =>
+                string.Equals(type.Name, name.Trim(), StringComparison.OrdinalIgnoreCase)
+                || string.Equals(type.Label, name.Trim(), StringComparison.OrdinalIgnoreCase));
 }

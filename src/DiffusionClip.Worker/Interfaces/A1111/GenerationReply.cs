@@ -27,7 +27,9 @@ internal static class GenerationReply
         FillIn(echo, used, report);
         return new JsonObject
         {
-            ["images"] = new JsonArray([.. given.SendsImages ? kept.Select(picture => (JsonNode?)Convert.ToBase64String(picture.File.Span)) : []]),
+            ["images"] = new JsonArray([
+                .. given.SendsImages ? kept.Select(picture => (JsonNode?)Convert.ToBase64String(picture.File.Span)) : [],
+            ]),
             ["parameters"] = echo,
             ["info"] = Info(given, job, kept, used, report).ToJsonString(_info),
         };
@@ -95,7 +97,12 @@ internal static class GenerationReply
             ["is_using_inpainting_conditioning"] = false,
             ["version"] = ImagePipeline.Software,
             ["ignored"] = Lines(given.Ignored),
-            ["warnings"] = Lines([.. job.State == JobState.Done ? [] : (string[])[job.Reason ?? "interrupted before there was a picture"], .. report?.Warnings ?? [], .. Dropped(report), .. job.Result?.Warnings ?? []]),
+            ["warnings"] = Lines([
+                .. job.State == JobState.Done ? [] : (string[])[job.Reason ?? "interrupted before there was a picture"],
+                .. report?.Warnings ?? [],
+                .. Dropped(report),
+                .. job.Result?.Warnings ?? [],
+            ]),
             ["diffusionclip"] = Search(job, kept, used, report),
         };
     }
@@ -143,20 +150,28 @@ internal static class GenerationReply
         if (kept.Count > 0 && kept[0].Image.Score is { } score)
         {
             extra["Score"] = score;
-            extra["Score model"] = report?.Scoring?.Model ?? string.Join(", ", (report?.Scorers ?? []).Where(scorer => scorer.Weight > 0).Select(scorer => scorer.Id));
+            extra["Score model"] =
+                report?.Scoring?.Model
+                ?? string.Join(", ", (report?.Scorers ?? []).Where(scorer => scorer.Weight > 0).Select(scorer => scorer.Id));
         }
 
         return extra;
     }
 
     private static string Infotext(KeptPicture picture, RunReport? report) =>
-        report is not null && picture.Candidate is { } candidate ? InfotextWriter.For(PictureRecord.For(candidate, report), report.Scheduler).ToString() : "";
+        report is not null && picture.Candidate is { } candidate
+            ? InfotextWriter.For(PictureRecord.For(candidate, report), report.Scheduler).ToString()
+            : "";
 
-    private static IEnumerable<string> Dropped(RunReport? report) => (report?.Texts ?? []).Where(text => text.TokensDropped > 0)
-        .Select(text => string.Create(CultureInfo.InvariantCulture, $"{text.Role}: {text.TokensDropped} tokens beyond the limit were not read"));
+    private static IEnumerable<string> Dropped(RunReport? report) =>
+        (report?.Texts ?? [])
+            .Where(text => text.TokensDropped > 0)
+            .Select(text =>
+                string.Create(CultureInfo.InvariantCulture, $"{text.Role}: {text.TokensDropped} tokens beyond the limit were not read"));
 
     // By way of decimal digits: 7.5f is 7.5, and 0.1f is not 0.10000000149.
-    private static JsonNode? Plain(float? number) => number is { } value ? JsonNode.Parse(value.ToString("R", CultureInfo.InvariantCulture)) : null;
+    private static JsonNode? Plain(float? number) =>
+        number is { } value ? JsonNode.Parse(value.ToString("R", CultureInfo.InvariantCulture)) : null;
 
     private static JsonArray Repeat(string text, int count) => new([.. Enumerable.Repeat(text, count).Select(item => (JsonNode?)item)]);
 

@@ -15,7 +15,13 @@ namespace DiffusionClip.Worker.Interfaces.A1111;
 /// configured file, or of the list that ships.
 /// </summary>
 internal sealed class Interrogator(
-    ImageSource source, IArtifactStore artifacts, IImageCodec codec, ImageLimits limits, ScorerCatalog scorers, WorkerOptions options) : IDisposable
+    ImageSource source,
+    IArtifactStore artifacts,
+    IImageCodec codec,
+    ImageLimits limits,
+    ScorerCatalog scorers,
+    WorkerOptions options
+) : IDisposable
 {
     private const string Resource = "DiffusionClip.Worker.Interfaces.A1111.phrases.txt";
     private const int MostCaptions = 1000;
@@ -41,7 +47,10 @@ internal sealed class Interrogator(
             captions = fields.Texts("captions");
             if (captions.Count > MostCaptions || captions.Any(caption => caption.Length > MostCaptionLength))
             {
-                fields.Add("captions", $"at most {MostCaptions} captions of at most {MostCaptionLength} characters", "value_error.list.max_items");
+                fields.Add(
+                    "captions",
+                    $"at most {MostCaptions} captions of at most {MostCaptionLength} characters",
+                    "value_error.list.max_items");
             }
 
             fields.Check();
@@ -57,20 +66,28 @@ internal sealed class Interrogator(
         }
 
         string sha256 = await source.ResolveAsync(Caller.Of(context), "image", given, gone).ConfigureAwait(false);
-        Artifact file = await artifacts.FindAsync(sha256, gone).ConfigureAwait(false) ?? throw new StorageException($"the picture {sha256} is no longer there");
+        Artifact file =
+            await artifacts.FindAsync(sha256, gone).ConfigureAwait(false)
+            ?? throw new StorageException($"the picture {sha256} is no longer there");
         RgbImage image = codec.Decode(file.Content, limits, gone);
         await _one.WaitAsync(gone).ConfigureAwait(false);
         try
         {
             IReadOnlyList<IReadOnlyList<string>> stages = captions.Count > 0 ? [captions] : _stages ??= Read();
             using ClipScorer scorer = await scorers.LeaseClipAsync(null, null, LongTextPolicy.Truncate, gone).ConfigureAwait(false);
-            IReadOnlyList<(string Caption, double Score)> ranked = await Task.Run(() => Rank(scorer, image, stages, gone), gone).ConfigureAwait(false);
-            return Results.Json(new JsonObject
-            {
-                ["caption"] = ranked[0].Caption,
-                ["captions"] = new JsonArray([.. ranked.Take(captions.Count > 0 ? captions.Count : Shown).Select(item => (JsonNode)new JsonObject { ["caption"] = item.Caption, ["score"] = item.Score })]),
-                ["model"] = scorer.Folder.Id,
-            });
+            IReadOnlyList<(string Caption, double Score)> ranked = await Task.Run(() => Rank(scorer, image, stages, gone), gone)
+                .ConfigureAwait(false);
+            return Results.Json(
+                new JsonObject
+                {
+                    ["caption"] = ranked[0].Caption,
+                    ["captions"] = new JsonArray([
+                        .. ranked
+                            .Take(captions.Count > 0 ? captions.Count : Shown)
+                            .Select(item => (JsonNode)new JsonObject { ["caption"] = item.Caption, ["score"] = item.Score }),
+                    ]),
+                    ["model"] = scorer.Folder.Id,
+                });
         }
         finally
         {
@@ -84,13 +101,26 @@ internal sealed class Interrogator(
     /// <summary>
     /// Ranks captions; after the first stage only the best is gone on with, and what is added has to fit better than without.
     /// </summary>
-    internal IReadOnlyList<(string Caption, double Score)> Rank(ClipScorer scorer, RgbImage image, IReadOnlyList<IReadOnlyList<string>> stages, CancellationToken cancellationToken)
+    internal IReadOnlyList<(string Caption, double Score)> Rank(
+        ClipScorer scorer,
+        RgbImage image,
+        IReadOnlyList<IReadOnlyList<string>> stages,
+        CancellationToken cancellationToken)
     {
         float[] seen = scorer.Embedder.EmbedImages([image], cancellationToken);
-        List<(string Caption, double Score)> ranked = [.. stages[0].Distinct(StringComparer.Ordinal).Select(caption => (caption, Score(caption))).OrderByDescending(item => item.Item2)];
+        List<(string Caption, double Score)> ranked =
+        [
+            .. stages[0]
+                .Distinct(StringComparer.Ordinal)
+                .Select(caption => (caption, Score(caption)))
+                .OrderByDescending(item => item.Item2),
+        ];
         foreach (IReadOnlyList<string> endings in stages.Skip(1))
         {
-            (string caption, double score) = endings.Select(ending => $"{ranked[0].Caption} {ending}").Select(text => (text, Score(text))).MaxBy(item => item.Item2);
+            (string caption, double score) = endings
+                .Select(ending => $"{ranked[0].Caption} {ending}")
+                .Select(text => (text, Score(text)))
+                .MaxBy(item => item.Item2);
             if (score > ranked[0].Score)
             {
                 ranked.Insert(0, (caption, score));
@@ -145,11 +175,19 @@ internal sealed class Interrogator(
             try
             {
                 IReadOnlyList<IReadOnlyList<string>> stages = Parse(File.ReadLines(path));
-                return stages.Count > 0 ? stages : throw new InvalidRequestException("Worker:Compatibility:InterrogatePhrases", path, "it holds no phrase; write one a line");
+                return stages.Count > 0
+                    ? stages
+                    : throw new InvalidRequestException(
+                        "Worker:Compatibility:InterrogatePhrases",
+                        path,
+                        "it holds no phrase; write one a line");
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
-                throw new InvalidRequestException("Worker:Compatibility:InterrogatePhrases", path, "it cannot be read; name a text file with one phrase a line");
+                throw new InvalidRequestException(
+                    "Worker:Compatibility:InterrogatePhrases",
+                    path,
+                    "it cannot be read; name a text file with one phrase a line");
             }
         }
 

@@ -22,9 +22,14 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
     {
         RouteGroupBuilder api = routes.MapGroup("/sdapi/interpause").WithTags("A1111");
         api.AddEndpointFilter(A1111Endpoints.ReplyInShapeAsync);
-        api.MapGet("config", static async (PaintPlugin plugin) => Results.Json(await plugin.ConfigAsync().ConfigureAwait(false))).WithName("paint-config");
-        api.MapPost("txt2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: false)).WithName("paint-txt2img").WithMetadata(A1111Bodies.PaintText);
-        api.MapPost("img2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: true)).WithName("paint-img2img").WithMetadata(A1111Bodies.PaintImage);
+        api.MapGet("config", static async (PaintPlugin plugin) => Results.Json(await plugin.ConfigAsync().ConfigureAwait(false)))
+            .WithName("paint-config");
+        api.MapPost("txt2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: false))
+            .WithName("paint-txt2img")
+            .WithMetadata(A1111Bodies.PaintText);
+        api.MapPost("img2img", static (HttpContext context, PaintPlugin plugin) => plugin.RunAsync(context, fromImage: true))
+            .WithName("paint-img2img")
+            .WithMetadata(A1111Bodies.PaintImage);
     }
 
     /// <summary>
@@ -94,9 +99,13 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
 
             body = Body(fields, fromImage);
             fields.Check();
-            (int paintedWidth, int paintedHeight) = asLarge ? (Up(width), Up(height)) : PaintedSize(width, height, baseSize, Math.Max(baseSize, maxSize));
+            (int paintedWidth, int paintedHeight) = asLarge
+                ? (Up(width), Up(height))
+                : PaintedSize(width, height, baseSize, Math.Max(baseSize, maxSize));
             (body["width"], body["height"]) = (paintedWidth, paintedHeight);
-            if (body["mask"] is { } text && (mask = Mask((string)text!, fields.Bool("invert_mask") ?? false, context.RequestAborted)) is null)
+            if (
+                body["mask"] is { } text
+                && (mask = Mask((string)text!, fields.Bool("invert_mask") ?? false, context.RequestAborted)) is null)
             {
                 // Opaque all over: all of it is painted.
                 body.Remove("mask");
@@ -120,22 +129,39 @@ internal sealed class PaintPlugin(A1111Generation generation, GeneratorModels mo
 
         using JsonDocument own = JsonDocument.Parse(body.ToJsonString());
         JsonObject reply = await generation.RunAsync(context, new BodyFields(own.RootElement), fromImage).ConfigureAwait(false);
-        return Results.Json(new JsonObject
-        {
-            ["outputs"] = new JsonArray([.. reply["images"]!.AsArray().Select(image => (JsonNode?)Fit((string)image!, width, height, canvas, mask, context.RequestAborted))]),
-            ["info"] = (string)reply["info"]!,
-        });
+        return Results.Json(
+            new JsonObject
+            {
+                ["outputs"] = new JsonArray([
+                    .. reply["images"]!
+                        .AsArray()
+                        .Select(image => (JsonNode?)Fit((string)image!, width, height, canvas, mask, context.RequestAborted)),
+                ]),
+                ["info"] = (string)reply["info"]!,
+            });
     }
 
     private JsonObject Body(BodyFields fields, bool fromImage)
     {
         var body = new JsonObject();
-        foreach ((string theirs, string ours) in (ReadOnlySpan<(string, string)>)
-        [
-            ("prompt", "prompt"), ("negative_prompt", "negative_prompt"), ("sampler_name", "sampler_name"), ("steps", "steps"), ("cfg_scale", "cfg_scale"),
-            ("seed", "seed"), ("batch_size", "batch_size"), ("batch_count", "n_iter"), ("tiling", "tiling"), ("restore_faces", "restore_faces"),
-            ("highres_fix", "enable_hr"), ("script", "script_name"), ("subseed_strength", "subseed_strength"), ("clip_skip", "clip_skip"),
-        ])
+        foreach (
+            (string theirs, string ours) in (ReadOnlySpan<(string, string)>)
+                [
+                    ("prompt", "prompt"),
+                    ("negative_prompt", "negative_prompt"),
+                    ("sampler_name", "sampler_name"),
+                    ("steps", "steps"),
+                    ("cfg_scale", "cfg_scale"),
+                    ("seed", "seed"),
+                    ("batch_size", "batch_size"),
+                    ("batch_count", "n_iter"),
+                    ("tiling", "tiling"),
+                    ("restore_faces", "restore_faces"),
+                    ("highres_fix", "enable_hr"),
+                    ("script", "script_name"),
+                    ("subseed_strength", "subseed_strength"),
+                    ("clip_skip", "clip_skip"),
+                ])
         {
             if (fields.Get(theirs) is { } value)
             {

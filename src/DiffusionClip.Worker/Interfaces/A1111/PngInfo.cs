@@ -61,7 +61,9 @@ internal static class PngInfo
             }
         }
 
-        foreach ((string key, string meaning) in (ReadOnlySpan<(string, string)>)[("Clip skip", "1"), ("Schedule type", ScheduleTypes.Automatic), ("RNG", "GPU")])
+        foreach (
+            (string key, string meaning) in (ReadOnlySpan<(string, string)>)
+                [("Clip skip", "1"), ("Schedule type", ScheduleTypes.Automatic), ("RNG", "GPU")])
         {
             if (text.Fields.Count > 0 && !parameters.ContainsKey(key))
             {

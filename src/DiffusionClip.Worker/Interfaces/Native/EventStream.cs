@@ -21,7 +21,8 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
         Task<bool> next = source.MoveNextAsync().AsTask();
         try
         {
-            bool isOverAlready = await HasComeAsync(next, _hesitation, time, aborted).ConfigureAwait(false) && !await next.ConfigureAwait(false);
+            bool isOverAlready =
+                await HasComeAsync(next, _hesitation, time, aborted).ConfigureAwait(false) && !await next.ConfigureAwait(false);
             if (isOverAlready)
             {
                 // Stops an EventSource from reconnecting.
@@ -58,7 +59,12 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
         finally
         {
             // The enumerator may be disposed only after its pending move has ended.
-            await next.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).ConfigureAwait(false);
+            await next.ContinueWith(
+                    static _ => { },
+                    CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default)
+                .ConfigureAwait(false);
         }
     }
 
@@ -73,7 +79,9 @@ internal sealed class EventStream(IAsyncEnumerable<JobEvent> events, TimeSpan he
     {
         JsonObject data = JsonSerializer.SerializeToNode(happened.Data, DiffusionClipJson.Compact)!.AsObject();
         data.Insert(0, "at", JsonValue.Create(happened.At));
-        return string.Create(CultureInfo.InvariantCulture, $"id: {happened.Number}\nevent: {Name(happened.Kind)}\ndata: {data.ToJsonString(DiffusionClipJson.Compact)}\n\n");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"id: {happened.Number}\nevent: {Name(happened.Kind)}\ndata: {data.ToJsonString(DiffusionClipJson.Compact)}\n\n");
     }
 
     private static string Name(JobEventKind kind) => JsonSerializer.SerializeToElement(kind, DiffusionClipJson.Compact).GetString()!;

@@ -8,33 +8,65 @@ internal static class Facts
 {
     /// <summary>The generators of the catalogue, the damaged ones with their problem.</summary>
     public static IReadOnlyList<ModelFacts> Models(ModelCatalog catalog, MachinePaths paths, PipelineOptions options) =>
-    [
-        .. catalog.List().Where(entry => entry.Kind is null || entry.Kind == ModelKind.Diffusion).Select(entry => Of(entry, catalog, paths, options)),
-    ];
+        [
+            .. catalog
+                .List()
+                .Where(entry => entry.Kind is null || entry.Kind == ModelKind.Diffusion)
+                .Select(entry => Of(entry, catalog, paths, options)),
+        ];
 
     /// <summary>The CLIP folders and the scorers that the host registered.</summary>
-    public static IReadOnlyList<ScorerFacts> Scorers(ModelCatalog catalog, MachinePaths paths, PipelineOptions options, IEnumerable<IImageScorer> registered) =>
-    [
-        .. registered.Select(scorer => new ScorerFacts(scorer.Descriptor.Name) { Version = scorer.Descriptor.Version, Scale = scorer.Descriptor.Scale, HigherIsBetter = scorer.Descriptor.HigherIsBetter }),
-        .. catalog.List().Where(entry => entry.Kind == ModelKind.Clip).Select(entry => new ScorerFacts(entry.Id)
-        {
-            Scale = ScoreScale.Cosine,
-            HigherIsBetter = true,
-            License = entry.License,
-            Bytes = entry.Size,
-            IsDefault = entry.Id == options.DefaultScorer,
-            Problem = WithoutPaths(entry.Problem, paths),
-        }),
-    ];
+    public static IReadOnlyList<ScorerFacts> Scorers(
+        ModelCatalog catalog,
+        MachinePaths paths,
+        PipelineOptions options,
+        IEnumerable<IImageScorer> registered
+    ) =>
+        [
+            .. registered.Select(scorer => new ScorerFacts(scorer.Descriptor.Name)
+            {
+                Version = scorer.Descriptor.Version,
+                Scale = scorer.Descriptor.Scale,
+                HigherIsBetter = scorer.Descriptor.HigherIsBetter,
+            }),
+            .. catalog
+                .List()
+                .Where(entry => entry.Kind == ModelKind.Clip)
+                .Select(entry => new ScorerFacts(entry.Id)
+                {
+                    Scale = ScoreScale.Cosine,
+                    HigherIsBetter = true,
+                    License = entry.License,
+                    Bytes = entry.Size,
+                    IsDefault = entry.Id == options.DefaultScorer,
+                    Problem = WithoutPaths(entry.Problem, paths),
+                }),
+        ];
 
     /// <summary>What requests may ask for.</summary>
-    public static LimitFacts Limits(PipelineOptions options, WorkerOptions worker, QueueStatus queue) => new(
-        options.Limits.Candidates, options.Limits.Side, options.Limits.Steps, options.Limits.PromptLength, options.Limits.ImagePixels,
-        Math.Min(options.Limits.ImageBytes, worker.Trust.BodyBytes), worker.Trust.BodyBytes, options.Candidates, worker.Trust.FetchUrls, queue);
+    public static LimitFacts Limits(PipelineOptions options, WorkerOptions worker, QueueStatus queue) =>
+        new(
+            options.Limits.Candidates,
+            options.Limits.Side,
+            options.Limits.Steps,
+            options.Limits.PromptLength,
+            options.Limits.ImagePixels,
+            Math.Min(options.Limits.ImageBytes, worker.Trust.BodyBytes),
+            worker.Trust.BodyBytes,
+            options.Candidates,
+            worker.Trust.FetchUrls,
+            queue);
 
     private static ModelFacts Of(ModelEntry entry, ModelCatalog catalog, MachinePaths paths, PipelineOptions options)
     {
-        var facts = new ModelFacts(entry.Id) { License = entry.License, Bytes = entry.Size, Scorer = entry.Scorer, IsDefault = entry.Id == options.DefaultModel, Problem = WithoutPaths(entry.Problem, paths) };
+        var facts = new ModelFacts(entry.Id)
+        {
+            License = entry.License,
+            Bytes = entry.Size,
+            Scorer = entry.Scorer,
+            IsDefault = entry.Id == options.DefaultModel,
+            Problem = WithoutPaths(entry.Problem, paths),
+        };
         if (entry.Problem is not null)
         {
             return facts;
@@ -146,4 +178,13 @@ public sealed record StrategyFacts(string Name);
 /// <param name="FetchesUrls">Whether pictures may be URLs.</param>
 /// <param name="Queue">What the queue holds.</param>
 public sealed record LimitFacts(
-    int Candidates, int Side, int Steps, int PromptLength, long ImagePixels, long ImageBytes, long BodyBytes, int DefaultCandidates, bool FetchesUrls, QueueStatus Queue);
+    int Candidates,
+    int Side,
+    int Steps,
+    int PromptLength,
+    long ImagePixels,
+    long ImageBytes,
+    long BodyBytes,
+    int DefaultCandidates,
+    bool FetchesUrls,
+    QueueStatus Queue);

@@ -39,7 +39,10 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
         return parts is [var only] && (job.Kind is null || job.Kind == only)
             ? only
             : throw new InvalidRequestException(
-                "kind", job.Kind is { } kind ? Name(kind) : null, $"give one of generate, rank and score and the part of that name; there {(parts.Length == 1 ? "is" : "are")} {(parts.Length == 0 ? "none" : string.Join(", ", parts.Select(Name)))}");
+                "kind",
+                job.Kind is { } kind ? Name(kind) : null,
+                $"give one of generate, rank and score and the part of that name; there {(parts.Length == 1 ? "is" : "are")} {(parts.Length == 0 ? "none" : string.Join(", ", parts.Select(Name)))}"
+            );
     }
 
     private static string Name(JobKind kind) => kind switch
@@ -53,7 +56,10 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     {
         if (key is not null && (key.Length is 0 or > LongestKey || !key.All(character => character is >= ' ' and <= '~')))
         {
-            throw new InvalidRequestException("Idempotency-Key", key, string.Create(CultureInfo.InvariantCulture, $"1 to {LongestKey} ASCII characters"));
+            throw new InvalidRequestException(
+                "Idempotency-Key",
+                key,
+                string.Create(CultureInfo.InvariantCulture, $"1 to {LongestKey} ASCII characters"));
         }
     }
 
@@ -86,7 +92,9 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
         var images = new string[rank.Images!.Count];
         for (int i = 0; i < images.Length; i++)
         {
-            images[i] = await pictures.ResolveAsync(caller, string.Create(CultureInfo.InvariantCulture, $"rank.images[{i}]"), rank.Images[i], cancellationToken).ConfigureAwait(false);
+            images[i] = await pictures
+                .ResolveAsync(caller, string.Create(CultureInfo.InvariantCulture, $"rank.images[{i}]"), rank.Images[i], cancellationToken)
+                .ConfigureAwait(false);
         }
 
         return rank with { Images = images };
@@ -109,7 +117,9 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
                 Need(field + ".texts", text);
             }
 
-            pairs[i] = new ScorePair(await pictures.ResolveAsync(caller, field + ".image", pair.Image, cancellationToken).ConfigureAwait(false), texts);
+            pairs[i] = new ScorePair(
+                await pictures.ResolveAsync(caller, field + ".image", pair.Image, cancellationToken).ConfigureAwait(false),
+                texts);
         }
 
         return score with { Pairs = pairs };
@@ -127,7 +137,10 @@ internal sealed class NewJobReader(ImageSource pictures, string caller, Cancella
     {
         if (count is null || count < least || count > most)
         {
-            throw new InvalidRequestException(field, count?.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"give {least} to {most}"));
+            throw new InvalidRequestException(
+                field,
+                count?.ToString(CultureInfo.InvariantCulture),
+                string.Create(CultureInfo.InvariantCulture, $"give {least} to {most}"));
         }
     }
 }

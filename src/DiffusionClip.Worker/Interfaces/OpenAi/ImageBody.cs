@@ -36,7 +36,9 @@ internal abstract class ImageFields
         }
         catch (JsonException exception)
         {
-            throw OpenAiError.Invalid(name, $"{name}: give a list of objects with id, weight, text, long_text and phases ({exception.Message})");
+            throw OpenAiError.Invalid(
+                name,
+                $"{name}: give a list of objects with id, weight, text, long_text and phases ({exception.Message})");
         }
     }
 
@@ -45,7 +47,9 @@ internal abstract class ImageFields
     {
         try
         {
-            return Text(name) is { } text ? JsonSerializer.SerializeToElement(text).Deserialize<ScoreCombination>(DiffusionClipJson.Compact) : null;
+            return Text(name) is { } text
+                ? JsonSerializer.SerializeToElement(text).Deserialize<ScoreCombination>(DiffusionClipJson.Compact)
+                : null;
         }
         catch (JsonException)
         {
@@ -70,10 +74,13 @@ internal abstract class ImageFields
     };
 
     /// <summary>The refusal of a seed.</summary>
-    protected static OpenAiException BadSeed(string name) => OpenAiError.Invalid(name, $"{name}: give a whole number from 0 to 18446744073709551615, beyond 2^53 as a string.");
+    protected static OpenAiException BadSeed(string name) =>
+        OpenAiError.Invalid(name, $"{name}: give a whole number from 0 to 18446744073709551615, beyond 2^53 as a string.");
 
     private static OpenAiException Range(string name, double number, double least, double most, string kind) =>
-        OpenAiError.Invalid(name, string.Create(CultureInfo.InvariantCulture, $"{name}: {number} cannot be used; give {kind} from {least} to {most}."));
+        OpenAiError.Invalid(
+            name,
+            string.Create(CultureInfo.InvariantCulture, $"{name}: {number} cannot be used; give {kind} from {least} to {most}."));
 }
 
 /// <summary>Fields of a JSON body.</summary>
@@ -83,10 +90,15 @@ internal sealed class JsonFields : ImageFields
 
     /// <summary>Reads a body.</summary>
     public JsonFields(JsonElement root) =>
-        _root = root.ValueKind == JsonValueKind.Object ? root : throw new OpenAiException(new(StatusCodes.Status400BadRequest, "The body has to be a JSON object.", "invalid_request_error"));
+        _root =
+            root.ValueKind == JsonValueKind.Object
+                ? root
+                : throw new OpenAiException(
+                    new(StatusCodes.Status400BadRequest, "The body has to be a JSON object.", "invalid_request_error"));
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Names => _root.EnumerateObject().Where(property => property.Value.ValueKind != JsonValueKind.Null).Select(property => property.Name);
+    public override IEnumerable<string> Names =>
+        _root.EnumerateObject().Where(property => property.Value.ValueKind != JsonValueKind.Null).Select(property => property.Name);
 
     /// <inheritdoc/>
     public override string? Text(string name)
@@ -109,13 +121,15 @@ internal sealed class JsonFields : ImageFields
     };
 
     /// <inheritdoc/>
-    public override ulong? Seed(string name) => Get(name) switch
-    {
-        null => null,
-        { ValueKind: JsonValueKind.Number } value when value.TryGetUInt64(out ulong seed) => seed,
-        { ValueKind: JsonValueKind.String } value when ulong.TryParse(value.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) => seed,
-        _ => throw BadSeed(name),
-    };
+    public override ulong? Seed(string name) =>
+        Get(name) switch
+        {
+            null => null,
+            { ValueKind: JsonValueKind.Number } value when value.TryGetUInt64(out ulong seed) => seed,
+            { ValueKind: JsonValueKind.String } value
+                when ulong.TryParse(value.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed) => seed,
+            _ => throw BadSeed(name),
+        };
 
     /// <inheritdoc/>
     protected override double? Read(string name) => Get(name) switch
@@ -128,7 +142,8 @@ internal sealed class JsonFields : ImageFields
     /// <inheritdoc/>
     protected override JsonElement? Json(string name) => Get(name);
 
-    private JsonElement? Get(string name) => _root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Get(string name) =>
+        _root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 }
 
 /// <summary>Fields of a form.</summary>
@@ -158,12 +173,15 @@ internal sealed class FormFields(IFormCollection form) : ImageFields
     };
 
     /// <inheritdoc/>
-    protected override double? Read(string name) => Text(name) switch
-    {
-        null or "" => null,
-        { } text when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) => number,
-        _ => throw OpenAiError.Invalid(name, $"{name}: give a number."),
-    };
+    protected override double? Read(string name) =>
+        Text(name) switch
+        {
+            null or "" => null,
+            { } text
+                when double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+                    && double.IsFinite(number) => number,
+            _ => throw OpenAiError.Invalid(name, $"{name}: give a number."),
+        };
 
     /// <inheritdoc/>
     protected override JsonElement? Json(string name) => Text(name) is { Length: > 0 } text ? JsonElement.Parse(text) : null;
@@ -181,8 +199,35 @@ internal sealed record ImageBody
 
     private static readonly string[] _known =
     [
-        "prompt", "model", "n", "size", "quality", "background", "output_format", "output_compression", "response_format", "moderation", "style", "user", "stream",
-        "partial_images", "candidates", "strategy", "scorer", "scorers", "combination", "score_text", "seed", "steps", "cfg_scale", "negative_prompt", "sampler", "strength", "image", "image[]", "mask",
+        "prompt",
+        "model",
+        "n",
+        "size",
+        "quality",
+        "background",
+        "output_format",
+        "output_compression",
+        "response_format",
+        "moderation",
+        "style",
+        "user",
+        "stream",
+        "partial_images",
+        "candidates",
+        "strategy",
+        "scorer",
+        "scorers",
+        "combination",
+        "score_text",
+        "seed",
+        "steps",
+        "cfg_scale",
+        "negative_prompt",
+        "sampler",
+        "strength",
+        "image",
+        "image[]",
+        "mask",
         "input_fidelity",
     ];
 
@@ -218,9 +263,19 @@ internal sealed record ImageBody
     public static ImageBody Read(ImageFields fields, GeneratorModels models, PipelineOptions pipeline, CompatibilityOptions compatibility)
     {
         var ignored = new List<string>();
-        string prompt = fields.Text("prompt") ?? throw new OpenAiException(new(StatusCodes.Status400BadRequest, "prompt: a text is required.", "invalid_request_error", "prompt", "missing_required_parameter"));
+        string prompt =
+            fields.Text("prompt")
+            ?? throw new OpenAiException(
+                new(
+                    StatusCodes.Status400BadRequest,
+                    "prompt: a text is required.",
+                    "invalid_request_error",
+                    "prompt",
+                    "missing_required_parameter"));
         int keep = fields.Int("n", 1, MostImages) ?? 1;
-        int candidates = fields.Int("candidates", keep, pipeline.Limits.Candidates) ?? (int)Math.Min((long)keep * Math.Max(1, compatibility.CandidatesPerImage), Math.Max(keep, pipeline.Limits.Candidates));
+        int candidates =
+            fields.Int("candidates", keep, pipeline.Limits.Candidates)
+            ?? (int)Math.Min((long)keep * Math.Max(1, compatibility.CandidatesPerImage), Math.Max(keep, pipeline.Limits.Candidates));
         string size = fields.Text("size") is { Length: > 0 } asked ? asked : "auto";
         (int? width, int? height) = ReadSize(size, pipeline.Limits.Side);
         string format = OneOf("output_format", "png", "png", "jpeg", "webp");
@@ -305,12 +360,15 @@ internal sealed record ImageBody
             Strength = fields.Number("strength", 0, 1),
         };
 
-        string OneOf(string field, string otherwise, params string[] known) => fields.Text(field) switch
-        {
-            null or "" => otherwise,
-            { } text when known.Contains(text, StringComparer.Ordinal) => text,
-            { } text => throw OpenAiError.Invalid(field, $"{field}: {InvalidRequestException.Quote(text)} cannot be used; known are {string.Join(", ", known)}."),
-        };
+        string OneOf(string field, string otherwise, params string[] known) =>
+            fields.Text(field) switch
+            {
+                null or "" => otherwise,
+                { } text when known.Contains(text, StringComparer.Ordinal) => text,
+                { } text => throw OpenAiError.Invalid(
+                    field,
+                    $"{field}: {InvalidRequestException.Quote(text)} cannot be used; known are {string.Join(", ", known)}."),
+            };
     }
 
     // What OpenAI calls compression is quality; encoders' least is 1.
@@ -329,7 +387,9 @@ internal sealed record ImageBody
         }
 
         ModelEntry? model = models.Find(name);
-        return model is not null ? model.Id : _aliases.Contains(name, StringComparer.OrdinalIgnoreCase) ? null : throw OpenAiError.ModelNotFound(name, models);
+        return model is not null ? model.Id
+            : _aliases.Contains(name, StringComparer.OrdinalIgnoreCase) ? null
+            : throw OpenAiError.ModelNotFound(name, models);
     }
 
     private static (int? Width, int? Height) ReadSize(string size, int most)
@@ -342,10 +402,15 @@ internal sealed record ImageBody
         string[] sides = size.Split('x');
         return sides.Length == 2 && Side(sides[0]) is { } width && Side(sides[1]) is { } height
             ? (width, height)
-            : throw OpenAiError.Invalid("size", $"size: {InvalidRequestException.Quote(size)} cannot be used; give WIDTHxHEIGHT with sides from 1 to {most}, e.g. 512x512, or auto.");
+            : throw OpenAiError.Invalid(
+                "size",
+                $"size: {InvalidRequestException.Quote(size)} cannot be used; give WIDTHxHEIGHT with sides from 1 to {most}, e.g. 512x512, or auto."
+            );
 
-        int? Side(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int side) && side >= 1 && side <= most ? side : null;
+        int? Side(string text) =>
+            int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int side) && side >= 1 && side <= most ? side : null;
     }
 
-    private static string Line(string name) => new([.. name.Take(60).Select(character => char.IsControl(character) || char.IsSurrogate(character) ? ' ' : character)]);
+    private static string Line(string name) =>
+        new([.. name.Take(60).Select(character => char.IsControl(character) || char.IsSurrogate(character) ? ' ' : character)]);
 }

@@ -20,15 +20,29 @@ internal static class OpenAiEndpoints
     {
         RouteGroupBuilder api = routes.MapGroup("/v1").WithTags("OpenAI");
         api.AddEndpointFilter(ReplyInShapeAsync);
-        api.MapPost("images/generations", static (HttpContext context, OpenAiGeneration generation) => generation.GenerateAsync(context)).WithName("openai-generations").WithMetadata(OpenAiBodies.Generations);
-        api.MapPost("images/edits", static (HttpContext context, OpenAiGeneration generation) => generation.EditAsync(context)).WithName("openai-edits").WithMetadata(OpenAiBodies.Edits).DisableAntiforgery();
-        api.MapGet("models", static (GeneratorModels models) => Results.Json(new JsonObject
-        {
-            ["object"] = "list",
-            ["data"] = new JsonArray([.. models.List().Select(entry => (JsonNode)Model(entry))]),
-        })).WithName("openai-models");
+        api.MapPost("images/generations", static (HttpContext context, OpenAiGeneration generation) => generation.GenerateAsync(context))
+            .WithName("openai-generations")
+            .WithMetadata(OpenAiBodies.Generations);
+        api.MapPost("images/edits", static (HttpContext context, OpenAiGeneration generation) => generation.EditAsync(context))
+            .WithName("openai-edits")
+            .WithMetadata(OpenAiBodies.Edits)
+            .DisableAntiforgery();
+        api.MapGet(
+                "models",
+                static (GeneratorModels models) =>
+                    Results.Json(
+                        new JsonObject
+                        {
+                            ["object"] = "list",
+                            ["data"] = new JsonArray([.. models.List().Select(entry => (JsonNode)Model(entry))]),
+                        }))
+            .WithName("openai-models");
         // Ids may hold a slash.
-        api.MapGet("models/{**id}", static (string id, GeneratorModels models) => Results.Json(Model(models.Find(id) ?? throw OpenAiError.ModelNotFound(id, models)))).WithName("openai-model");
+        api.MapGet(
+                "models/{**id}",
+                static (string id, GeneratorModels models) =>
+                    Results.Json(Model(models.Find(id) ?? throw OpenAiError.ModelNotFound(id, models))))
+            .WithName("openai-model");
     }
 
     private static async ValueTask<object?> ReplyInShapeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
@@ -75,26 +89,35 @@ internal sealed record OpenAiError(int Status, string Message, string Type, stri
     };
 
     /// <summary>A field that cannot be used.</summary>
-    public static OpenAiException Invalid(string param, string message) => new(new(StatusCodes.Status400BadRequest, message, InvalidRequest, param, "invalid_value"));
+    public static OpenAiException Invalid(string param, string message) =>
+        new(new(StatusCodes.Status400BadRequest, message, InvalidRequest, param, "invalid_value"));
 
     /// <summary>A model that is not there.</summary>
-    public static OpenAiException ModelNotFound(string name, GeneratorModels models) => new(new(
-        StatusCodes.Status404NotFound,
-        $"The model {InvalidRequestException.Quote(name)} does not exist; there are {string.Join(", ", models.List().Select(entry => entry.Id))}.",
-        InvalidRequest,
-        "model",
-        "model_not_found"));
+    public static OpenAiException ModelNotFound(string name, GeneratorModels models) =>
+        new(
+            new(
+                StatusCodes.Status404NotFound,
+                $"The model {InvalidRequestException.Quote(name)} does not exist; there are {string.Join(", ", models.List().Select(entry => entry.Id))}.",
+                InvalidRequest,
+                "model",
+                "model_not_found"));
 
     /// <summary>A fault of the pipeline or the queue.</summary>
-    public static OpenAiError Of(Fault fault) => fault.Status switch
-    {
-        // OpenAI has no 422; its clients treat 400 as an invalid request.
-        StatusCodes.Status422UnprocessableEntity => new(StatusCodes.Status400BadRequest, fault.Detail, InvalidRequest, Name(fault.Field), "invalid_value"),
-        StatusCodes.Status401Unauthorized => new(fault.Status, fault.Detail, InvalidRequest, null, "invalid_api_key"),
-        StatusCodes.Status429TooManyRequests => new(fault.Status, fault.Detail, "requests", null, "rate_limit_exceeded"),
-        >= 500 => new(fault.Status, fault.Detail, "server_error", Name(fault.Field)),
-        _ => new(fault.Status, fault.Detail, InvalidRequest, Name(fault.Field)),
-    };
+    public static OpenAiError Of(Fault fault) =>
+        fault.Status switch
+        {
+            // OpenAI has no 422; its clients treat 400 as an invalid request.
+            StatusCodes.Status422UnprocessableEntity => new(
+                StatusCodes.Status400BadRequest,
+                fault.Detail,
+                InvalidRequest,
+                Name(fault.Field),
+                "invalid_value"),
+            StatusCodes.Status401Unauthorized => new(fault.Status, fault.Detail, InvalidRequest, null, "invalid_api_key"),
+            StatusCodes.Status429TooManyRequests => new(fault.Status, fault.Detail, "requests", null, "rate_limit_exceeded"),
+            >= 500 => new(fault.Status, fault.Detail, "server_error", Name(fault.Field)),
+            _ => new(fault.Status, fault.Detail, InvalidRequest, Name(fault.Field)),
+        };
 
     /// <summary>The error as JSON.</summary>
     public JsonObject ToJson() => new()

@@ -41,27 +41,42 @@ internal sealed class OpenAiGeneration(
     {
         if (!context.Request.HasFormContentType)
         {
-            throw new BadHttpRequestException("Send a form as Content-Type: multipart/form-data.", StatusCodes.Status415UnsupportedMediaType);
+            throw new BadHttpRequestException(
+                "Send a form as Content-Type: multipart/form-data.",
+                StatusCodes.Status415UnsupportedMediaType);
         }
 
-        IFormCollection form = await FormBody.ReadAsync(
-            context.Request,
-            new() { ValueCountLimit = MostFields, MultipartBodyLengthLimit = worker.Trust.BodyBytes, ValueLengthLimit = 1 << 20, BufferBodyLengthLimit = worker.Trust.BodyBytes },
-            context.RequestAborted).ConfigureAwait(false);
+        IFormCollection form = await FormBody
+            .ReadAsync(
+                context.Request,
+                new()
+                {
+                    ValueCountLimit = MostFields,
+                    MultipartBodyLengthLimit = worker.Trust.BodyBytes,
+                    ValueLengthLimit = 1 << 20,
+                    BufferBodyLengthLimit = worker.Trust.BodyBytes,
+                },
+                context.RequestAborted)
+            .ConfigureAwait(false);
         ImageBody given = ImageBody.Read(new FormFields(form), models, pipeline, worker.Compatibility);
         IFormFile[] images = [.. form.Files.Where(file => file.Name is "image" or "image[]")];
         if (images.Length != 1)
         {
-            throw OpenAiError.Invalid("image", images.Length == 0 ? "image: a picture file is required." : "image: one picture can be edited at a time.");
+            throw OpenAiError.Invalid(
+                "image",
+                images.Length == 0 ? "image: a picture file is required." : "image: one picture can be edited at a time.");
         }
 
         IFormFile? mask = form.Files.GetFile("mask");
-        OriginRequest origin = await pictures.KeepAsync(
-            Caller.Of(context),
-            await FileAsync(images[0], context.RequestAborted).ConfigureAwait(false),
-            mask is null ? default(ReadOnlyMemory<byte>?) : await FileAsync(mask, context.RequestAborted).ConfigureAwait(false),
-            context.RequestAborted).ConfigureAwait(false);
-        return await AnswerAsync(context, given, given.Request with { Origin = origin with { Strength = given.Strength } }, "image_edit").ConfigureAwait(false);
+        OriginRequest origin = await pictures
+            .KeepAsync(
+                Caller.Of(context),
+                await FileAsync(images[0], context.RequestAborted).ConfigureAwait(false),
+                mask is null ? default(ReadOnlyMemory<byte>?) : await FileAsync(mask, context.RequestAborted).ConfigureAwait(false),
+                context.RequestAborted)
+            .ConfigureAwait(false);
+        return await AnswerAsync(context, given, given.Request with { Origin = origin with { Strength = given.Strength } }, "image_edit")
+            .ConfigureAwait(false);
     }
 
     private async Task<IResult> AnswerAsync(HttpContext context, ImageBody given, ImageRequest request, string events)
@@ -127,7 +142,10 @@ internal sealed class OpenAiGeneration(
             progress = happened.Data.Progress ?? progress;
 
             // Spread evenly: the k-th of n is due after k parts of n + 1.
-            if (happened is { Kind: JobEventKind.Preview, Data.Image: { } image } && sent < given.PartialImages && progress * (given.PartialImages + 1) >= sent + (sent == 0 ? 0 : 1))
+            if (
+                happened is { Kind: JobEventKind.Preview, Data.Image: { } image }
+                && sent < given.PartialImages
+                && progress * (given.PartialImages + 1) >= sent + (sent == 0 ? 0 : 1))
             {
                 byte[] file = Base64Picture.Read("preview", image);
                 RgbImage pixels = codec.Decode(file, limits, gone);
@@ -169,7 +187,8 @@ internal sealed class OpenAiGeneration(
         }
         catch (StorageException exception)
         {
-            await SendAsync(response, "error", OpenAiError.Of(Faults.ForCaller(context, Faults.Of(exception)!)).ToJson(), gone).ConfigureAwait(false);
+            await SendAsync(response, "error", OpenAiError.Of(Faults.ForCaller(context, Faults.Of(exception)!)).ToJson(), gone)
+                .ConfigureAwait(false);
         }
     }
 
@@ -184,7 +203,8 @@ internal sealed class OpenAiGeneration(
         var entry = new JsonObject();
         if (given.AsUrl)
         {
-            entry["url"] = $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}/api/v1/artifacts/{picture.Image.Sha256}";
+            entry["url"] =
+                $"{context.Request.Scheme}://{context.Request.Host}{context.Request.PathBase}/api/v1/artifacts/{picture.Image.Sha256}";
         }
         else
         {
@@ -216,14 +236,32 @@ internal sealed class OpenAiGeneration(
     {
         if (job.State != JobState.Done)
         {
-            throw new OpenAiException(job.State == JobState.Cancelled
-                ? new(StatusCodes.Status409Conflict, "The job was cancelled.", "invalid_request_error", null, "cancelled")
-                : new(StatusCodes.Status500InternalServerError, job.Reason ?? "The job failed.", "server_error", null, job.State == JobState.SetAside ? "set_aside" : "job_failed"));
+            throw new OpenAiException(
+                job.State == JobState.Cancelled
+                    ? new(StatusCodes.Status409Conflict, "The job was cancelled.", "invalid_request_error", null, "cancelled")
+                    : new(
+                        StatusCodes.Status500InternalServerError,
+                        job.Reason ?? "The job failed.",
+                        "server_error",
+                        null,
+                        job.State == JobState.SetAside ? "set_aside" : "job_failed"));
         }
 
         if (job.Result?.Images.Any(image => image.Kept) != true)
         {
-            throw new OpenAiException(new(StatusCodes.Status500InternalServerError, "No candidate came to a picture: " + string.Join("; ", (job.Result?.Report?.Candidates ?? []).Select(candidate => candidate.Failure ?? candidate.Stopped).OfType<string>().Distinct()), "server_error", null, "job_failed"));
+            throw new OpenAiException(
+                new(
+                    StatusCodes.Status500InternalServerError,
+                    "No candidate came to a picture: "
+                        + string.Join(
+                            "; ",
+                            (job.Result?.Report?.Candidates ?? [])
+                                .Select(candidate => candidate.Failure ?? candidate.Stopped)
+                                .OfType<string>()
+                                .Distinct()),
+                    "server_error",
+                    null,
+                    "job_failed"));
         }
     }
 
@@ -236,7 +274,9 @@ internal sealed class OpenAiGeneration(
     // Text is counted by the generator's own tokenizer; pictures are not made of tokens.
     private static JsonObject Usage(Job job)
     {
-        int text = (job.Result?.Report?.Texts ?? []).Where(entry => entry.Role is "prompt" or "negative" && entry.Encoder == 0).Sum(entry => entry.Tokens);
+        int text = (job.Result?.Report?.Texts ?? [])
+            .Where(entry => entry.Role is "prompt" or "negative" && entry.Encoder == 0)
+            .Sum(entry => entry.Tokens);
         return new()
         {
             ["input_tokens"] = text,
@@ -258,7 +298,9 @@ internal sealed class OpenAiGeneration(
             ["scorer"] = report is null ? null : ScorerShorthand.Format(report.Request.Search.Scorers ?? []),
             ["cached_from"] = job.Result?.CachedFrom,
             ["ignored"] = new JsonArray([.. given.Ignored.Select(line => (JsonNode?)line)]),
-            ["warnings"] = new JsonArray([.. (report?.Warnings ?? []).Concat(job.Result?.Warnings ?? []).Distinct().Select(line => (JsonNode?)line)]),
+            ["warnings"] = new JsonArray([
+                .. (report?.Warnings ?? []).Concat(job.Result?.Warnings ?? []).Distinct().Select(line => (JsonNode?)line),
+            ]),
         };
     }
 

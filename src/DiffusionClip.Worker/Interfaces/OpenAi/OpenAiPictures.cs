@@ -14,7 +14,11 @@ internal sealed class OpenAiPictures(ImageSource source, A1111Pictures pictures,
     /// <param name="mask">The mask's file; null: the picture's own transparent part, and where it has none, all of it.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="OpenAiException">The mask has no transparent part.</exception>
-    public async Task<OriginRequest> KeepAsync(string caller, ReadOnlyMemory<byte> image, ReadOnlyMemory<byte>? mask, CancellationToken cancellationToken)
+    public async Task<OriginRequest> KeepAsync(
+        string caller,
+        ReadOnlyMemory<byte> image,
+        ReadOnlyMemory<byte>? mask,
+        CancellationToken cancellationToken)
     {
         string name = (await source.AddAsync(caller, "image", image, cancellationToken).ConfigureAwait(false)).Sha256;
         RgbImage? painted = null;

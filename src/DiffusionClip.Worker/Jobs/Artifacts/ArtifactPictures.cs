@@ -38,5 +38,6 @@ internal static class ArtifactPictures
     }
 
     /// <summary>There is no such artefact, or not for this caller: the answer is the same.</summary>
-    public static InvalidRequestException Missing(string field, string? name) => new(field, name, "there is no such artefact of yours; upload the picture first");
+    public static InvalidRequestException Missing(string field, string? name) =>
+        new(field, name, "there is no such artefact of yours; upload the picture first");
 }

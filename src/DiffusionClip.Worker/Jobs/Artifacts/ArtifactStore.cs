@@ -9,7 +9,8 @@ namespace DiffusionClip.Worker.Jobs.Artifacts;
 /// Artefacts as files <c>ab/abcdef….png</c>: the folder by the first two digits, the name by all of them, the ending by the type. Links are
 /// not followed. The ledger holds which caller may see what.
 /// </summary>
-internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger ledger, WorkerOptions options, TimeProvider time) : IArtifactStore
+internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger ledger, WorkerOptions options, TimeProvider time)
+    : IArtifactStore
 {
     private static readonly (string MediaType, string Extension, ImageFileFormat? Format)[] Types =
     [
@@ -30,9 +31,13 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
     /// <inheritdoc/>
     public async Task<string> PutAsync(ReadOnlyMemory<byte> content, string mediaType, CancellationToken cancellationToken = default)
     {
-        (_, string extension, ImageFileFormat? format) = Array.Find(Types, type => type.MediaType == mediaType) is { MediaType: not null } known
+        (_, string extension, ImageFileFormat? format) = Array.Find(Types, type => type.MediaType == mediaType)
+            is { MediaType: not null } known
             ? known
-            : throw new InvalidRequestException("media type", mediaType, $"kept are {string.Join(", ", Types.Select(type => type.MediaType))}");
+            : throw new InvalidRequestException(
+                "media type",
+                mediaType,
+                $"kept are {string.Join(", ", Types.Select(type => type.MediaType))}");
         if (format is not null && ImageHeader.FormatOf(content.Span) != format)
         {
             throw new InvalidRequestException("media type", mediaType, "the file's first bytes are those of something else");
@@ -154,7 +159,16 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
     public async Task<int> SweepAsync(Func<string, bool> isKnown, CancellationToken cancellationToken)
     {
         int removed = 0;
-        foreach (string path in Directory.EnumerateFiles(folder.Artifacts, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1, AttributesToSkip = FileAttributes.ReparsePoint }))
+        foreach (
+            string path in Directory.EnumerateFiles(
+                folder.Artifacts,
+                "*",
+                new EnumerationOptions
+                {
+                    RecurseSubdirectories = true,
+                    MaxRecursionDepth = 1,
+                    AttributesToSkip = FileAttributes.ReparsePoint,
+                }))
         {
             cancellationToken.ThrowIfCancellationRequested();
             string name = Path.GetFileNameWithoutExtension(path);
@@ -191,7 +205,13 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
 
         if (free - bytes < options.Retention.FreeBytes)
         {
-            throw new StorageException(FormattableString.Invariant($"{folder.Path}: no space left on the disk ({free} bytes are free, and {options.Retention.FreeBytes} have to stay so); free some")) { IsFull = true };
+            throw new StorageException(
+                FormattableString.Invariant(
+                    $"{folder.Path}: no space left on the disk ({free} bytes are free, and {options.Retention.FreeBytes} have to stay so); free some"
+                ))
+            {
+                IsFull = true,
+            };
         }
     }
 
@@ -202,7 +222,8 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
             _fresh[sha256] = time.GetTimestamp();
             if (_fresh.Count > 100_000)
             {
-                foreach (string old in _fresh.Where(entry => time.GetElapsedTime(entry.Value) >= Grace).Select(entry => entry.Key).ToArray())
+                foreach (
+                    string old in _fresh.Where(entry => time.GetElapsedTime(entry.Value) >= Grace).Select(entry => entry.Key).ToArray())
                 {
                     _fresh.Remove(old);
                 }
@@ -218,7 +239,11 @@ internal sealed class ArtifactStore(DataFolder folder, DataDisk disk, JobLedger 
     private static bool IsRegular(string path, out long length)
     {
         var file = new FileInfo(path);
-        bool regular = file.Exists && file.LinkTarget is null && (file.Attributes & (FileAttributes.ReparsePoint | FileAttributes.Device)) == 0 && file.Directory!.LinkTarget is null;
+        bool regular =
+            file.Exists
+            && file.LinkTarget is null
+            && (file.Attributes & (FileAttributes.ReparsePoint | FileAttributes.Device)) == 0
+            && file.Directory!.LinkTarget is null;
         length = regular ? file.Length : 0;
         return regular;
     }

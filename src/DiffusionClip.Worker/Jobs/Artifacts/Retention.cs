@@ -8,7 +8,13 @@ namespace DiffusionClip.Worker.Jobs.Artifacts;
 /// large. Never what is pinned, and never what a job that waits or runs needs.
 /// </summary>
 internal sealed partial class Retention(
-    JobLedger ledger, ArtifactStore artifacts, SnapshotStore snapshots, WorkerOptions options, TimeProvider time, ILogger<Retention> logger) : BackgroundService
+    JobLedger ledger,
+    ArtifactStore artifacts,
+    SnapshotStore snapshots,
+    WorkerOptions options,
+    TimeProvider time,
+    ILogger<Retention> logger
+) : BackgroundService
 {
     private const int JobsAtOnce = 100;
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
@@ -69,7 +75,8 @@ internal sealed partial class Retention(
                     Removed(logger, jobs, files);
                 }
             }
-            catch (Exception exception) when (exception is StorageException or IOException or UnauthorizedAccessException or DrainingException)
+            catch (Exception exception)
+                when (exception is StorageException or IOException or UnauthorizedAccessException or DrainingException)
             {
                 Failed(logger, exception);
             }
@@ -81,7 +88,9 @@ internal sealed partial class Retention(
     {
         long oldest = ledger.Now() - (long)options.Retention.Age.TotalMilliseconds;
         List<string> expired = writer.Query(
-            $"SELECT id FROM jobs WHERE ended_at < ?1 AND pinned = 0 ORDER BY ended_at LIMIT {JobsAtOnce}", row => row.GetString(0), oldest);
+            $"SELECT id FROM jobs WHERE ended_at < ?1 AND pinned = 0 ORDER BY ended_at LIMIT {JobsAtOnce}",
+            row => row.GetString(0),
+            oldest);
         expired.ForEach(id => Delete(writer, id));
         writer.Execute("DELETE FROM owners WHERE at < ?1", oldest);
         bool more = expired.Count == JobsAtOnce;
@@ -97,9 +106,13 @@ internal sealed partial class Retention(
             }
 
             (string? job, long ended) = First(
-                writer, "SELECT id, ended_at FROM jobs WHERE ended_at IS NOT NULL AND pinned = 0 AND EXISTS(SELECT 1 FROM uses WHERE job = jobs.id) ORDER BY ended_at LIMIT 1");
+                writer,
+                "SELECT id, ended_at FROM jobs WHERE ended_at IS NOT NULL AND pinned = 0 AND EXISTS(SELECT 1 FROM uses WHERE job = jobs.id) ORDER BY ended_at LIMIT 1"
+            );
             (string? upload, long uploaded) = First(
-                writer, "SELECT sha256, min(at) FROM owners WHERE NOT EXISTS(SELECT 1 FROM uses WHERE sha256 = owners.sha256) GROUP BY sha256 ORDER BY 2", artifacts.IsFresh);
+                writer,
+                "SELECT sha256, min(at) FROM owners WHERE NOT EXISTS(SELECT 1 FROM uses WHERE sha256 = owners.sha256) GROUP BY sha256 ORDER BY 2",
+                artifacts.IsFresh);
             if (upload is not null && uploaded < ended)
             {
                 writer.Execute("DELETE FROM owners WHERE sha256 = ?1", upload);
@@ -121,7 +134,10 @@ internal sealed partial class Retention(
     }
 
     private static (string? Name, long At) First(LedgerWriter writer, string text, Func<string, bool>? skip = null) =>
-        writer.Query(text, row => (row.GetString(0), row.GetInt64(1))).FirstOrDefault(row => skip?.Invoke(row.Item1) != true) is { Item1: not null } found ? found : (null, long.MaxValue);
+        writer.Query(text, row => (row.GetString(0), row.GetInt64(1))).FirstOrDefault(row => skip?.Invoke(row.Item1) != true)
+            is { Item1: not null } found
+            ? found
+            : (null, long.MaxValue);
 
     private static long Bytes(LedgerWriter writer) => (long)(writer.Scalar("SELECT sum(bytes) FROM artifacts") ?? 0L);
 
@@ -135,9 +151,14 @@ internal sealed partial class Retention(
     // What was put lately is about to be named.
     private List<string> Orphans(LedgerWriter writer)
     {
-        List<string> orphans = [.. writer.Query(
-            "SELECT sha256 FROM artifacts WHERE NOT EXISTS(SELECT 1 FROM uses WHERE sha256 = artifacts.sha256) AND NOT EXISTS(SELECT 1 FROM owners WHERE sha256 = artifacts.sha256)",
-            row => row.GetString(0)).Where(sha256 => !artifacts.IsFresh(sha256))];
+        List<string> orphans =
+        [
+            .. writer
+                .Query(
+                    "SELECT sha256 FROM artifacts WHERE NOT EXISTS(SELECT 1 FROM uses WHERE sha256 = artifacts.sha256) AND NOT EXISTS(SELECT 1 FROM owners WHERE sha256 = artifacts.sha256)",
+                    row => row.GetString(0))
+                .Where(sha256 => !artifacts.IsFresh(sha256)),
+        ];
         orphans.ForEach(sha256 => writer.Execute("DELETE FROM artifacts WHERE sha256 = ?1", sha256));
         return orphans;
     }

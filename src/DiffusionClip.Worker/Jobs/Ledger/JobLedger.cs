@@ -29,7 +29,13 @@ internal sealed class JobLedger : IDisposable
         _ids = new UlidSource(time);
 
         // Not shared: what happened to the writer's connection must not outlive it.
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = folder.Ledger, DefaultTimeout = 10, Pooling = false }.ToString());
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder
+            {
+                DataSource = folder.Ledger,
+                DefaultTimeout = 10,
+                Pooling = false,
+            }.ToString());
         try
         {
             connection.Open();
@@ -94,10 +100,19 @@ internal sealed class JobLedger : IDisposable
             }
         }
 
-        return writer.Query(
-            "SELECT id, caller, priority, model, model_bytes, crashes FROM jobs WHERE state = 'queued' ORDER BY id",
-            row => new QueuedJob(row.GetString(0), row.GetString(1), LedgerReading.Word<JobPriority>(row.GetString(2)), row.GetString(3), row.GetInt64(4)) { RunsAlone = row.GetInt32(5) > 0 });
-    }).ConfigureAwait(false);
+                return writer.Query(
+                    "SELECT id, caller, priority, model, model_bytes, crashes FROM jobs WHERE state = 'queued' ORDER BY id",
+                    row => new QueuedJob(
+                        row.GetString(0),
+                        row.GetString(1),
+                        LedgerReading.Word<JobPriority>(row.GetString(2)),
+                        row.GetString(3),
+                        row.GetInt64(4))
+                    {
+                        RunsAlone = row.GetInt32(5) > 0,
+                    });
+            })
+            .ConfigureAwait(false);
 
     /// <summary>Accepts a job, or finds the one that the idempotency key stands for.</summary>
     /// <param name="entry">The job.</param>
@@ -174,7 +189,8 @@ internal sealed class JobLedger : IDisposable
 
     /// <summary>The job that an idempotency key stands for; null where it is new.</summary>
     /// <exception cref="IdempotencyConflictException">The key stands for another body.</exception>
-    public Job? FindByKey(string caller, string key, string submittedSha256) => _reader.Query(ByKey, row => Same(row, submittedSha256), caller, key).SingleOrDefault();
+    public Job? FindByKey(string caller, string key, string submittedSha256) =>
+        _reader.Query(ByKey, row => Same(row, submittedSha256), caller, key).SingleOrDefault();
 
     /// <summary>From queued to running.</summary>
     /// <returns>The job; null if it is queued no more.</returns>
@@ -198,10 +214,19 @@ internal sealed class JobLedger : IDisposable
 
     /// <summary>From running to an end.</summary>
     /// <returns>The job as it is now; null if it was not running in this attempt.</returns>
-    public Task<Job?> EndAsync(string id, int attempt, JobState state, string? reason, JobResult? result, string? cacheKey, Action<Job?> committed)
+    public Task<Job?> EndAsync(
+        string id,
+        int attempt,
+        JobState state,
+        string? reason,
+        JobResult? result,
+        string? cacheKey,
+        Action<Job?> committed)
     {
         string? json = result is null ? null : JsonSerializer.Serialize(result, DiffusionClipJson.Compact);
-        string[] outputs = result is null ? [] : [.. result.Images.Select(image => image.Sha256).Append(result.ContactSheet).OfType<string>()];
+        string[] outputs = result is null
+            ? []
+            : [.. result.Images.Select(image => image.Sha256).Append(result.ContactSheet).OfType<string>()];
         return _writer.WriteAsync(
             writer =>
             {
@@ -225,7 +250,8 @@ internal sealed class JobLedger : IDisposable
         _writer.WriteAsync(writer => Requeue(writer, id, attempt, reason) ? Read(writer, id) : null, committed);
 
     /// <summary>The job got further than ever: its starts so far count no more as having led nowhere.</summary>
-    public Task NoteProgressAsync(string id) => _writer.WriteAsync(writer => writer.Execute("UPDATE jobs SET crashes = 0 WHERE id = ?1 AND crashes > 0", id));
+    public Task NoteProgressAsync(string id) =>
+        _writer.WriteAsync(writer => writer.Execute("UPDATE jobs SET crashes = 0 WHERE id = ?1 AND crashes > 0", id));
 
     /// <summary>Asks for a job's end.</summary>
     public Task<(CancelOutcome Outcome, Job? Job)> CancelAsync(string caller, string id, CancelKind how, Action<(CancelOutcome Outcome, Job? Job)> committed) => _writer.WriteAsync(
@@ -236,28 +262,44 @@ internal sealed class JobLedger : IDisposable
                 return (CancelOutcome.Unknown, null);
             }
 
-            switch (LedgerReading.Word<JobState>(state))
-            {
-                case JobState.Queued:
-                    long now = Now();
-                    writer.Execute("UPDATE jobs SET state = 'cancelled', reason = ?3, ended_at = ?2 WHERE id = ?1 AND state = 'queued'", id, now, CancelledByCaller);
-                    Note(writer, id, JobState.Queued, JobState.Cancelled, (int)(long)writer.Scalar("SELECT attempts FROM jobs WHERE id = ?1", id)!, CancelledByCaller, now);
-                    return (CancelOutcome.Cancelled, Read(writer, id));
-                case JobState.Running:
-                    // Written down, so that a crash in between does not bring the job back. An abort stands above a finish.
-                    writer.Execute("UPDATE jobs SET stop = ?2 WHERE id = ?1 AND state = 'running' AND coalesce(stop, '') <> 'abort'", id, how == CancelKind.Abort ? "abort" : "finish");
-                    return (CancelOutcome.Stopping, null);
-                case JobState.Cancelled:
-                    return (CancelOutcome.AlreadyCancelled, null);
-                default:
-                    return (CancelOutcome.Over, (Job?)null);
-            }
-        },
-        committed);
+                switch (LedgerReading.Word<JobState>(state))
+                {
+                    case JobState.Queued:
+                        long now = Now();
+                        writer.Execute(
+                            "UPDATE jobs SET state = 'cancelled', reason = ?3, ended_at = ?2 WHERE id = ?1 AND state = 'queued'",
+                            id,
+                            now,
+                            CancelledByCaller);
+                        Note(
+                            writer,
+                            id,
+                            JobState.Queued,
+                            JobState.Cancelled,
+                            (int)(long)writer.Scalar("SELECT attempts FROM jobs WHERE id = ?1", id)!,
+                            CancelledByCaller,
+                            now);
+                        return (CancelOutcome.Cancelled, Read(writer, id));
+                    case JobState.Running:
+                        // Written down, so that a crash in between does not bring the job back. An abort stands above a finish.
+                        writer.Execute(
+                            "UPDATE jobs SET stop = ?2 WHERE id = ?1 AND state = 'running' AND coalesce(stop, '') <> 'abort'",
+                            id,
+                            how == CancelKind.Abort ? "abort" : "finish");
+                        return (CancelOutcome.Stopping, null);
+                    case JobState.Cancelled:
+                        return (CancelOutcome.AlreadyCancelled, null);
+                    default:
+                        return (CancelOutcome.Over, (Job?)null);
+                }
+            },
+            committed);
 
     /// <summary>A job of a caller; null where there is none.</summary>
     public Job? Find(string caller, string id) =>
-        _reader.Query($"SELECT {LedgerReading.Columns} FROM jobs WHERE id = ?1 AND caller = ?2", LedgerReading.Job, id, caller).SingleOrDefault();
+        _reader
+            .Query($"SELECT {LedgerReading.Columns} FROM jobs WHERE id = ?1 AND caller = ?2", LedgerReading.Job, id, caller)
+            .SingleOrDefault();
 
     /// <summary>In which process a job was accepted.</summary>
     public long EpochOf(string id) => _reader.Query("SELECT epoch FROM jobs WHERE id = ?1", row => row.GetInt64(0), id).SingleOrDefault();
@@ -268,7 +310,9 @@ internal sealed class JobLedger : IDisposable
         var text = new StringBuilder($"SELECT {LedgerReading.Columns} FROM jobs WHERE caller = ?1 AND id < ?2");
         if (states is not null)
         {
-            text.Append(CultureInfo.InvariantCulture, $" AND state IN ({string.Join(", ", states.Distinct().Select(state => $"'{LedgerReading.Word(state)}'"))})");
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $" AND state IN ({string.Join(", ", states.Distinct().Select(state => $"'{LedgerReading.Word(state)}'"))})");
         }
 
         text.Append(" ORDER BY id DESC LIMIT ?3");
@@ -276,8 +320,14 @@ internal sealed class JobLedger : IDisposable
     }
 
     /// <summary>The newest job of a caller that is done and has the key; null where there is none.</summary>
-    public Job? FindCached(string caller, string cacheKey) => _reader.Query(
-        $"SELECT {LedgerReading.Columns} FROM jobs WHERE caller = ?1 AND cache_key = ?2 AND state = 'done' ORDER BY id DESC LIMIT 1", LedgerReading.Job, caller, cacheKey).SingleOrDefault();
+    public Job? FindCached(string caller, string cacheKey) =>
+        _reader
+            .Query(
+                $"SELECT {LedgerReading.Columns} FROM jobs WHERE caller = ?1 AND cache_key = ?2 AND state = 'done' ORDER BY id DESC LIMIT 1",
+                LedgerReading.Job,
+                caller,
+                cacheKey)
+            .SingleOrDefault();
 
     /// <summary>Waiting and running jobs of all callers and of one.</summary>
     public (int Queued, int Running, int OwnQueued, int OwnRunning) Count(string caller) => _reader.Query(
@@ -303,11 +353,21 @@ internal sealed class JobLedger : IDisposable
 
     /// <summary>Notes an artefact's file.</summary>
     public Task AddArtifactAsync(string sha256, long bytes) =>
-        _writer.WriteAsync(writer => writer.Execute("INSERT INTO artifacts(sha256, bytes, at) VALUES(?1, ?2, ?3) ON CONFLICT(sha256) DO UPDATE SET at = excluded.at", sha256, bytes, Now()));
+        _writer.WriteAsync(writer =>
+            writer.Execute(
+                "INSERT INTO artifacts(sha256, bytes, at) VALUES(?1, ?2, ?3) ON CONFLICT(sha256) DO UPDATE SET at = excluded.at",
+                sha256,
+                bytes,
+                Now()));
 
     /// <summary>Notes that a caller uploaded an artefact.</summary>
     public Task OwnAsync(string caller, string sha256) =>
-        _writer.WriteAsync(writer => writer.Execute("INSERT INTO owners(sha256, caller, at) VALUES(?1, ?2, ?3) ON CONFLICT(sha256, caller) DO UPDATE SET at = excluded.at", sha256, caller, Now()));
+        _writer.WriteAsync(writer =>
+            writer.Execute(
+                "INSERT INTO owners(sha256, caller, at) VALUES(?1, ?2, ?3) ON CONFLICT(sha256, caller) DO UPDATE SET at = excluded.at",
+                sha256,
+                caller,
+                Now()));
 
     /// <summary>Whether a caller uploaded an artefact or has a job that made or names it.</summary>
     public bool IsVisible(string caller, string sha256) => Any(
@@ -343,9 +403,17 @@ internal sealed class JobLedger : IDisposable
     private bool End(LedgerWriter writer, string id, int attempt, JobState state, string? reason, string? result, string? cacheKey)
     {
         long now = Now();
-        if (writer.Execute(
-            "UPDATE jobs SET state = ?3, reason = ?4, result = ?5, cache_key = ?6, ended_at = ?7 WHERE id = ?1 AND attempts = ?2 AND state = 'running'",
-            id, attempt, LedgerReading.Word(state), reason, result, cacheKey, now) == 0)
+        if (
+            writer.Execute(
+                "UPDATE jobs SET state = ?3, reason = ?4, result = ?5, cache_key = ?6, ended_at = ?7 WHERE id = ?1 AND attempts = ?2 AND state = 'running'",
+                id,
+                attempt,
+                LedgerReading.Word(state),
+                reason,
+                result,
+                cacheKey,
+                now
+            ) == 0)
         {
             return false;
         }
@@ -370,9 +438,11 @@ internal sealed class JobLedger : IDisposable
             "INSERT INTO transitions(job, number, at, from_state, to_state, attempt, reason) VALUES(?1, (SELECT count(*) + 1 FROM transitions WHERE job = ?1), ?2, ?3, ?4, ?5, ?6)",
             id, now, from is { } state ? LedgerReading.Word(state) : null, LedgerReading.Word(to), attempt, reason);
 
-    private static void Use(LedgerWriter writer, string id, string sha256) => writer.Execute("INSERT OR IGNORE INTO uses(sha256, job) VALUES(?1, ?2)", sha256, id);
+    private static void Use(LedgerWriter writer, string id, string sha256) =>
+        writer.Execute("INSERT OR IGNORE INTO uses(sha256, job) VALUES(?1, ?2)", sha256, id);
 
-    private static Job Read(LedgerWriter writer, string id) => writer.Query($"SELECT {LedgerReading.Columns} FROM jobs WHERE id = ?1", LedgerReading.Job, id)[0];
+    private static Job Read(LedgerWriter writer, string id) =>
+        writer.Query($"SELECT {LedgerReading.Columns} FROM jobs WHERE id = ?1", LedgerReading.Job, id)[0];
 
     private static Job? Known(LedgerWriter writer, string caller, string key, string submittedSha256) =>
         writer.Query(ByKey, row => Same(row, submittedSha256), caller, key).SingleOrDefault();

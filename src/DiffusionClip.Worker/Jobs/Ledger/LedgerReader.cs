@@ -8,7 +8,12 @@ namespace DiffusionClip.Worker.Jobs.Ledger;
 /// </param>
 internal sealed class LedgerReader(string path) : IDisposable
 {
-    private readonly string _connectionString = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadWrite, DefaultTimeout = 10 }.ToString();
+    private readonly string _connectionString = new SqliteConnectionStringBuilder
+    {
+        DataSource = path,
+        Mode = SqliteOpenMode.ReadWrite,
+        DefaultTimeout = 10,
+    }.ToString();
 
     /// <summary>Reads rows; parameters are by position, ?1 and so on.</summary>
     /// <exception cref="StorageException">They cannot be read.</exception>

@@ -55,21 +55,26 @@ internal static class LedgerReading
     public static string Word(JobPriority priority) => priority == JobPriority.Interactive ? "interactive" : "batch";
 
     /// <summary>The value of a written word.</summary>
-    public static T Word<T>(string text) where T : struct, Enum => Enum.Parse<T>(text.Replace("_", "", StringComparison.Ordinal), ignoreCase: true);
+    public static T Word<T>(string text)
+        where T : struct, Enum => Enum.Parse<T>(text.Replace("_", "", StringComparison.Ordinal), ignoreCase: true);
 
     /// <summary>Milliseconds as a time.</summary>
     public static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 
     /// <summary>The exception that callers see for an error of SQLite.</summary>
-    public static StorageException Fault(string path, SqliteException exception) => exception.SqliteErrorCode switch
-    {
-        Full => new($"{path}: no space left on the disk; free some", exception) { IsFull = true },
-        ReadOnly => new($"{path}: read-only", exception),
-        Corrupt or NotDatabase => new($"{path}: the database is damaged ({exception.Message})", exception),
-        Busy => new($"{path}: another program holds it", exception),
-        CannotOpen => new($"{path}: cannot be opened; if it was removed, restart the worker", exception),
-        _ => new($"{path}: cannot be written ({exception.Message})", exception) { IsFull = exception.SqliteExtendedErrorCode is WriteFault or SyncFault && NoSpace(path) },
-    };
+    public static StorageException Fault(string path, SqliteException exception) =>
+        exception.SqliteErrorCode switch
+        {
+            Full => new($"{path}: no space left on the disk; free some", exception) { IsFull = true },
+            ReadOnly => new($"{path}: read-only", exception),
+            Corrupt or NotDatabase => new($"{path}: the database is damaged ({exception.Message})", exception),
+            Busy => new($"{path}: another program holds it", exception),
+            CannotOpen => new($"{path}: cannot be opened; if it was removed, restart the worker", exception),
+            _ => new($"{path}: cannot be written ({exception.Message})", exception)
+            {
+                IsFull = exception.SqliteExtendedErrorCode is WriteFault or SyncFault && NoSpace(path),
+            },
+        };
 
     // A write that the disk refuses may come as an I/O error.
     private static bool NoSpace(string path)

@@ -85,14 +85,22 @@ internal static class LedgerSchema
         if (version > Steps.Length)
         {
             throw new InvalidRequestException(
-                "Worker:DataFolder", path, string.Create(CultureInfo.InvariantCulture, $"a newer build wrote the ledger (version {version}, this build knows {Steps.Length}); use that build, or another folder"));
+                "Worker:DataFolder",
+                path,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"a newer build wrote the ledger (version {version}, this build knows {Steps.Length}); use that build, or another folder"
+                ));
         }
 
         for (int step = (int)version; step < Steps.Length; step++)
         {
             using SqliteTransaction transaction = connection.BeginTransaction();
             Run(connection, Steps[step], transaction);
-            Run(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {step + 1}"), transaction);
+            Run(
+                connection,
+                string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {step + 1}"),
+                transaction);
             transaction.Commit();
         }
     }

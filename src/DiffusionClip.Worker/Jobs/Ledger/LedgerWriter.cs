@@ -51,7 +51,8 @@ internal sealed class LedgerWriter : IDisposable
     public int Execute(string text, params ReadOnlySpan<object?> parameters) => Prepare(text, parameters).ExecuteNonQuery();
 
     /// <summary>The first column of the first row; null where there is none.</summary>
-    public object? Scalar(string text, params ReadOnlySpan<object?> parameters) => Prepare(text, parameters).ExecuteScalar() is { } value and not DBNull ? value : null;
+    public object? Scalar(string text, params ReadOnlySpan<object?> parameters) =>
+        Prepare(text, parameters).ExecuteScalar() is { } value and not DBNull ? value : null;
 
     /// <summary>Reads rows.</summary>
     public List<T> Query<T>(string text, Func<SqliteDataReader, T> read, params ReadOnlySpan<object?> parameters)

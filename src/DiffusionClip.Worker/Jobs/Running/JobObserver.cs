@@ -5,7 +5,8 @@ using DiffusionClip.Imaging.Resampling;
 namespace DiffusionClip.Worker.Jobs.Running;
 
 /// <summary>Makes events and measurements of what happens in a run. Never blocks.</summary>
-internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCodec codec, TimeSpan previewInterval, TimeProvider time) : IRunObserver
+internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCodec codec, TimeSpan previewInterval, TimeProvider time)
+    : IRunObserver
 {
     private const int PreviewSide = 256;
     private const double LargestPreviewShare = 0.01;
@@ -40,7 +41,11 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         if (_span is not null)
         {
             DateTimeOffset end = time.GetUtcNow();
-            using Activity? activity = JobTelemetry.Spans.StartActivity(stage, ActivityKind.Internal, _span.Context, startTime: end - elapsed);
+            using Activity? activity = JobTelemetry.Spans.StartActivity(
+                stage,
+                ActivityKind.Internal,
+                _span.Context,
+                startTime: end - elapsed);
             activity?.SetTag("cause", cause);
         }
     }
@@ -60,7 +65,13 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
         int candidate = update.Candidate.Value;
         feed.Add(
             JobEventKind.Step,
-            new JobEventData { Candidate = candidate, Evaluation = update.Evaluation, Evaluations = update.Evaluations, Progress = Advance() },
+            new JobEventData
+            {
+                Candidate = candidate,
+                Evaluation = update.Evaluation,
+                Evaluations = update.Evaluations,
+                Progress = Advance(),
+            },
             candidate);
         if (IsPreviewDue(candidate, now))
         {
@@ -154,12 +165,22 @@ internal sealed class JobObserver(JobFeed feed, JobTelemetry telemetry, IImageCo
             try
             {
                 int longer = Math.Max(image.Width, image.Height);
-                RgbImage small = longer <= PreviewSide
-                    ? image
-                    : Resampler.Resize(image, Math.Max(1, image.Width * PreviewSide / longer), Math.Max(1, image.Height * PreviewSide / longer), ResamplingFilter.Box);
+                RgbImage small =
+                    longer <= PreviewSide
+                        ? image
+                        : Resampler.Resize(
+                            image,
+                            Math.Max(1, image.Width * PreviewSide / longer),
+                            Math.Max(1, image.Height * PreviewSide / longer),
+                            ResamplingFilter.Box);
                 feed.Add(
                     JobEventKind.Preview,
-                    new JobEventData { Candidate = candidate, Evaluation = evaluation, Image = $"data:image/png;base64,{Convert.ToBase64String(codec.EncodePng(small))}" },
+                    new JobEventData
+                    {
+                        Candidate = candidate,
+                        Evaluation = evaluation,
+                        Image = $"data:image/png;base64,{Convert.ToBase64String(codec.EncodePng(small))}",
+                    },
                     candidate);
             }
             finally

@@ -61,23 +61,40 @@ internal sealed class JobRunner(
         RankedImages ranked = paths.Hide(await pipeline.GenerateAsync(prepared, control).ConfigureAwait(false));
         if (started.Job.Attempts > 1 && ranked.Report.Resumed is null)
         {
-            ranked = ranked with { Report = ranked.Report with { Resumed = new() { FromSnapshot = false, Reason = "the start before ended before it wrote a snapshot" } } };
+            ranked = ranked with
+            {
+                Report = ranked.Report with
+                {
+                    Resumed = new() { FromSnapshot = false, Reason = "the start before ended before it wrote a snapshot" },
+                },
+            };
         }
 
         if (ranked.Best is null)
         {
             CandidateReport? failed = ranked.Report.Candidates.FirstOrDefault(candidate => candidate.Failure is not null);
-            throw new DiffusionClipException(string.Create(
-                CultureInfo.InvariantCulture, $"candidates: none of {ranked.Report.Candidates.Count} gave a picture; seed {failed?.Seed}: {failed?.Failure ?? "stopped"}; try another seed, guidance or model"));
+            throw new DiffusionClipException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"candidates: none of {ranked.Report.Candidates.Count} gave a picture; seed {failed?.Seed}: {failed?.Failure ?? "stopped"}; try another seed, guidance or model"
+                ));
         }
 
         // Side by side: the disk takes its time, and the sheet takes longest to be drawn.
-        Task<(string Sha256, string? Warning)>? sheet = ranked.Report.Candidates.Count > 1
-            ? PutAsync(() => new PictureFile { Content = encoder.EncodePlain(ContactSheet.Compose(ranked, text)), Format = OutputFormat.Png })
-            : null;
-        List<Task<(string Sha256, string? Warning)>> files = [.. ranked.Images.Select(image => PutAsync(() => encoder.Encode(image, ranked.Report)))];
+        Task<(string Sha256, string? Warning)>? sheet =
+            ranked.Report.Candidates.Count > 1
+                ? PutAsync(() =>
+                    new PictureFile { Content = encoder.EncodePlain(ContactSheet.Compose(ranked, text)), Format = OutputFormat.Png })
+                : null;
+        List<Task<(string Sha256, string? Warning)>> files =
+        [
+            .. ranked.Images.Select(image => PutAsync(() => encoder.Encode(image, ranked.Report))),
+        ];
         (string Sha256, string? Warning)[] put = await Task.WhenAll(sheet is null ? files : [.. files, sheet]).ConfigureAwait(false);
-        RunReport report = ranked.Report with { Warnings = [.. ranked.Report.Warnings, .. put.Select(file => file.Warning).OfType<string>().Distinct()] };
+        RunReport report = ranked.Report with
+        {
+            Warnings = [.. ranked.Report.Warnings, .. put.Select(file => file.Warning).OfType<string>().Distinct()],
+        };
         return new JobResult
         {
             Images =
@@ -163,8 +180,14 @@ internal sealed class JobRunner(
     private static IEnumerable<ScoreRow> Rows(ScoredBy scored, ScorePair pair, bool several)
     {
         IEnumerable<ScoreRow> rows = scored.Outcome.Failure is { } failure
-            ? (pair.Texts.Count > 0 ? (IEnumerable<string?>)pair.Texts : [null]).Select(words => new ScoreRow(pair.Image, words, null, null, failure))
-            : scored.Texts.Select((words, i) => new ScoreRow(pair.Image, words, scored.Outcome.ScoresPerText.Span[i], scored.Records[i], null));
+            ? (pair.Texts.Count > 0 ? (IEnumerable<string?>)pair.Texts : [null]).Select(words => new ScoreRow(
+                pair.Image,
+                words,
+                null,
+                null,
+                failure))
+            : scored.Texts.Select(
+                (words, i) => new ScoreRow(pair.Image, words, scored.Outcome.ScoresPerText.Span[i], scored.Records[i], null));
         return several ? rows.Select(row => row with { Scorer = scored.Scorer }) : rows;
     }
 
@@ -192,15 +215,29 @@ internal sealed class JobRunner(
     }
 
     private async Task<byte[]> ReadAsync(string sha256, CancellationToken cancellationToken) =>
-        (await artifacts.FindAsync(sha256, cancellationToken).ConfigureAwait(false))?.Content.ToArray() ?? throw new DiffusionClipException("its file is gone");
+        (await artifacts.FindAsync(sha256, cancellationToken).ConfigureAwait(false))?.Content.ToArray()
+        ?? throw new DiffusionClipException("its file is gone");
 
-    private static IReadOnlyList<string> Texts(IReadOnlyList<string> given, ReadOnlyMemory<byte> file) => given.Count > 0
-        ? given
-        : PictureMetadataReader.Read(file).ScoredText is { } own ? [own] : throw new DiffusionClipException("it carries no prompt; give texts");
+    private static IReadOnlyList<string> Texts(IReadOnlyList<string> given, ReadOnlyMemory<byte> file) =>
+        given.Count > 0 ? given
+        : PictureMetadataReader.Read(file).ScoredText is { } own ? [own]
+        : throw new DiffusionClipException("it carries no prompt; give texts");
 
     private static string[] Warnings(List<ScoredItem> items)
     {
-        int dropped = items.SelectMany(item => item.Scorers).SelectMany(scored => scored.Records).Select(record => record.TokensDropped).DefaultIfEmpty().Max();
-        return dropped > 0 ? [string.Create(CultureInfo.InvariantCulture, $"text: up to {dropped} tokens are beyond the scorer's limit and were not read")] : [];
+        int dropped = items
+            .SelectMany(item => item.Scorers)
+            .SelectMany(scored => scored.Records)
+            .Select(record => record.TokensDropped)
+            .DefaultIfEmpty()
+            .Max();
+        return dropped > 0
+            ?
+            [
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"text: up to {dropped} tokens are beyond the scorer's limit and were not read"),
+            ]
+            : [];
     }
 }

@@ -34,7 +34,14 @@ internal sealed class SnapshotStore(DataFolder folder, JobLedger ledger, JobTele
     /// later, so that snapshots take at most a hundredth of the run.
     /// </remarks>
     private sealed class JobSnapshots(
-        string path, StartedJob started, RunningJob running, JobLedger ledger, JobTelemetry telemetry, TimeSpan interval, TimeProvider time) : IRunSnapshots
+        string path,
+        StartedJob started,
+        RunningJob running,
+        JobLedger ledger,
+        JobTelemetry telemetry,
+        TimeSpan interval,
+        TimeProvider time
+    ) : IRunSnapshots
     {
         private const double LargestShare = 0.01;
 

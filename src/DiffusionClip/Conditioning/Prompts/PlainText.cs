@@ -25,7 +25,9 @@ public static partial class PlainText
 
         var resolved = new StringBuilder(edited.Length);
         Resolve(edited, MatchBrackets(edited), 0, edited.Length, 0, resolved);
-        IEnumerable<string> words = PromptEmphasis.Parse(resolved.ToString()).Select(run => run.Weight < 0 && run.Text == PromptEmphasis.Break ? " " : run.Text);
+        IEnumerable<string> words = PromptEmphasis
+            .Parse(resolved.ToString())
+            .Select(run => run.Weight < 0 && run.Text == PromptEmphasis.Break ? " " : run.Text);
         return Spaces().Replace(string.Concat(words), " ").Trim();
     }
 
@@ -46,7 +48,9 @@ public static partial class PlainText
             {
                 Resolve(prompt, closing, alternatives[0].Start.Value, alternatives[0].End.Value, depth + 1, result);
             }
-            else if (parts.Count is 2 or 3 && double.TryParse(prompt.AsSpan()[parts[^1]], NumberStyles.Float, CultureInfo.InvariantCulture, out _))
+            else if (
+                parts.Count is 2 or 3
+                && double.TryParse(prompt.AsSpan()[parts[^1]], NumberStyles.Float, CultureInfo.InvariantCulture, out _))
             {
                 Resolve(prompt, closing, parts[^2].Start.Value, parts[^2].End.Value, depth + 1, result);
             }

@@ -145,8 +145,17 @@ public static class PromptEmphasis
         }
 
         // Digits of any script count, as in the webui.
-        string number = string.Concat(prompt[start..end].Select(c => char.IsDigit(c) ? (char)('0' + CharUnicodeInfo.GetDecimalDigitValue(c)) : c));
-        return (at + 1 - colon, double.TryParse(number, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) ? value : null);
+        string number = string.Concat(
+            prompt[start..end].Select(c => char.IsDigit(c) ? (char)('0' + CharUnicodeInfo.GetDecimalDigitValue(c)) : c));
+        return (
+            at + 1 - colon,
+            double.TryParse(
+                number,
+                NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint,
+                CultureInfo.InvariantCulture,
+                out double value)
+                ? value
+                : null);
 
         static void SkipSpaces(string prompt, ref int at)
         {
@@ -184,7 +193,10 @@ public static class PromptEmphasis
 
     private static int FindBreak(string text, int from)
     {
-        for (int at = text.IndexOf(Break, from, StringComparison.Ordinal); at >= 0; at = text.IndexOf(Break, at + 1, StringComparison.Ordinal))
+        for (
+            int at = text.IndexOf(Break, from, StringComparison.Ordinal);
+            at >= 0;
+            at = text.IndexOf(Break, at + 1, StringComparison.Ordinal))
         {
             // A word of its own, as \bBREAK\b finds it; what is no character ends a word.
             Rune.DecodeLastFromUtf16(text.AsSpan(0, at), out Rune before, out _);

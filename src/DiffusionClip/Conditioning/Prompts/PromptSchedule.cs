@@ -160,7 +160,10 @@ public sealed class PromptSchedule
     {
         text = PythonText.Strip(text);
         const NumberStyles Styles = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
-        if (text.IsEmpty || text.ContainsAnyExcept("0123456789+-.eE") || !double.TryParse(text, Styles, CultureInfo.InvariantCulture, out double value))
+        if (
+            text.IsEmpty
+            || text.ContainsAnyExcept("0123456789+-.eE")
+            || !double.TryParse(text, Styles, CultureInfo.InvariantCulture, out double value))
         {
             return null;
         }

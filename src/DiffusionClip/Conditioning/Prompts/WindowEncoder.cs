@@ -17,7 +17,8 @@ public sealed record EncodedWindows(ReadOnlyMemory<float> HiddenStates, int Sequ
 /// <param name="hiddenState">Which hidden state [ids, width] conditions the model; null: the last.</param>
 public sealed class WindowEncoder(ITextEncoder encoder, Func<TextEncoding, ReadOnlyMemory<float>>? hiddenState = null)
 {
-    private readonly Dictionary<ReadOnlyMemory<int>, (ReadOnlyMemory<float> Hidden, ReadOnlyMemory<float> Pooled)> _encoded = new(IdComparer.Instance);
+    private readonly Dictionary<ReadOnlyMemory<int>, (ReadOnlyMemory<float> Hidden, ReadOnlyMemory<float> Pooled)> _encoded = new(
+        IdComparer.Instance);
 
     /// <summary>Encodes a prompt.</summary>
     /// <param name="prompt">Its windows.</param>
@@ -54,7 +55,10 @@ public sealed class WindowEncoder(ITextEncoder encoder, Func<TextEncoding, ReadO
         int width = hidden.Length / window.Ids.Length;
         for (int token = 0; token < window.Ids.Length; token++)
         {
-            TensorPrimitives.Multiply(hidden.Span.Slice(token * width, width), (float)window.Weights.Span[token], weighted.AsSpan(token * width, width));
+            TensorPrimitives.Multiply(
+                hidden.Span.Slice(token * width, width),
+                (float)window.Weights.Span[token],
+                weighted.AsSpan(token * width, width));
         }
 
         // The mean may be lost (every weight 0): then there is nothing to restore.

@@ -67,7 +67,12 @@ internal sealed record DdimConfig : BetaSchedulerConfig
 internal sealed class DdimScheduler(PlanLayout layout, SignalNoise[] targets, float eta, bool useClippedModelOutput) : SchedulerPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         SignalNoise from = Layout.Levels[evaluation];
         SignalNoise to = targets[evaluation];
@@ -91,7 +96,11 @@ internal sealed class DdimScheduler(PlanLayout layout, SignalNoise[] targets, fl
         }
         else
         {
-            Elementwise.Apply(sample, sample, modelOutput, new DeterministicMove(Original(evaluation), Parameterization.Noise(Layout.PredictionType, from), to.Alpha, direction));
+            Elementwise.Apply(
+                sample,
+                sample,
+                modelOutput,
+                new DeterministicMove(Original(evaluation), Parameterization.Noise(Layout.PredictionType, from), to.Alpha, direction));
         }
 
         if (eta > 0)

@@ -35,7 +35,10 @@ internal sealed record DdpmConfig : BetaSchedulerConfig
         int steps = Check(request, takesTimesteps: true);
         if (VarianceType is DdpmVarianceType.FixedLargeLog or DdpmVarianceType.Learned or DdpmVarianceType.LearnedRange)
         {
-            throw OptionCheck.Invalid("variance_type", OptionNames.Of(VarianceType), "fixed_small, fixed_small_log and fixed_large are supported");
+            throw OptionCheck.Invalid(
+                "variance_type",
+                OptionNames.Of(VarianceType),
+                "fixed_small, fixed_small_log and fixed_large are supported");
         }
 
         float[] alphas = NoiseSchedule.Create(this, RescaleBetasZeroSnr).AlphasCumprod;
@@ -96,7 +99,12 @@ internal enum DdpmVarianceType
 internal sealed class DdpmScheduler(PlanLayout layout, float[] alphas, DdpmVarianceType varianceType) : SchedulerPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         float from = alphas[evaluation];
         float to = alphas[evaluation + 1];

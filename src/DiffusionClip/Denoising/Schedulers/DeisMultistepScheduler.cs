@@ -34,7 +34,12 @@ internal sealed record DeisMultistepConfig : LambdaSchedulerConfig
         CheckSigmaSchedule(request);
         OptionCheck.Within("solver_order", SolverOrder, 1, 3);
         NoiseSchedule schedule = NoiseSchedule.Create(this);
-        (double[] timesteps, double[] levels) = SolverLayout(schedule, request, steps, Shift(request, UseDynamicShifting, FlowShift), NumTrainTimesteps);
+        (double[] timesteps, double[] levels) = SolverLayout(
+            schedule,
+            request,
+            steps,
+            Shift(request, UseDynamicShifting, FlowShift),
+            NumTrainTimesteps);
         float[] sigmas = WithLastRepeated(schedule, levels);
         return new DeisMultistepScheduler(
             new PlanLayout
@@ -75,7 +80,12 @@ internal enum DeisSolverType
 internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : LambdaPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         SignalNoise level = Layout.Levels[evaluation];
         Span<float> newest = memory.Push();
@@ -93,7 +103,13 @@ internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOpti
                 break;
             default:
                 (float d0, float d1, float d2) = Third(to, level, Layout.Levels[evaluation - 1], Layout.Levels[evaluation - 2]);
-                Elementwise.Apply(sample, sample, newest, memory.History(1), memory.History(2), new ThirdOrder(to.Alpha, level.Alpha, d0, d1, d2));
+                Elementwise.Apply(
+                    sample,
+                    sample,
+                    newest,
+                    memory.History(1),
+                    memory.History(2),
+                    new ThirdOrder(to.Alpha, level.Alpha, d0, d1, d2));
                 break;
         }
     }
@@ -106,7 +122,8 @@ internal sealed class DeisMultistepScheduler(PlanLayout layout, DpmMultistepOpti
         return (Integral(rho, b, c) - Integral(b, b, c), Integral(rho, c, b) - Integral(b, c, b));
 
         // ∫ (log t - log c)/(log b - log c) dt.
-        static float Integral(float t, float b, float c) => t * (-TorchRounding.Log(c) + TorchRounding.Log(t) - 1) / (TorchRounding.Log(b) - TorchRounding.Log(c));
+        static float Integral(float t, float b, float c) =>
+            t * (-TorchRounding.Log(c) + TorchRounding.Log(t) - 1) / (TorchRounding.Log(b) - TorchRounding.Log(c));
     }
 
     private static (float, float, float) Third(SignalNoise t, SignalNoise s0, SignalNoise s1, SignalNoise s2)

@@ -73,7 +73,12 @@ internal sealed record DpmSolverMultistepConfig : LambdaSchedulerConfig
                 IsStochastic = AlgorithmType is DpmAlgorithm.SdeDpmSolver or DpmAlgorithm.SdeDpmSolverPlusPlus,
                 History = SolverOrder,
             },
-            new DpmMultistepOptions(AlgorithmType, SolverType, SolverOrder, LowerOrderFinal, EulerAtFinal || FinalSigmasType == FinalSigmasType.Zero));
+            new DpmMultistepOptions(
+                AlgorithmType,
+                SolverType,
+                SolverOrder,
+                LowerOrderFinal,
+                EulerAtFinal || FinalSigmasType == FinalSigmasType.Zero));
     }
 
     private (double[] Timesteps, double[] Sigmas) Layout(NoiseSchedule schedule, ScheduleRequest request, int steps, double shift)
@@ -104,7 +109,12 @@ internal sealed record DpmSolverMultistepConfig : LambdaSchedulerConfig
 /// <param name="Order">The highest order, 1 to 3.</param>
 /// <param name="LowerOrderFinal">Whether the last steps of short runs use lower orders.</param>
 /// <param name="FirstOrderFinal">Whether the last step is always of first order.</param>
-internal sealed record DpmMultistepOptions(DpmAlgorithm Algorithm, DpmSolverType SolverType, int Order, bool LowerOrderFinal, bool FirstOrderFinal)
+internal sealed record DpmMultistepOptions(
+    DpmAlgorithm Algorithm,
+    DpmSolverType SolverType,
+    int Order,
+    bool LowerOrderFinal,
+    bool FirstOrderFinal)
 {
     /// <summary>Whether the solver remembers x0 rather than the noise.</summary>
     public bool PredictsData => Algorithm is DpmAlgorithm.DpmSolverPlusPlus or DpmAlgorithm.SdeDpmSolverPlusPlus;
@@ -130,7 +140,12 @@ internal sealed record DpmMultistepOptions(DpmAlgorithm Algorithm, DpmSolverType
 internal class DpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOptions options) : LambdaPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         WriteConverted(memory.Push(), modelOutput, sample, evaluation, memory, options.PredictsData);
         if (options.IsStochastic)
@@ -146,10 +161,14 @@ internal class DpmSolverMultistepScheduler(PlanLayout layout, DpmMultistepOption
                 DpmSolver.First(options.Algorithm, to, levels[evaluation]).ApplyFirst(sample, sample, memory);
                 break;
             case 2:
-                DpmSolver.Second(options.Algorithm, options.SolverType, to, levels[evaluation], levels[evaluation - 1]).ApplySecond(sample, sample, memory);
+                DpmSolver
+                    .Second(options.Algorithm, options.SolverType, to, levels[evaluation], levels[evaluation - 1])
+                    .ApplySecond(sample, sample, memory);
                 break;
             default:
-                DpmSolver.Third(options.Algorithm, to, levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]).ApplyThird(sample, sample, memory);
+                DpmSolver
+                    .Third(options.Algorithm, to, levels[evaluation], levels[evaluation - 1], levels[evaluation - 2])
+                    .ApplyThird(sample, sample, memory);
                 break;
         }
     }

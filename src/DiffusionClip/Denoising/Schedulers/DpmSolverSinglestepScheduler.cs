@@ -37,7 +37,8 @@ internal sealed record DpmSolverSinglestepConfig : LambdaSchedulerConfig
     public TimeShiftType TimeShiftType { get; init; }
 
     /// <inheritdoc/>
-    protected override ReadOnlySpan<PredictionType> UnsupportedPredictionTypes => AlgorithmType == DpmAlgorithm.DpmSolver ? [PredictionType.Flow] : [];
+    protected override ReadOnlySpan<PredictionType> UnsupportedPredictionTypes =>
+        AlgorithmType == DpmAlgorithm.DpmSolver ? [PredictionType.Flow] : [];
 
     /// <inheritdoc/>
     public override IScheduler Build(ScheduleRequest request)
@@ -48,7 +49,10 @@ internal sealed record DpmSolverSinglestepConfig : LambdaSchedulerConfig
         OptionCheck.NoVariance(VarianceType);
         if (AlgorithmType == DpmAlgorithm.SdeDpmSolver)
         {
-            throw OptionCheck.Invalid("algorithm_type", OptionNames.Of(AlgorithmType), $"{ClassName} knows dpmsolver, dpmsolver++ and sde-dpmsolver++");
+            throw OptionCheck.Invalid(
+                "algorithm_type",
+                OptionNames.Of(AlgorithmType),
+                $"{ClassName} knows dpmsolver, dpmsolver++ and sde-dpmsolver++");
         }
 
         if (FinalSigmasType == FinalSigmasType.Zero && AlgorithmType == DpmAlgorithm.DpmSolver)
@@ -110,13 +114,20 @@ internal sealed record DpmSolverSinglestepConfig : LambdaSchedulerConfig
 /// DPM-Solver and DPM-Solver++ as singlestep methods (Lu et al. 2022, DPM-Solver, algorithms 1 and 2; DPM-Solver++, algorithm 1), ODE and
 /// SDE.
 /// </summary>
-internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorithm algorithm, DpmSolverType type, int[] orders) : LambdaPlan(layout)
+internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorithm algorithm, DpmSolverType type, int[] orders)
+    : LambdaPlan(layout)
 {
     /// <inheritdoc/>
-    public override bool IsBoundary(int evaluation) => base.IsBoundary(evaluation) && (evaluation == Evaluations || orders[evaluation] == 1);
+    public override bool IsBoundary(int evaluation) =>
+        base.IsBoundary(evaluation) && (evaluation == Evaluations || orders[evaluation] == 1);
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         WriteConverted(memory.Push(), modelOutput, sample, evaluation, memory, algorithm != DpmAlgorithm.DpmSolver);
         if (Layout.IsStochastic)
@@ -142,7 +153,8 @@ internal sealed class DpmSolverSinglestepScheduler(PlanLayout layout, DpmAlgorit
                 Second(to, levels[evaluation], levels[evaluation - 1]).ApplySinglestepSecond(sample, start, memory);
                 break;
             default:
-                Third(to, levels[evaluation], levels[evaluation - 1], levels[evaluation - 2]).ApplySinglestepThird(sample, start, memory, type);
+                Third(to, levels[evaluation], levels[evaluation - 1], levels[evaluation - 2])
+                    .ApplySinglestepThird(sample, start, memory, type);
                 break;
         }
     }

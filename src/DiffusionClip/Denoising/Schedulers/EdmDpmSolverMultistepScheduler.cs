@@ -30,11 +30,19 @@ internal sealed record EdmDpmSolverMultistepConfig : EdmSchedulerConfig
         int steps = Check(request);
         if (AlgorithmType is DpmAlgorithm.DpmSolver or DpmAlgorithm.SdeDpmSolver)
         {
-            throw OptionCheck.Invalid("algorithm_type", OptionNames.Of(AlgorithmType), $"{ClassName} knows dpmsolver++ and sde-dpmsolver++");
+            throw OptionCheck.Invalid(
+                "algorithm_type",
+                OptionNames.Of(AlgorithmType),
+                $"{ClassName} knows dpmsolver++ and sde-dpmsolver++");
         }
 
         OptionCheck.Within("solver_order", SolverOrder, 1, AlgorithmType == DpmAlgorithm.SdeDpmSolverPlusPlus ? 2 : 3);
-        var options = new DpmMultistepOptions(AlgorithmType, SolverType, SolverOrder, LowerOrderFinal, EulerAtFinal || FinalSigmasType == FinalSigmasType.Zero);
+        var options = new DpmMultistepOptions(
+            AlgorithmType,
+            SolverType,
+            SolverOrder,
+            LowerOrderFinal,
+            EulerAtFinal || FinalSigmasType == FinalSigmasType.Zero);
         float[] sigmas = EdmSigmas(steps, single: true);
         return new EdmDpmSolverMultistepScheduler(
             EdmLayout(request, sigmas, FinalSigmasType == FinalSigmasType.Zero ? 0 : (float)SigmaMin) with

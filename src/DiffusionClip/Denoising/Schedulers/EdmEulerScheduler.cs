@@ -32,10 +32,19 @@ internal sealed class EdmEulerScheduler(PlanLayout layout, EdmPreconditioning pr
     }
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         float raised = churn.Apply(sample, Layout.Levels[evaluation].Sigma, memory, noise);
-        Elementwise.Apply(sample, sample, modelOutput, new EulerStep(preconditioning.Original(raised), raised, Layout.Levels[evaluation + 1].Sigma - raised));
+        Elementwise.Apply(
+            sample,
+            sample,
+            modelOutput,
+            new EulerStep(preconditioning.Original(raised), raised, Layout.Levels[evaluation + 1].Sigma - raised));
     }
 
     /// <inheritdoc/>

@@ -48,7 +48,12 @@ internal sealed record EulerAncestralDiscreteConfig : BetaSchedulerConfig
 internal sealed class EulerAncestralDiscreteScheduler(PlanLayout layout) : SigmaPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         float from = Layout.Levels[evaluation].Sigma;
         float to = Layout.Levels[evaluation + 1].Sigma;

@@ -47,7 +47,9 @@ internal sealed record EulerDiscreteConfig : SigmaSchedulerConfig
             if (InterpolationType == InterpolationType.LogLinear)
             {
                 // One sigma more than steps: the last step ends on the lowest sigma, not on zero, as in the reference implementation.
-                float[] even = Array.ConvertAll(TorchRounding.Linspace(schedule.LogSigmas[^1], schedule.LogSigmas[0], steps + 1), TorchRounding.Exp);
+                float[] even = Array.ConvertAll(
+                    TorchRounding.Linspace(schedule.LogSigmas[^1], schedule.LogSigmas[0], steps + 1),
+                    TorchRounding.Exp);
                 levels = ConvertedSigmas(even[^1], even[0], steps) ?? Array.ConvertAll(even, s => (double)s);
                 if (UsesConvertedSigmas)
                 {
@@ -62,7 +64,9 @@ internal sealed record EulerDiscreteConfig : SigmaSchedulerConfig
         return new EulerDiscreteScheduler(
             new PlanLayout
             {
-                Timesteps = continuous ? Array.ConvertAll(sigmas[..evaluations], s => 0.25f * TorchRounding.Log(s)) : Array.ConvertAll(timesteps, t => (float)t),
+                Timesteps = continuous
+                    ? Array.ConvertAll(sigmas[..evaluations], s => 0.25f * TorchRounding.Log(s))
+                    : Array.ConvertAll(timesteps, t => (float)t),
                 Levels = SigmaPlan.VarianceExploding(sigmas.AsSpan(0, evaluations + 1)),
                 Sigmas = sigmas,
                 FirstEvaluation = OptionCheck.BeginIndex(request, evaluations),
@@ -98,12 +102,19 @@ internal enum TimestepType
 internal sealed class EulerDiscreteScheduler(PlanLayout layout, Churn churn) : SigmaPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         float sigma = Layout.Levels[evaluation].Sigma;
         float raised = churn.Apply(sample, sigma, memory, noise);
         // v is read at the level before churn, epsilon at the level after it, as in the reference implementation.
-        Parameterization original = Parameterization.Original(Layout.PredictionType, new(1, Layout.PredictionType == PredictionType.Epsilon ? raised : sigma));
+        Parameterization original = Parameterization.Original(
+            Layout.PredictionType,
+            new(1, Layout.PredictionType == PredictionType.Epsilon ? raised : sigma));
         Elementwise.Apply(sample, sample, modelOutput, new EulerStep(original, raised, Layout.Levels[evaluation + 1].Sigma - raised));
     }
 }

@@ -50,7 +50,10 @@ internal sealed record FlowMatchEulerDiscreteConfig : FlowMatchConfig
         int steps = OptionCheck.Steps(request, ClassName, NumTrainTimesteps, takesTimesteps: true, takesSigmas: true);
         if ((UseKarrasSigmas ? 1 : 0) + (UseExponentialSigmas ? 1 : 0) + (UseBetaSigmas ? 1 : 0) > 1)
         {
-            throw OptionCheck.Invalid(UseBetaSigmas ? "use_beta_sigmas" : "use_exponential_sigmas", "true", "only one of use_karras_sigmas, use_exponential_sigmas and use_beta_sigmas can be true");
+            throw OptionCheck.Invalid(
+                UseBetaSigmas ? "use_beta_sigmas" : "use_exponential_sigmas",
+                "true",
+                "only one of use_karras_sigmas, use_exponential_sigmas and use_beta_sigmas can be true");
         }
 
         double[] noise;
@@ -69,7 +72,8 @@ internal sealed record FlowMatchEulerDiscreteConfig : FlowMatchConfig
 
         if (UseDynamicShifting)
         {
-            double mu = request.Mu ?? throw OptionCheck.Invalid("mu", null, "use_dynamic_shifting needs it: it follows from the picture's size");
+            double mu =
+                request.Mu ?? throw OptionCheck.Invalid("mu", null, "use_dynamic_shifting needs it: it follows from the picture's size");
             noise = Array.ConvertAll(noise, s => TimeShift.Apply(TimeShiftType, mu, s));
         }
         else
@@ -105,7 +109,12 @@ internal sealed record FlowMatchEulerDiscreteConfig : FlowMatchConfig
 internal sealed class FlowMatchEulerDiscreteScheduler(PlanLayout layout, bool inverted) : SchedulerPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         float sigma = Layout.Sigmas[evaluation];
         float next = Layout.Sigmas[evaluation + 1];

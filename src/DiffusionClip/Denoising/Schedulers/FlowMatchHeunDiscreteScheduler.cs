@@ -46,7 +46,12 @@ internal sealed class FlowMatchHeunDiscreteScheduler(PlanLayout layout, Churn ch
     }
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         Span<float> kept = memory.Kept(KeptSample);
         Span<float> first = memory.Kept(KeptDerivative);

@@ -52,7 +52,12 @@ internal sealed class HeunDiscreteScheduler(PlanLayout layout) : TwoStagePlan(la
     private const int KeptDerivative = 1;
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         Span<float> kept = memory.Kept(KeptSample);
         Span<float> first = memory.Kept(KeptDerivative);
@@ -70,13 +75,22 @@ internal sealed class HeunDiscreteScheduler(PlanLayout layout) : TwoStagePlan(la
         LinearCombination.Write(sample, 1, kept, Layout.Levels[evaluation].Sigma - Layout.Levels[evaluation - 1].Sigma, second);
     }
 
-    private void WriteDerivative(Span<float> destination, ReadOnlySpan<float> modelOutput, int evaluation, ReadOnlySpan<float> sample, SchedulerMemory memory)
+    private void WriteDerivative(
+        Span<float> destination,
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        ReadOnlySpan<float> sample,
+        SchedulerMemory memory)
     {
         float sigma = Layout.Levels[evaluation].Sigma;
         if (Layout.Limit.IsActive)
         {
             WriteOriginal(destination, modelOutput, sample, evaluation, memory);
-            Elementwise.Apply(destination, sample, destination, new Derivative(Parameterization.Original(PredictionType.Sample, default), sigma));
+            Elementwise.Apply(
+                destination,
+                sample,
+                destination,
+                new Derivative(Parameterization.Original(PredictionType.Sample, default), sigma));
         }
         else
         {

@@ -23,7 +23,10 @@ internal sealed record IpndmConfig : SchedulerConfig
         {
             if (trained.Count != steps + 1)
             {
-                throw OptionCheck.Invalid("trained_betas", FormattableString.Invariant($"{trained.Count} values"), FormattableString.Invariant($"{steps} steps need {steps + 1}"));
+                throw OptionCheck.Invalid(
+                    "trained_betas",
+                    FormattableString.Invariant($"{trained.Count} values"),
+                    FormattableString.Invariant($"{steps} steps need {steps + 1}"));
             }
 
             sigmas = [.. trained.Select(b => (float)b)];
@@ -57,7 +60,12 @@ internal sealed record IpndmConfig : SchedulerConfig
 internal sealed class IpndmScheduler(PlanLayout layout) : SchedulerPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         SignalNoise level = Layout.Levels[evaluation];
         SignalNoise to = Layout.Levels[evaluation + 1];

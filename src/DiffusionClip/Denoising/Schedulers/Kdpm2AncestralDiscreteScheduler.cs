@@ -36,14 +36,23 @@ internal sealed record Kdpm2AncestralDiscreteConfig : Kdpm2Config
 internal sealed class Kdpm2AncestralDiscreteScheduler(PlanLayout layout) : TwoStagePlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         float sigma = Layout.Levels[evaluation].Sigma;
         Span<float> kept = memory.Kept(0);
         if (IsFirstStage(evaluation))
         {
             sample.CopyTo(kept);
-            Elementwise.Apply(sample, sample, modelOutput, new EulerStep(Original(evaluation), sigma, Layout.Levels[evaluation + 1].Sigma - sigma));
+            Elementwise.Apply(
+                sample,
+                sample,
+                modelOutput,
+                new EulerStep(Original(evaluation), sigma, Layout.Levels[evaluation + 1].Sigma - sigma));
             return;
         }
 

@@ -18,7 +18,11 @@ internal sealed record LcmConfig : ConsistencySchedulerConfig
             new PlanLayout
             {
                 Timesteps = Array.ConvertAll(timesteps, t => (float)t),
-                Levels = [.. timesteps.Select(t => new SignalNoise(MathF.Sqrt(alphas[t]), MathF.Sqrt(1 - alphas[t]))), new SignalNoise(1, 0)],
+                Levels =
+                [
+                    .. timesteps.Select(t => new SignalNoise(MathF.Sqrt(alphas[t]), MathF.Sqrt(1 - alphas[t]))),
+                    new SignalNoise(1, 0),
+                ],
                 FirstEvaluation = OptionCheck.BeginIndex(request, timesteps.Length),
                 PredictionType = PredictionType,
                 Limit = Limit,
@@ -35,7 +39,11 @@ internal sealed class LcmScheduler(PlanLayout layout, float timestepScaling) : S
     private const float SigmaData = 0.5f;
 
     /// <inheritdoc/>
-    public override void PredictOriginal(ReadOnlySpan<float> modelOutput, ReadOnlySpan<float> sample, int evaluation, Span<float> destination)
+    public override void PredictOriginal(
+        ReadOnlySpan<float> modelOutput,
+        ReadOnlySpan<float> sample,
+        int evaluation,
+        Span<float> destination)
     {
         base.PredictOriginal(modelOutput, sample, evaluation, destination);
         (float skip, float output) = BoundaryCondition(evaluation);
@@ -43,7 +51,12 @@ internal sealed class LcmScheduler(PlanLayout layout, float timestepScaling) : S
     }
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         Span<float> x0 = memory.Scratch(0);
         Original(evaluation).Write(x0, sample, modelOutput);

@@ -63,7 +63,12 @@ internal sealed class LmsDiscreteScheduler : SigmaPlan
     }
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         Elementwise.Apply(memory.Push(), sample, modelOutput, new Derivative(Original(evaluation), Layout.Levels[evaluation].Sigma));
 

@@ -30,12 +30,17 @@ internal sealed record PndmConfig : BetaSchedulerConfig
         int steps = Check(request);
         if (!SkipPrkSteps && steps < 4)
         {
-            throw OptionCheck.Invalid("num_inference_steps", FormattableString.Invariant($"{steps}"), "the Runge-Kutta steps need 4 or more; set skip_prk_steps for fewer");
+            throw OptionCheck.Invalid(
+                "num_inference_steps",
+                FormattableString.Invariant($"{steps}"),
+                "the Runge-Kutta steps need 4 or more; set skip_prk_steps for fewer");
         }
 
         float[] alphas = NoiseSchedule.Create(this).AlphasCumprod;
         int stride = NumTrainTimesteps / steps;
-        int[] plain = Array.ConvertAll(SpacedTimesteps.Whole(TimestepSpacing, NumTrainTimesteps, steps, StepsOffset), t => TimestepIndex.Of(t, NumTrainTimesteps));
+        int[] plain = Array.ConvertAll(
+            SpacedTimesteps.Whole(TimestepSpacing, NumTrainTimesteps, steps, StepsOffset),
+            t => TimestepIndex.Of(t, NumTrainTimesteps));
         int rungeKutta = 0;
         int[] timesteps;
         if (SkipPrkSteps)
@@ -81,7 +86,8 @@ internal sealed record PndmConfig : BetaSchedulerConfig
 /// Pseudo numerical methods (Liu et al. 2022, algorithm 2, equations 9 to 12): optionally pseudo Runge-Kutta steps, then pseudo linear
 /// multistep. Without the former the first multistep step is corrected once, which takes an evaluation of its own.
 /// </summary>
-internal sealed class PndmScheduler(PlanLayout layout, float[] alphas, float finalAlpha, int[] timesteps, int rungeKutta, int stride) : SchedulerPlan(layout)
+internal sealed class PndmScheduler(PlanLayout layout, float[] alphas, float finalAlpha, int[] timesteps, int rungeKutta, int stride)
+    : SchedulerPlan(layout)
 {
     private const int KeptSample = 0;
     private const int KeptSum = 1;
@@ -96,7 +102,12 @@ internal sealed class PndmScheduler(PlanLayout layout, float[] alphas, float fin
     }
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         // The reference counts from where a run begins, also when that is not the first timestep.
         int position = evaluation - FirstEvaluation;

@@ -27,7 +27,8 @@ internal sealed record SASolverConfig : LambdaSchedulerConfig
     public string? VarianceType { get; init; }
 
     /// <inheritdoc/>
-    protected override ReadOnlySpan<PredictionType> UnsupportedPredictionTypes => AlgorithmType == SASolverAlgorithm.DataPrediction ? [] : [PredictionType.Flow];
+    protected override ReadOnlySpan<PredictionType> UnsupportedPredictionTypes =>
+        AlgorithmType == SASolverAlgorithm.DataPrediction ? [] : [PredictionType.Flow];
 
     /// <inheritdoc/>
     public override IScheduler Build(ScheduleRequest request)
@@ -98,8 +99,21 @@ internal sealed class SASolverScheduler : LambdaPlan
         _correctors = new Update[Evaluations][];
         for (int e = 0; e < Evaluations; e++)
         {
-            _predictors[e] = [.. Enumerable.Range(1, Math.Min(e + 1, config.PredictorOrder)).Select(order => Create(e + 1, e, e, order, corrects: false))];
-            _correctors[e] = e == 0 ? [] : [.. Enumerable.Range(1, Math.Min(e + 1, config.CorrectorOrder)).Select(order => Create(e, e - 1, e, order, corrects: true))];
+            _predictors[e] =
+            [
+                .. Enumerable
+                    .Range(1, Math.Min(e + 1, config.PredictorOrder))
+                    .Select(order => Create(e + 1, e, e, order, corrects: false)),
+            ];
+            _correctors[e] =
+                e == 0
+                    ? []
+                    :
+                    [
+                        .. Enumerable
+                            .Range(1, Math.Min(e + 1, config.CorrectorOrder))
+                            .Select(order => Create(e, e - 1, e, order, corrects: true)),
+                    ];
         }
     }
 
@@ -121,7 +135,12 @@ internal sealed class SASolverScheduler : LambdaPlan
     }
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         Span<float> last = memory.Kept(KeptSample);
         Span<float> lastNoise = memory.Kept(KeptNoise);
@@ -129,14 +148,20 @@ internal sealed class SASolverScheduler : LambdaPlan
         int most = Math.Max(_config.PredictorOrder, _config.CorrectorOrder - 1);
         if (memory.Steps > 0)
         {
-            int order = _config.LowerOrderFinal ? Math.Min(_config.CorrectorOrder, Evaluations - (evaluation - 1) + 1) : _config.CorrectorOrder;
-            _correctors[evaluation][Math.Min(order, Math.Min(memory.Steps - 1, most) + 2) - 1].Apply(sample, last, lastNoise, memory, memory.Scratch(0));
+            int order = _config.LowerOrderFinal
+                ? Math.Min(_config.CorrectorOrder, Evaluations - (evaluation - 1) + 1)
+                : _config.CorrectorOrder;
+            _correctors[evaluation]
+                [Math.Min(order, Math.Min(memory.Steps - 1, most) + 2) - 1]
+                .Apply(sample, last, lastNoise, memory, memory.Scratch(0));
         }
 
         sample.CopyTo(last);
         noise.Fill(lastNoise);
         int predictor = _config.LowerOrderFinal ? Math.Min(_config.PredictorOrder, Evaluations - evaluation) : _config.PredictorOrder;
-        _predictors[evaluation][Math.Min(predictor, Math.Min(memory.Steps, most) + 1) - 1].Apply(sample, last, lastNoise, memory, memory.Scratch(0));
+        _predictors[evaluation]
+            [Math.Min(predictor, Math.Min(memory.Steps, most) + 1) - 1]
+            .Apply(sample, last, lastNoise, memory, memory.Scratch(0));
     }
 
     // The step from level s to level t with the outputs at newest, newest - 1, …
@@ -174,7 +199,10 @@ internal sealed class SASolverScheduler : LambdaPlan
         }
 
         return PredictsData
-            ? new(TorchRounding.Exp(-(tau * tau) * h) * (target.Sigma / from.Sigma), gradient, target.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * tau * tau * h)))
+            ? new(
+                TorchRounding.Exp(-(tau * tau) * h) * (target.Sigma / from.Sigma),
+                gradient,
+                target.Sigma * MathF.Sqrt(1 - TorchRounding.Exp(-2 * tau * tau * h)))
             : new(target.Alpha / from.Alpha, gradient, tau * target.Sigma * MathF.Sqrt(TorchRounding.Exp(2 * h) - 1));
     }
 
@@ -244,13 +272,20 @@ internal sealed class SASolverScheduler : LambdaPlan
             0 => growth * (1 - decay) / k,
             1 => growth * (e - 1 - ((s - 1) * decay)) / (k * k),
             2 => growth * ((e * e) - (2 * e) + 2 - (((s * s) - (2 * s) + 2) * decay)) / (k * k * k),
-            _ => growth * ((e * e * e) - (3 * (e * e)) + (6 * e) - 6 - (((s * s * s) - (3 * (s * s)) + (6 * s) - 6) * decay)) / (k * k * k * k),
+            _ => growth
+                * ((e * e * e) - (3 * (e * e)) + (6 * e) - 6 - (((s * s * s) - (3 * (s * s)) + (6 * s) - 6) * decay))
+                / (k * k * k * k),
         };
     }
 
     private sealed record Update(float Sample, float[] Gradient, float Noise)
     {
-        public void Apply(Span<float> destination, ReadOnlySpan<float> sample, ReadOnlySpan<float> noise, SchedulerMemory memory, Span<float> scratch)
+        public void Apply(
+            Span<float> destination,
+            ReadOnlySpan<float> sample,
+            ReadOnlySpan<float> noise,
+            SchedulerMemory memory,
+            Span<float> scratch)
         {
             LinearCombination.Write(scratch, Gradient[0], memory.History(0));
             for (int i = 1; i < Gradient.Length; i++)

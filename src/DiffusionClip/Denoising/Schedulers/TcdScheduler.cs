@@ -40,10 +40,19 @@ internal sealed record TcdConfig : ConsistencySchedulerConfig
 internal sealed class TcdScheduler(PlanLayout layout, SignalNoise[] below, float[] ratios) : SchedulerPlan(layout)
 {
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         Parameterization epsilon = Parameterization.Noise(Layout.PredictionType, Layout.Levels[evaluation]);
-        Elementwise.Apply(sample, sample, modelOutput, new DeterministicMove(Original(evaluation), epsilon, below[evaluation].Alpha, below[evaluation].Sigma));
+        Elementwise.Apply(
+            sample,
+            sample,
+            modelOutput,
+            new DeterministicMove(Original(evaluation), epsilon, below[evaluation].Alpha, below[evaluation].Sigma));
         if (Layout.IsStochastic && evaluation < Evaluations - 1)
         {
             noise.Fill(memory.Noise);

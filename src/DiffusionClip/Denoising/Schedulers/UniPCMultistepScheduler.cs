@@ -59,8 +59,13 @@ internal sealed record UniPCMultistepConfig : LambdaSchedulerConfig
         }
 
         NoiseSchedule schedule = NoiseSchedule.Create(this, RescaleBetasZeroSnr, finiteTerminal: true);
-        (double[] timesteps, double[] levels) = UseFlowSigmas ? FlowLayout(schedule, request, steps) : SolverLayout(schedule, request, steps, 1, NumTrainTimesteps);
-        double last = FinalSigmasType == FinalSigmasType.Zero ? 0 : UsesConvertedSigmas || UseFlowSigmas ? levels[^1] : schedule.Sigmas[0];
+        (double[] timesteps, double[] levels) = UseFlowSigmas
+            ? FlowLayout(schedule, request, steps)
+            : SolverLayout(schedule, request, steps, 1, NumTrainTimesteps);
+        double last =
+            FinalSigmasType == FinalSigmasType.Zero ? 0
+            : UsesConvertedSigmas || UseFlowSigmas ? levels[^1]
+            : schedule.Sigmas[0];
         float[] sigmas = [.. levels.Select(s => (float)s), (float)last];
         return new UniPCMultistepScheduler(
             new PlanLayout
@@ -92,7 +97,9 @@ internal sealed record UniPCMultistepConfig : LambdaSchedulerConfig
             return (Array.ConvertAll(converted, s => s * NumTrainTimesteps), converted);
         }
 
-        double[] sigmas = request.Sigmas is { } custom ? [.. custom] : TorchRounding.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1)[..^1];
+        double[] sigmas = request.Sigmas is { } custom
+            ? [.. custom]
+            : TorchRounding.Linspace(1.0, 1.0 / NumTrainTimesteps, steps + 1)[..^1];
         if (UseDynamicShifting)
         {
             double mu = request.Mu ?? throw OptionCheck.Invalid("mu", null, "use_dynamic_shifting needs it");
@@ -152,13 +159,24 @@ internal sealed class UniPCMultistepScheduler : LambdaPlan
         _correctors = new Update[Evaluations][];
         for (int e = 0; e < Evaluations; e++)
         {
-            _predictors[e] = [.. Enumerable.Range(1, Math.Min(e + 1, config.SolverOrder)).Select(order => Create(e + 1, e, order, corrects: false))];
-            _correctors[e] = [.. Enumerable.Range(1, Math.Min(e, config.SolverOrder)).Select(order => Create(e, e - 1, order, corrects: true))];
+            _predictors[e] =
+            [
+                .. Enumerable.Range(1, Math.Min(e + 1, config.SolverOrder)).Select(order => Create(e + 1, e, order, corrects: false)),
+            ];
+            _correctors[e] =
+            [
+                .. Enumerable.Range(1, Math.Min(e, config.SolverOrder)).Select(order => Create(e, e - 1, order, corrects: true)),
+            ];
         }
     }
 
     /// <inheritdoc/>
-    protected override void Step(ReadOnlySpan<float> modelOutput, int evaluation, Span<float> sample, SchedulerMemory memory, NoiseSource noise)
+    protected override void Step(
+        ReadOnlySpan<float> modelOutput,
+        int evaluation,
+        Span<float> sample,
+        SchedulerMemory memory,
+        NoiseSource noise)
     {
         Span<float> last = memory.Kept(0);
         WriteConverted(memory.Push(), modelOutput, sample, evaluation, memory, _config.PredictX0);
@@ -321,7 +339,8 @@ internal sealed class UniPCMultistepScheduler : LambdaPlan
             private readonly float _r = r;
             private readonly float _rho = rho;
 
-            public Vector<float> Invoke(Vector<float> sum, Vector<float> m, Vector<float> m0) => sum + ((m - m0) / new Vector<float>(_r) * _rho);
+            public Vector<float> Invoke(Vector<float> sum, Vector<float> m, Vector<float> m0) =>
+                sum + ((m - m0) / new Vector<float>(_r) * _rho);
         }
     }
 }

@@ -99,7 +99,8 @@ internal static class PngFilter
         return towardsLeft <= towardsUp && towardsLeft <= towardsUpLeft ? left : towardsUp <= towardsUpLeft ? up : upLeft;
     }
 
-    private static Vector128<byte> Average(Vector128<byte> a, Vector128<byte> b) => (a & b) + (((a ^ b) >> 1) & Vector128.Create((byte)0x7F));
+    private static Vector128<byte> Average(Vector128<byte> a, Vector128<byte> b) =>
+        (a & b) + (((a ^ b) >> 1) & Vector128.Create((byte)0x7F));
 
     private static Vector128<byte> Paeth(Vector128<byte> left, Vector128<byte> up, Vector128<byte> upLeft)
     {
@@ -113,8 +114,11 @@ internal static class PngFilter
 
     private static Vector128<short> Paeth(Vector128<short> left, Vector128<short> up, Vector128<short> upLeft)
     {
-        Vector128<short> alongUp = up - upLeft, alongLeft = left - upLeft;
-        Vector128<short> towardsLeft = Vector128.Abs(alongUp), towardsUp = Vector128.Abs(alongLeft), towardsUpLeft = Vector128.Abs(alongUp + alongLeft);
+        Vector128<short> alongUp = up - upLeft,
+            alongLeft = left - upLeft;
+        Vector128<short> towardsLeft = Vector128.Abs(alongUp),
+            towardsUp = Vector128.Abs(alongLeft),
+            towardsUpLeft = Vector128.Abs(alongUp + alongLeft);
         Vector128<short> nearest = Vector128.Min(towardsLeft, Vector128.Min(towardsUp, towardsUpLeft));
         Vector128<short> upOrCorner = Vector128.ConditionalSelect(Vector128.Equals(towardsUp, nearest), up, upLeft);
         return Vector128.ConditionalSelect(Vector128.Equals(towardsLeft, nearest), left, upOrCorner);

@@ -52,7 +52,12 @@ public sealed record PngTextProblem(PngTextProblemKind Kind, string? Chunk, long
 /// <param name="Height">Height in pixels, likewise.</param>
 /// <param name="Texts">Every sound text chunk, in the order of the file; a keyword may come twice.</param>
 /// <param name="Problems">Every chunk left out, in the order of the file.</param>
-public sealed record PngTextContent(bool Readable, int? Width, int? Height, IReadOnlyList<PngText> Texts, IReadOnlyList<PngTextProblem> Problems)
+public sealed record PngTextContent(
+    bool Readable,
+    int? Width,
+    int? Height,
+    IReadOnlyList<PngText> Texts,
+    IReadOnlyList<PngTextProblem> Problems)
 {
     /// <summary>The first text under a keyword, which is the one that counts; null if there is none.</summary>
     public PngText? Find(string keyword) => Texts.FirstOrDefault(text => text.Keyword == keyword);

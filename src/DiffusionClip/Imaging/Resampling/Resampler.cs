@@ -43,12 +43,24 @@ public static class Resampler
         Resize(image, width, height, filter, region, destination, ResamplerInstructions.Best);
 
     internal static void Resize(
-        RgbImage image, int width, int height, ResamplingFilter filter, PixelRegion region, Span<byte> destination, ResamplerInstructions instructions)
+        RgbImage image,
+        int width,
+        int height,
+        ResamplingFilter filter,
+        PixelRegion region,
+        Span<byte> destination,
+        ResamplerInstructions instructions)
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
-        if (region.Width < 1 || region.Height < 1 || region.Left < 0 || region.Top < 0 || region.Left > width - region.Width || region.Top > height - region.Height)
+        if (
+            region.Width < 1
+            || region.Height < 1
+            || region.Left < 0
+            || region.Top < 0
+            || region.Left > width - region.Width
+            || region.Top > height - region.Height)
         {
             throw new ArgumentException($"{region} is not inside {width}x{height}.", nameof(region));
         }
@@ -57,7 +69,9 @@ public static class Resampler
         int length = checked(rowBytes * region.Height);
         if (destination.Length < length)
         {
-            throw new ArgumentException($"{region.Width}x{region.Height} pixels need {length} bytes, not {destination.Length}.", nameof(destination));
+            throw new ArgumentException(
+                $"{region.Width}x{region.Height} pixels need {length} bytes, not {destination.Length}.",
+                nameof(destination));
         }
 
         destination = destination[..length];
@@ -75,12 +89,21 @@ public static class Resampler
         if (width == image.Width)
         {
             ResamplingWeights weights = ResamplingWeights.For(image.Height, height, filter, region.Top, region.Height);
-            ResamplerKernel.Vertical(image.Pixels.Span[(3 * region.Left)..], 3 * image.Width, 0, image.Height, rowBytes, weights, destination, instructions);
+            ResamplerKernel.Vertical(
+                image.Pixels.Span[(3 * region.Left)..],
+                3 * image.Width,
+                0,
+                image.Height,
+                rowBytes,
+                weights,
+                destination,
+                instructions);
             return;
         }
 
         ResamplingWeights columns = ResamplingWeights.For(image.Width, width, filter, region.Left, region.Width);
-        ResamplingWeights? rows = height == image.Height ? null : ResamplingWeights.For(image.Height, height, filter, region.Top, region.Height);
+        ResamplingWeights? rows =
+            height == image.Height ? null : ResamplingWeights.For(image.Height, height, filter, region.Top, region.Height);
         if (rows is not null && VerticalFirst(image, width, height))
         {
             ResizeVerticalFirst(image, columns, rows, destination, instructions);
@@ -97,7 +120,12 @@ public static class Resampler
         height < image.Height && image.Height - height > 2L * (image.Width - width);
 
     private static void ResizeHorizontalFirst(
-        RgbImage image, ResamplingWeights columns, ResamplingWeights? rows, int top, Span<byte> destination, ResamplerInstructions instructions)
+        RgbImage image,
+        ResamplingWeights columns,
+        ResamplingWeights? rows,
+        int top,
+        Span<byte> destination,
+        ResamplerInstructions instructions)
     {
         int rowBytes = 3 * columns.Count;
         int firstRow = rows?.FirstSource ?? top;
@@ -115,7 +143,12 @@ public static class Resampler
         ResamplerKernel.Vertical(between.Span, stride, firstRow, rowCount, rowBytes, rows, destination, instructions);
     }
 
-    private static void ResizeVerticalFirst(RgbImage image, ResamplingWeights columns, ResamplingWeights rows, Span<byte> destination, ResamplerInstructions instructions)
+    private static void ResizeVerticalFirst(
+        RgbImage image,
+        ResamplingWeights columns,
+        ResamplingWeights rows,
+        Span<byte> destination,
+        ResamplerInstructions instructions)
     {
         int sourceBytes = 3 * image.Width;
         int rowBytes = 3 * columns.Count;

@@ -49,7 +49,13 @@ internal static unsafe class ResamplerKernel
     /// <param name="destinationStride">At least 3 × weights.Count + <see cref="RowPadding"/>.</param>
     /// <param name="instructions">What to run on.</param>
     public static void Horizontal(
-        ReadOnlySpan<byte> source, int sourceWidth, int rows, ResamplingWeights weights, Span<byte> destination, int destinationStride, ResamplerInstructions instructions)
+        ReadOnlySpan<byte> source,
+        int sourceWidth,
+        int rows,
+        ResamplingWeights weights,
+        Span<byte> destination,
+        int destinationStride,
+        ResamplerInstructions instructions)
     {
         instructions = Resolve(instructions);
         int sourceStride = sourceWidth * 3;
@@ -79,7 +85,16 @@ internal static unsafe class ResamplerKernel
                     byte* output = to + ((long)y * destinationStride);
                     if (instructions == ResamplerInstructions.Avx2 && !copyAll && y + 4 < rows)
                     {
-                        HorizontalAvx2(row, row + sourceStride, row + (2L * sourceStride), row + (3L * sourceStride), first, pairs, weights, output, destinationStride);
+                        HorizontalAvx2(
+                            row,
+                            row + sourceStride,
+                            row + (2L * sourceStride),
+                            row + (3L * sourceStride),
+                            first,
+                            pairs,
+                            weights,
+                            output,
+                            destinationStride);
                         y += 4;
                         continue;
                     }
@@ -121,7 +136,14 @@ internal static unsafe class ResamplerKernel
     /// <param name="destination">[weights.Count, rowBytes] without padding.</param>
     /// <param name="instructions">What to run on.</param>
     public static void Vertical(
-        ReadOnlySpan<byte> source, int sourceStride, int firstRow, int sourceRows, int rowBytes, ResamplingWeights weights, Span<byte> destination, ResamplerInstructions instructions)
+        ReadOnlySpan<byte> source,
+        int sourceStride,
+        int firstRow,
+        int sourceRows,
+        int rowBytes,
+        ResamplingWeights weights,
+        Span<byte> destination,
+        ResamplerInstructions instructions)
     {
         instructions = Resolve(instructions);
         fixed (byte* from = source, to = destination)
@@ -210,7 +232,16 @@ internal static unsafe class ResamplerKernel
 
     // Four rows share the loads of the weights. Per four taps: pixels 0 and 1 go to the lower lane as (r0 r1)(g0 g1)(b0 b1), pixels 2
     // and 3 to the upper lane, and one multiply-add per half weight sums the pairs.
-    private static void HorizontalAvx2(byte* row0, byte* row1, byte* row2, byte* row3, int* first, int* pairs, ResamplingWeights weights, byte* output, int stride)
+    private static void HorizontalAvx2(
+        byte* row0,
+        byte* row1,
+        byte* row2,
+        byte* row3,
+        int* first,
+        int* pairs,
+        ResamplingWeights weights,
+        byte* output,
+        int stride)
     {
         Vector256<byte> spread = Vector256.Create(
             (byte)0, 0x80, 3, 0x80, 1, 0x80, 4, 0x80, 2, 0x80, 5, 0x80, 0x80, 0x80, 0x80, 0x80,
@@ -245,8 +276,12 @@ internal static unsafe class ResamplerKernel
                 high3 += Avx2.MultiplyAddAdjacent(pixels, high);
             }
 
-            Vector128<int> sum0 = Sum(low0, high0, half), sum1 = Sum(low1, high1, half), sum2 = Sum(low2, high2, half), sum3 = Sum(low3, high3, half);
-            Vector128<uint> packed = Sse2.PackUnsignedSaturate(Sse2.PackSignedSaturate(sum0, sum1), Sse2.PackSignedSaturate(sum2, sum3)).AsUInt32();
+            Vector128<int> sum0 = Sum(low0, high0, half),
+                sum1 = Sum(low1, high1, half),
+                sum2 = Sum(low2, high2, half),
+                sum3 = Sum(low3, high3, half);
+            Vector128<uint> packed = Sse2.PackUnsignedSaturate(Sse2.PackSignedSaturate(sum0, sum1), Sse2.PackSignedSaturate(sum2, sum3))
+                .AsUInt32();
             byte* to = output + (3L * x);
 
             // Each store writes a fourth byte that the next pixel overwrites, at the end of a row into its padding.

@@ -10,8 +10,19 @@ internal sealed class OnnxGraphFile : OnnxGraphWalker
     // Domains whose operators are part of ONNX Runtime; any other needs a library that the model names, which is never loaded.
     private static readonly HashSet<string> KnownDomains = new(StringComparer.Ordinal)
     {
-        "", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft", "com.microsoft.nchwc",
-        "com.microsoft.experimental", "com.microsoft.dml", "com.ms.internal.nhwc", "org.pytorch.aten", "pkg.onnxscript.torch_lib",
+        "",
+        "ai.onnx",
+        "ai.onnx.ml",
+        "ai.onnx.training",
+        "ai.onnx.preview",
+        "ai.onnx.preview.training",
+        "com.microsoft",
+        "com.microsoft.nchwc",
+        "com.microsoft.experimental",
+        "com.microsoft.dml",
+        "com.ms.internal.nhwc",
+        "org.pytorch.aten",
+        "pkg.onnxscript.torch_lib",
     };
 
     private const int MostMetadata = 1024;
@@ -91,7 +102,10 @@ internal sealed class OnnxGraphFile : OnnxGraphWalker
         }
         catch (EndOfStreamException exception)
         {
-            throw new ModelFolderException(path, "cut off or damaged: a part of the graph reaches beyond the end of the file; download it again", exception);
+            throw new ModelFolderException(
+                path,
+                "cut off or damaged: a part of the graph reaches beyond the end of the file; download it again",
+                exception);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -151,7 +165,8 @@ internal sealed class OnnxGraphFile : OnnxGraphWalker
     // Nodes are written before the weights they use, so which half-precision weights are used is known only afterwards.
     protected override void OnGraph() => _uses.Push([]);
 
-    protected override void OnGraphEnd() => _halfComputed |= _uses.Pop() is var uses && _halfWeights.Count > 0 && uses.Any(_halfWeights.Contains);
+    protected override void OnGraphEnd() =>
+        _halfComputed |= _uses.Pop() is var uses && _halfWeights.Count > 0 && uses.Any(_halfWeights.Contains);
 
     protected override void OnFunctionDomain(string domain) => _functionDomains.Add(domain);
 
@@ -257,7 +272,9 @@ internal sealed class OnnxGraphFile : OnnxGraphWalker
         {
             if (!KnownDomains.Contains(domain) && !_functionDomains.Contains(domain))
             {
-                throw new ModelFolderException(_path, $"uses operators of the domain '{domain}', which no library here brings; expected standard ONNX operators");
+                throw new ModelFolderException(
+                    _path,
+                    $"uses operators of the domain '{domain}', which no library here brings; expected standard ONNX operators");
             }
         }
     }
@@ -290,7 +307,9 @@ internal sealed class OnnxGraphFile : OnnxGraphWalker
         // A second name of a file may lie anywhere, and nothing says where.
         if (RegularFile.LinkCount(target) is > 1 and var links)
         {
-            throw new ModelFolderException(path, $"a hard link ({links} names of one file), which may lead out of the folder; refused; copy the file in its place");
+            throw new ModelFolderException(
+                path,
+                $"a hard link ({links} names of one file), which may lead out of the folder; refused; copy the file in its place");
         }
     }
 

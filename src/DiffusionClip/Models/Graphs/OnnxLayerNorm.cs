@@ -33,7 +33,9 @@ internal sealed class OnnxLayerNorm : OnnxGraphWalker
             file.WalkModel(model);
             return file.Trace(output) is var (weight, bias)
                 ? (file.Floats(weight, stream), file.Floats(bias, stream))
-                : throw new ModelFolderException(path, $"the layer norm before {output} was not found, which clip skip needs; export the text encoder again");
+                : throw new ModelFolderException(
+                    path,
+                    $"the layer norm before {output} was not found, which clip skip needs; export the text encoder again");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -86,11 +88,16 @@ internal sealed class OnnxLayerNorm : OnnxGraphWalker
         {
             switch (last.Operation)
             {
-                case "LayerNormalization" when last.Inputs.Count >= 3 && Weights(last.Inputs[1]) is { } weight && Weights(last.Inputs[2]) is { } bias:
+                case "LayerNormalization"
+                    when last.Inputs.Count >= 3 && Weights(last.Inputs[1]) is { } weight && Weights(last.Inputs[2]) is { } bias:
                     return (weight, bias);
-                case "SkipLayerNormalization" when last.Inputs.Count >= 4 && Weights(last.Inputs[2]) is { } weight && Weights(last.Inputs[3]) is { } bias:
+                case "SkipLayerNormalization"
+                    when last.Inputs.Count >= 4 && Weights(last.Inputs[2]) is { } weight && Weights(last.Inputs[3]) is { } bias:
                     return (weight, bias);
-                case "Add" when Split(last) is var (shifted, bias) && Producer(shifted) is { Operation: "Mul" } scaled && Split(scaled) is var (_, weight):
+                case "Add"
+                    when Split(last) is var (shifted, bias)
+                        && Producer(shifted) is { Operation: "Mul" } scaled
+                        && Split(scaled) is var (_, weight):
                     return (weight, bias);
             }
         }
@@ -123,7 +130,12 @@ internal sealed class OnnxLayerNorm : OnnxGraphWalker
 
     private OnnxTensor? Weights(string name)
     {
-        for (int i = 0; i < 8 && !_vectors.ContainsKey(name) && _producers.GetValueOrDefault(name) is { Operation: "Cast" or "Identity", Inputs: [string from, ..] }; i++)
+        for (
+            int i = 0;
+            i < 8
+                && !_vectors.ContainsKey(name)
+                && _producers.GetValueOrDefault(name) is { Operation: "Cast" or "Identity", Inputs: [string from, ..] };
+            i++)
         {
             name = from;
         }
@@ -138,7 +150,11 @@ internal sealed class OnnxLayerNorm : OnnxGraphWalker
         byte[] bytes = new byte[length * size];
         if (vector.External?.GetValueOrDefault("location") is { } location)
         {
-            using FileStream data = new(Path.Combine(Path.GetDirectoryName(_path)!, location), FileMode.Open, FileAccess.Read, FileShare.Read);
+            using FileStream data = new(
+                Path.Combine(Path.GetDirectoryName(_path)!, location),
+                FileMode.Open,
+                FileAccess.Read,
+                FileShare.Read);
             data.Seek(Offset(vector.External), SeekOrigin.Begin);
             data.ReadExactly(bytes);
         }
@@ -149,7 +165,9 @@ internal sealed class OnnxLayerNorm : OnnxGraphWalker
         }
         else
         {
-            throw new ModelFolderException(_path, "the weights of its final layer norm are stored in a form that is not read here; export the text encoder again");
+            throw new ModelFolderException(
+                _path,
+                "the weights of its final layer norm are stored in a form that is not read here; export the text encoder again");
         }
 
         float[] values = new float[length];

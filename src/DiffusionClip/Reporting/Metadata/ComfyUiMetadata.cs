@@ -18,7 +18,20 @@ internal static class ComfyUiMetadata
 
     // Inputs of a node between text and sampler that carry no text.
     private static readonly HashSet<string> OtherNames =
-        ["model", "clip", "vae", "image", "images", "pixels", "mask", "samples", "latent", "latent_image", "control_net", "clip_vision_output"];
+    [
+        "model",
+        "clip",
+        "vae",
+        "image",
+        "images",
+        "pixels",
+        "mask",
+        "samples",
+        "latent",
+        "latent_image",
+        "control_net",
+        "clip_vision_output",
+    ];
 
     public static PictureMetadata? Read(MetadataTexts texts)
     {

@@ -166,7 +166,11 @@ public sealed record Infotext
     {
         if (!InfotextGrammar.IsKey(key))
         {
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"'{key}' is no infotext key: it needs two characters or more, the first of a word, then words, spaces, '-' and '/'."), nameof(key));
+            throw new ArgumentException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"'{key}' is no infotext key: it needs two characters or more, the first of a word, then words, spaces, '-' and '/'."),
+                nameof(key));
         }
     }
 }

@@ -40,7 +40,9 @@ public static class InfotextWriter
         Add("Schedule type", scheduler.ScheduleType);
         Add("CFG scale", Text(sampling.GuidanceScale));
         Add("Seed", Text(record.Candidate.Seed));
-        Add("Size", sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
+        Add(
+            "Size",
+            sampling is { Width: { } width, Height: { } height } ? string.Create(CultureInfo.InvariantCulture, $"{width}x{height}") : null);
         Add("Model hash", generator?.Sha256 is { Length: > 0 } hash ? hash[..Math.Min(ShortHash, hash.Length)] : null);
         Add("Model", FolderName(generator?.Id ?? request.Model.Id));
         Add("Denoising strength", Text(request.Origin?.Strength));
@@ -55,9 +57,14 @@ public static class InfotextWriter
         });
         Add(ScoreKey, record.Candidate.Score is { } score ? ScoreText(score) : null);
         Add(ScoreModelKey, record.Candidate.Score is null ? null : FolderName(record.Scoring?.Model));
-        Add(ScoresKey, record.Candidate.Scores.Count > 1
-            ? string.Join(' ', record.Candidate.Scores.Select(scored => $"{FolderName(scored.Scorer)}={(scored.Score is { } raw ? ScoreText(raw) : "none")}"))
-            : null);
+        Add(
+            ScoresKey,
+            record.Candidate.Scores.Count > 1
+                ? string.Join(
+                    ' ',
+                    record.Candidate.Scores.Select(scored =>
+                        $"{FolderName(scored.Scorer)}={(scored.Score is { } raw ? ScoreText(raw) : "none")}"))
+                : null);
         Add("Version", record.Software);
         return new()
         {
@@ -80,7 +87,8 @@ public static class InfotextWriter
     internal static string ScoreText(double score) => score.ToString("0.0#####", CultureInfo.InvariantCulture);
 
     /// <summary>An id without the folders above it, should it be a path.</summary>
-    internal static string? FolderName(string? id) => id?.TrimEnd('/', '\\') is { } trimmed ? trimmed[(trimmed.AsSpan().LastIndexOfAny('/', '\\') + 1)..] : null;
+    internal static string? FolderName(string? id) =>
+        id?.TrimEnd('/', '\\') is { } trimmed ? trimmed[(trimmed.AsSpan().LastIndexOfAny('/', '\\') + 1)..] : null;
 
     private static string? Text(IFormattable? value) => value?.ToString(null, CultureInfo.InvariantCulture);
 }

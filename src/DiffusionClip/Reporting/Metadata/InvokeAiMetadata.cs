@@ -172,14 +172,18 @@ internal static partial class InvokeAiMetadata
 
         return negatives.Count == 0
             ? (prompt, null)
-            : (PythonText.Strip(Spaces().Replace(positive.Append(prompt, rest, prompt.Length - rest).ToString(), " ")), string.Join(' ', negatives));
+            : (
+                PythonText.Strip(Spaces().Replace(positive.Append(prompt, rest, prompt.Length - rest).ToString(), " ")),
+                string.Join(' ', negatives));
     }
 
     private static string? Name(JsonTree? model) =>
         MetadataText.ModelName(model?.String ?? (model?["name"] ?? model?["model_name"])?.String);
 
     // -s 50, -s50, --steps 50, --steps=50
-    [GeneratedRegex(@"(?<!\S)(?:-([sSWHCAf])\s*(\S+)|--(steps|seed|width|height|cfg_scale|sampler|strength)(?:\s+|=)(\S+))", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"(?<!\S)(?:-([sSWHCAf])\s*(\S+)|--(steps|seed|width|height|cfg_scale|sampler|strength)(?:\s+|=)(\S+))",
+        RegexOptions.CultureInvariant)]
     private static partial Regex DreamOption();
 
     [GeneratedRegex(" {2,}", RegexOptions.CultureInvariant)]

@@ -218,8 +218,14 @@ internal sealed class JsonTree
                 case 't':
                     unescaped.Append('\t');
                     break;
-                case 'u' when position + 4 < text.Length
-                    && ushort.TryParse(text.AsSpan(position + 1, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort unit):
+                case 'u'
+                    when position + 4 < text.Length
+                        && ushort.TryParse(
+                            text.AsSpan(position + 1, 4),
+                            NumberStyles.AllowHexSpecifier,
+                            CultureInfo.InvariantCulture,
+                            out ushort unit
+                        ):
                     unescaped.Append((char)unit);
                     position += 4;
                     break;

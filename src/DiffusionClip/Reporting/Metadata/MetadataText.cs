@@ -16,8 +16,14 @@ internal static class MetadataText
 
     /// <summary>A finite number; null if it is none.</summary>
     public static double? Double(string? text) =>
-        double.TryParse(Trim(text), NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out double value)
-        && double.IsFinite(value) ? value : null;
+        double.TryParse(
+            Trim(text),
+            NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent,
+            CultureInfo.InvariantCulture,
+            out double value
+        ) && double.IsFinite(value)
+            ? value
+            : null;
 
     /// <summary>A whole number of any size in decimal digits, never by way of a double; null if it is none.</summary>
     public static string? Digits(string? text)

@@ -57,7 +57,8 @@ public sealed record PictureInspection
 
     /// <summary>The inspection as JSON, snake_case.</summary>
     /// <param name="indented">For people, or on one line.</param>
-    public string ToJson(bool indented = true) => JsonSerializer.Serialize(this, indented ? DiffusionClipJson.Indented : DiffusionClipJson.Compact);
+    public string ToJson(bool indented = true) =>
+        JsonSerializer.Serialize(this, indented ? DiffusionClipJson.Indented : DiffusionClipJson.Compact);
 }
 
 /// <summary>A text in a picture file.</summary>

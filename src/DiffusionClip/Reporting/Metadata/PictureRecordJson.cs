@@ -65,7 +65,8 @@ public static class PictureRecordJson
             using JsonDocument document = JsonDocument.Parse(text);
             JsonElement root = document.RootElement;
             int? version = Version(root);
-            int? request = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("request", out JsonElement inner) ? Version(inner) : null;
+            int? request =
+                root.ValueKind == JsonValueKind.Object && root.TryGetProperty("request", out JsonElement inner) ? Version(inner) : null;
             if (version is null or < 1)
             {
                 problem = $"{keyword}: damaged, it has no schema_version; left out.";
@@ -74,7 +75,10 @@ public static class PictureRecordJson
 
             if (version > current || request > ImageRequest.CurrentSchemaVersion)
             {
-                problem = string.Create(CultureInfo.InvariantCulture, $"{keyword}: written by a newer version of DiffusionClip (schema_version {(version > current ? version : request)}, this build reads up to {(version > current ? current : ImageRequest.CurrentSchemaVersion)}); update it to read this record.");
+                problem = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{keyword}: written by a newer version of DiffusionClip (schema_version {(version > current ? version : request)}, this build reads up to {(version > current ? current : ImageRequest.CurrentSchemaVersion)}); update it to read this record."
+                );
                 return null;
             }
 
@@ -94,5 +98,6 @@ public static class PictureRecordJson
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty("schema_version", out JsonElement version)
         && version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out int number) ? number : null;
 
-    private static string OneLine(string path) => new([.. path.Take(100).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c)]);
+    private static string OneLine(string path) =>
+        new([.. path.Take(100).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c)]);
 }

@@ -20,7 +20,9 @@ public static class PictureScoreWriter
         List<KeyValuePair<string, string>> texts = [];
         PngTextContent content = PngTextReader.Read(png);
         // More than one, and replacing them by keyword would lose the others.
-        if (content.Texts.Where(text => text.Keyword == "parameters").Take(2).ToList() is [PngText only] && WithScore(only.Meant, score) is { } parameters
+        if (
+            content.Texts.Where(text => text.Keyword == "parameters").Take(2).ToList() is [PngText only]
+            && WithScore(only.Meant, score) is { } parameters
             && !parameters.Contains('\0', StringComparison.Ordinal))
         {
             texts.Add(new("parameters", parameters));
@@ -39,6 +41,8 @@ public static class PictureScoreWriter
             return null;
         }
 
-        return InfotextWriter.FolderName(score.Scoring.Model) is { Length: > 0 } model ? Infotext.SetField(scored, InfotextWriter.ScoreModelKey, model) : scored;
+        return InfotextWriter.FolderName(score.Scoring.Model) is { Length: > 0 } model
+            ? Infotext.SetField(scored, InfotextWriter.ScoreModelKey, model)
+            : scored;
     }
 }

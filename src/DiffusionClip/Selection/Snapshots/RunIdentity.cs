@@ -33,11 +33,18 @@ internal sealed class RunIdentity
     }
 
     // Sums of vectors differ with their width, functions like exp with the framework.
-    private static string Machine { get; } = FormattableString.Invariant(
-        $"{RuntimeInformation.ProcessArchitecture}, vectors of {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, {RuntimeInformation.FrameworkDescription}");
+    private static string Machine { get; } =
+        FormattableString.Invariant(
+            $"{RuntimeInformation.ProcessArchitecture}, vectors of {(Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128)} bits, {RuntimeInformation.FrameworkDescription}"
+        );
 
     /// <summary>The identity of a run on leased models; completes when they are hashed.</summary>
-    public static async Task<RunIdentity> OfAsync(ImageRequest request, ExecutionPlan plan, GeneratorLease generator, ScorerSet scorers, IReadOnlyList<IStepHook> hooks)
+    public static async Task<RunIdentity> OfAsync(
+        ImageRequest request,
+        ExecutionPlan plan,
+        GeneratorLease generator,
+        ScorerSet scorers,
+        IReadOnlyList<IStepHook> hooks)
     {
         ModelHashes hashes = await generator.Hashes.ConfigureAwait(false);
         var models = new List<(string, string)> { ($"generator {generator.Folder.Id}", hashes.Identity) };
@@ -56,7 +63,8 @@ internal sealed class RunIdentity
     {
         for (int i = 0; i < Math.Max(_parts.Length, written._parts.Length); i++)
         {
-            (string Name, string Value)? here = i < _parts.Length ? _parts[i] : null, there = i < written._parts.Length ? written._parts[i] : null;
+            (string Name, string Value)? here = i < _parts.Length ? _parts[i] : null,
+                there = i < written._parts.Length ? written._parts[i] : null;
             if (here != there)
             {
                 return here?.Name == there?.Name
@@ -67,7 +75,8 @@ internal sealed class RunIdentity
 
         return null;
 
-        static string Describe((string Name, string Value)? part) => part is { } given ? $"{given.Name} ({given.Value})" : "no further model";
+        static string Describe((string Name, string Value)? part) =>
+            part is { } given ? $"{given.Name} ({given.Value})" : "no further model";
     }
 
     public void Write(SnapshotWriter writer)

@@ -53,13 +53,19 @@ internal sealed class RunJournal(
         {
             reason = Restore(SnapshotReader.Open(snapshot), search, here);
         }
-        catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException or JsonException or DiffusionClipException)
+        catch (Exception exception)
+            when (exception is InvalidDataException or EndOfStreamException or JsonException or DiffusionClipException)
         {
             reason = exception.Message;
         }
 
         ResumeReport report = reason is null
-            ? new() { FromSnapshot = true, EvaluationsSkipped = (int)Math.Min(int.MaxValue, search.EvaluationsDone), SecondsBefore = Math.Round(search.SecondsBefore, 6) }
+            ? new()
+            {
+                FromSnapshot = true,
+                EvaluationsSkipped = (int)Math.Min(int.MaxValue, search.EvaluationsDone),
+                SecondsBefore = Math.Round(search.SecondsBefore, 6),
+            }
             : new() { FromSnapshot = false, Reason = $"the snapshot cannot be used: {reason}" };
         snapshots.OnResumed(report);
         return report;

@@ -9,9 +9,13 @@ namespace DiffusionClip.Selection.Snapshots;
 internal sealed class SnapshotReader : BinaryReader
 {
     private SnapshotReader(byte[] snapshot)
-        : base(new MemoryStream(snapshot, SnapshotWriter.HeaderLength, snapshot.Length - SnapshotWriter.HeaderLength - SHA256.HashSizeInBytes, writable: false))
-    {
-    }
+        : base(
+            new MemoryStream(
+                snapshot,
+                SnapshotWriter.HeaderLength,
+                snapshot.Length - SnapshotWriter.HeaderLength - SHA256.HashSizeInBytes,
+                writable: false)
+        ) { }
 
     /// <summary>Bytes not yet read.</summary>
     public long Remaining => BaseStream.Length - BaseStream.Position;
@@ -29,7 +33,8 @@ internal sealed class SnapshotReader : BinaryReader
         int version = BinaryPrimitives.ReadInt32LittleEndian(bytes[SnapshotWriter.Magic.Length..]);
         if (version != SnapshotWriter.Version)
         {
-            throw new InvalidDataException(FormattableString.Invariant($"its format has version {version}, this build reads {SnapshotWriter.Version}"));
+            throw new InvalidDataException(
+                FormattableString.Invariant($"its format has version {version}, this build reads {SnapshotWriter.Version}"));
         }
 
         long length = BinaryPrimitives.ReadInt64LittleEndian(bytes[(SnapshotWriter.HeaderLength - sizeof(long))..]);
@@ -57,7 +62,8 @@ internal sealed class SnapshotReader : BinaryReader
         int count = ReadInt32();
         return count >= 0 && count <= Remaining / least
             ? count
-            : throw new InvalidDataException(FormattableString.Invariant($"{count} {name} do not fit into the {Remaining} bytes that are left"));
+            : throw new InvalidDataException(
+                FormattableString.Invariant($"{count} {name} do not fit into the {Remaining} bytes that are left"));
     }
 
     /// <summary>Reads a text that may be absent.</summary>
@@ -111,6 +117,8 @@ internal sealed class SnapshotReader : BinaryReader
     public int ReadInt32(int least, int most, string name)
     {
         int value = ReadInt32();
-        return value >= least && value <= most ? value : throw new InvalidDataException(FormattableString.Invariant($"{name} is {value}, outside of {least} to {most}"));
+        return value >= least && value <= most
+            ? value
+            : throw new InvalidDataException(FormattableString.Invariant($"{name} is {value}, outside of {least} to {most}"));
     }
 }

@@ -47,7 +47,11 @@ internal static class CharacterRepairs
     public static string LineBreaks(string text) =>
         text.AsSpan().IndexOfAny("\r\u0085\u2028\u2029") < 0
             ? text
-            : text.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n').Replace('\u2028', '\n').Replace('\u2029', '\n').Replace('\u0085', '\n');
+            : text.Replace("\r\n", "\n", StringComparison.Ordinal)
+                .Replace('\r', '\n')
+                .Replace('\u2028', '\n')
+                .Replace('\u2029', '\n')
+                .Replace('\u0085', '\n');
 
     /// <summary>Removes escape, bracket, digits and semicolons, letter: the colours of terminals.</summary>
     public static string RemoveTerminalEscapes(string text)
@@ -63,7 +67,10 @@ internal static class CharacterRepairs
         for (; escape >= 0; escape = text.IndexOf("\u001B[", Math.Max(position, escape + 2), StringComparison.Ordinal))
         {
             int end = escape + 2;
-            while (end < text.Length && Rune.TryGetRuneAt(text, end, out Rune rune) && (rune.Value == ';' || Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber))
+            while (
+                end < text.Length
+                && Rune.TryGetRuneAt(text, end, out Rune rune)
+                && (rune.Value == ';' || Rune.GetUnicodeCategory(rune) == UnicodeCategory.DecimalDigitNumber))
             {
                 end += rune.Utf16SequenceLength;
             }

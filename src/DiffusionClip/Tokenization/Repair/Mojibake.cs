@@ -80,10 +80,18 @@ internal static class Mojibake
     // Bytes of UTF-8 as the encodings of Latin-1's kind read them. A space counts as continuation, since A0 may have become one.
     private static readonly SearchValues<char> FirstOfTwo = ReadAs(0xC2, 0xDF);
     private static readonly SearchValues<char> FirstOfThree = ReadAs(0xE0, 0xEF);
-    private static readonly SearchValues<char> FirstOfFour = SearchValues.Create([.. CharactersOf(0xF0, 0xF0), .. CharactersOf(0xF3, 0xF3)]);
-    private static readonly SearchValues<char> FirstOfAny = SearchValues.Create([.. CharactersOf(0xC2, 0xF0), .. CharactersOf(0xF3, 0xF3)]);
+    private static readonly SearchValues<char> FirstOfFour = SearchValues.Create([
+        .. CharactersOf(0xF0, 0xF0),
+        .. CharactersOf(0xF3, 0xF3),
+    ]);
+    private static readonly SearchValues<char> FirstOfAny = SearchValues.Create([
+        .. CharactersOf(0xC2, 0xF0),
+        .. CharactersOf(0xF3, 0xF3),
+    ]);
     private static readonly SearchValues<char> Continuation = SearchValues.Create([.. CharactersOf(0x80, 0xBF), ' ']);
-    private static readonly SearchValues<char> StrictContinuation = SearchValues.Create([.. CharactersOf(0x80, 0xBF).Except("–—―‘’‚“”„•…")]);
+    private static readonly SearchValues<char> StrictContinuation = SearchValues.Create([
+        .. CharactersOf(0x80, 0xBF).Except("–—―‘’‚“”„•…"),
+    ]);
 
     /// <summary>Whether the text contains neighbours that indicate misread UTF-8.</summary>
     public static bool IsSuspected(string text)
@@ -233,12 +241,17 @@ internal static class Mojibake
             case 'Œ' or 'œ':
                 return !char.IsAsciiLetter(next);
             case 'Â' or 'Ã' or 'Î' or 'Ð':
-                return (nextClue & Clue.Punctuation) != 0 || "€œŠš¢£Ÿž\u00A0\u00AD®©°·»–—´".Contains(next) || (text[i] == 'Ã' && next == '¡');
+                return (nextClue & Clue.Punctuation) != 0
+                    || "€œŠš¢£Ÿž\u00A0\u00AD®©°·»–—´".Contains(next)
+                    || (text[i] == 'Ã' && next == '¡');
             case '×':
                 return next is '²' or '³';
             case 'Ø' or 'Ù':
                 // Arabic read as Windows-1252; common characters take part, so twice is asked for.
-                return IsArabicSecond(next, nextClue) && third is 'Ø' or 'Ù' && i + 3 < text.Length && IsArabicSecond(text[i + 3], ClueOf(text[i + 3]));
+                return IsArabicSecond(next, nextClue)
+                    && third is 'Ø' or 'Ù'
+                    && i + 3 < text.Length
+                    && IsArabicSecond(text[i + 3], ClueOf(text[i + 3]));
             case 'à':
                 return "²µ¹¼½¾".Contains(next);
             case '√':
@@ -269,7 +282,9 @@ internal static class Mojibake
     /// <summary>Windows-1252 read as Latin-1 read as Windows-1251, before a Latin letter.</summary>
     private static bool IsTwiceMisread(ReadOnlySpan<char> text)
     {
-        if (!text.StartsWith("ГўВЂВ") || Rune.DecodeFromUtf16(text[5..], out _, out int length) == OperationStatus.NeedMoreData && length == 0)
+        if (
+            !text.StartsWith("ГўВЂВ")
+            || Rune.DecodeFromUtf16(text[5..], out _, out int length) == OperationStatus.NeedMoreData && length == 0)
         {
             return false;
         }

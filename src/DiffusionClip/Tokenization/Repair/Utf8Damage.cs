@@ -56,7 +56,12 @@ internal static class Utf8Damage
             if (bytes[i] == 0xC3 && i + 1 < bytes.Length && bytes[i + 1] == ' ')
             {
                 ReadOnlySpan<byte> next = bytes.AsSpan(i + 2);
-                if (!next.StartsWith(" "u8) && !next.StartsWith("quele"u8) && !next.StartsWith("quela"u8) && !next.StartsWith("quilo"u8) && !next.StartsWith("s "u8))
+                if (
+                    !next.StartsWith(" "u8)
+                    && !next.StartsWith("quele"u8)
+                    && !next.StartsWith("quela"u8)
+                    && !next.StartsWith("quilo"u8)
+                    && !next.StartsWith("s "u8))
                 {
                     result.Add(0xA0);
                 }

@@ -19,7 +19,9 @@ internal static class Utf8Variants
             while (!bytes.IsEmpty)
             {
                 int special = NextSpecial(bytes, out int specialLength);
-                if (Utf8.ToUtf16(bytes[..special], characters.AsSpan(length), out _, out int written, replaceInvalidSequences: false) != OperationStatus.Done)
+                if (
+                    Utf8.ToUtf16(bytes[..special], characters.AsSpan(length), out _, out int written, replaceInvalidSequences: false)
+                    != OperationStatus.Done)
                 {
                     return null;
                 }

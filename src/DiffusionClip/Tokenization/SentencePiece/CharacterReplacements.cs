@@ -25,7 +25,9 @@ internal sealed class CharacterReplacements
         uint size = map.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(map) : uint.MaxValue;
         if (size > map.Length - 4 || size % 4 != 0 || size == 0)
         {
-            throw new ModelFolderException(path, "precompiled_charsmap is damaged: its trie is longer than the map; download the file again");
+            throw new ModelFolderException(
+                path,
+                "precompiled_charsmap is damaged: its trie is longer than the map; download the file again");
         }
 
         uint[] units = MemoryMarshal.Cast<byte, uint>(map.Slice(4, (int)size)).ToArray();

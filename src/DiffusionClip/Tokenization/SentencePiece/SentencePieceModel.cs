@@ -72,7 +72,9 @@ internal sealed class SentencePieceModel
 
         if (bytes.Length == 0 || ModelFile.Impostor(bytes) is not null)
         {
-            throw new ModelFolderException(path, $"{(bytes.Length == 0 ? "empty" : ModelFile.Impostor(bytes))} instead of a SentencePiece model; download the file itself");
+            throw new ModelFolderException(
+                path,
+                $"{(bytes.Length == 0 ? "empty" : ModelFile.Impostor(bytes))} instead of a SentencePiece model; download the file itself");
         }
 
         var model = new SentencePieceModel(path);
@@ -92,7 +94,8 @@ internal sealed class SentencePieceModel
         }
 
         int unknown = model.Pieces.FindIndex(piece => piece.Kind == PieceKind.Unknown);
-        model.UnknownId = unknown >= 0 ? unknown : throw new ModelFolderException(path, "has no piece for the unknown; expected one of type UNKNOWN");
+        model.UnknownId =
+            unknown >= 0 ? unknown : throw new ModelFolderException(path, "has no piece for the unknown; expected one of type UNKNOWN");
         return model;
     }
 

@@ -45,14 +45,27 @@ internal sealed class UnigramTokenizer
                 (least, most) = (Math.Min(least, piece.Score), Math.Max(most, piece.Score));
             }
 
-            if (piece.Kind == PieceKind.Byte && piece.Text is ['<', '0', 'x', .. var digits, '>'] && byte.TryParse(digits, System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture, out byte value))
+            if (
+                piece.Kind == PieceKind.Byte
+                && piece.Text is ['<', '0', 'x', .. var digits, '>']
+                && byte.TryParse(
+                    digits,
+                    System.Globalization.NumberStyles.HexNumber,
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    out byte value))
             {
                 _bytes[value] = id;
             }
         }
 
         _lookup = _pieces.GetAlternateLookup<ReadOnlySpan<char>>();
-        _userDefined = [.. model.Pieces.Where(piece => piece.Kind == PieceKind.UserDefined).Select(piece => Encoding.UTF8.GetBytes(piece.Text)).OrderByDescending(bytes => bytes.Length)];
+        _userDefined =
+        [
+            .. model
+                .Pieces.Where(piece => piece.Kind == PieceKind.UserDefined)
+                .Select(piece => Encoding.UTF8.GetBytes(piece.Text))
+                .OrderByDescending(bytes => bytes.Length),
+        ];
         (_unknownScore, _maxScore) = (least - UnknownPenalty, most);
     }
 

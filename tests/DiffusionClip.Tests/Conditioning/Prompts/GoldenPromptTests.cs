@@ -8,23 +8,36 @@ public sealed class GoldenPromptTests(ITestOutputHelper output)
     private static readonly JsonElement Table = Golden.Read("golden", "prompts.json");
 
     [Fact]
-    public void Golden_emphasis() => Check("emphasis", "cases", static @case =>
-    {
-        string prompt = @case.GetProperty("prompt").GetString()!;
-        IReadOnlyList<string> invalid = PromptEmphasis.InvalidWeights(prompt);
-        IReadOnlyList<WeightedText> actual = PromptEmphasis.Parse(prompt);
-        if (@case.TryGetProperty("error", out JsonElement error))
-        {
-            // The reference fails; here the prompt is read all the same, and the report says what was wrong.
-            return error.GetString() == "not a number in a weight" && invalid.Count > 0 ? null : $"error {error}: {invalid.Count} invalid weights";
-        }
+    public void Golden_emphasis() =>
+        Check(
+            "emphasis",
+            "cases",
+            static @case =>
+            {
+                string prompt = @case.GetProperty("prompt").GetString()!;
+                IReadOnlyList<string> invalid = PromptEmphasis.InvalidWeights(prompt);
+                IReadOnlyList<WeightedText> actual = PromptEmphasis.Parse(prompt);
+                if (@case.TryGetProperty("error", out JsonElement error))
+                {
+                    // The reference fails; here the prompt is read all the same, and the report says what was wrong.
+                    return error.GetString() == "not a number in a weight" && invalid.Count > 0
+                        ? null
+                        : $"error {error}: {invalid.Count} invalid weights";
+                }
 
-        List<(string, double)> expected = [.. @case.GetProperty("emphasis").EnumerateArray().Select(pair => (pair[0].GetString()!, pair[1].GetDouble()))];
-        return invalid.Count == 0 && expected.Count == actual.Count
-            && expected.Zip(actual).All(pair => pair.First.Item1 == pair.Second.Text && Math.Abs(pair.First.Item2 - pair.Second.Weight) < 1e-12)
-            ? null
-            : $"expected {string.Join(" ", expected)}, got {string.Join(" ", actual)}";
-    });
+                List<(string, double)> expected =
+                [
+                    .. @case.GetProperty("emphasis").EnumerateArray().Select(pair => (pair[0].GetString()!, pair[1].GetDouble())),
+                ];
+                return
+                    invalid.Count == 0
+                    && expected.Count == actual.Count
+                    && expected
+                        .Zip(actual)
+                        .All(pair => pair.First.Item1 == pair.Second.Text && Math.Abs(pair.First.Item2 - pair.Second.Weight) < 1e-12)
+                    ? null
+                    : $"expected {string.Join(" ", expected)}, got {string.Join(" ", actual)}";
+            });
 
     [Fact]
     public void Golden_windows()
@@ -67,12 +80,24 @@ public sealed class GoldenPromptTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Golden_schedules() => Check("schedules", "schedules", static @case =>
-    {
-        ScheduledPrompt[] expected = [.. @case.GetProperty("schedule").EnumerateArray().Select(pair => new ScheduledPrompt(pair[0].GetInt32(), pair[1].GetString()!))];
-        IReadOnlyList<ScheduledPrompt> actual = PromptSchedule.Parse(@case.GetProperty("prompt").GetString()!, @case.GetProperty("steps").GetInt32());
-        return expected.SequenceEqual(actual) ? null : $"expected {string.Join(" ", expected)}, got {string.Join(" ", actual)}";
-    });
+    public void Golden_schedules() =>
+        Check(
+            "schedules",
+            "schedules",
+            static @case =>
+            {
+                ScheduledPrompt[] expected =
+                [
+                    .. @case
+                        .GetProperty("schedule")
+                        .EnumerateArray()
+                        .Select(pair => new ScheduledPrompt(pair[0].GetInt32(), pair[1].GetString()!)),
+                ];
+                IReadOnlyList<ScheduledPrompt> actual = PromptSchedule.Parse(
+                    @case.GetProperty("prompt").GetString()!,
+                    @case.GetProperty("steps").GetInt32());
+                return expected.SequenceEqual(actual) ? null : $"expected {string.Join(" ", expected)}, got {string.Join(" ", actual)}";
+            });
 
     private void Check(string name, string table, Func<JsonElement, string?> check)
     {

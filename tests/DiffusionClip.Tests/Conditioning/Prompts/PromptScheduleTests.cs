@@ -6,7 +6,28 @@ public sealed class PromptScheduleTests
 {
     private static readonly string[] Pieces =
     [
-        "[", "]", "(", ")", ":", "|", "\\", "a", "cat ", " ", "\n", "0.5", "3", ":2]", "[x:y:.5]", "[a|b]", "1e9", "-1", "1e999", "BREAK", "é", "\U0001F600",
+        "[",
+        "]",
+        "(",
+        ")",
+        ":",
+        "|",
+        "\\",
+        "a",
+        "cat ",
+        " ",
+        "\n",
+        "0.5",
+        "3",
+        ":2]",
+        "[x:y:.5]",
+        "[a|b]",
+        "1e9",
+        "-1",
+        "1e999",
+        "BREAK",
+        "é",
+        "\U0001F600",
     ];
 
     private static readonly Gen<string> Syntax = Gen.Int[0, Pieces.Length - 1].Select(i => Pieces[i]).Array[0, 24].Select(string.Concat);

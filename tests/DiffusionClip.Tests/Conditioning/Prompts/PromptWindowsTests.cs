@@ -7,9 +7,21 @@ public sealed class PromptWindowsTests
 {
     private const int Limit = 77;
 
-    private static readonly string[] Pieces = ["cat ", "a red apple, ", "é", "don't ", "12 ", ",", ", ", "\U0001F600", "antidisestablishmentarianism "];
+    private static readonly string[] Pieces =
+    [
+        "cat ",
+        "a red apple, ",
+        "é",
+        "don't ",
+        "12 ",
+        ",",
+        ", ",
+        "\U0001F600",
+        "antidisestablishmentarianism ",
+    ];
 
-    internal static ClipTokenizer Tokenizer { get; } = ClipTokenizer.Load(Path.Combine(Golden.Repository, "models", "emoji-sd", "tokenizer"));
+    internal static ClipTokenizer Tokenizer { get; } =
+        ClipTokenizer.Load(Path.Combine(Golden.Repository, "models", "emoji-sd", "tokenizer"));
 
     [Fact]
     public void Windows_hold_every_token_in_order() =>

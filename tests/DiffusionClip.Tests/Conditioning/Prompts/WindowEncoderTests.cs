@@ -31,15 +31,20 @@ public sealed class WindowEncoderTests
     }
 
     [Fact]
-    public void Weights_keep_the_mean_of_each_window() => Gen.Select(Gen.Double[0.1, 2], Gen.Double[0.1, 2]).Sample(
-        (first, second) =>
-        {
-            PromptWindows weighted = PromptWindows.Of(PromptWindowsTests.Tokenizer, Limit, [new("a cat", first), new(" and a dog", second)]);
-            PromptWindows plain = PromptWindows.Of(PromptWindowsTests.Tokenizer, Limit, [new("a cat", 1), new(" and a dog", 1)]);
-            var fake = new FakeEncoder();
-            float[] actual = new WindowEncoder(fake).Encode(weighted, default).HiddenStates.ToArray();
-            float[] before = new WindowEncoder(fake).Encode(plain, default).HiddenStates.ToArray();
-            Assert.Equal(before.Average(), actual.Average(), 1e-5);
+    public void Weights_keep_the_mean_of_each_window() =>
+        Gen.Select(Gen.Double[0.1, 2], Gen.Double[0.1, 2])
+            .Sample(
+                (first, second) =>
+                {
+                    PromptWindows weighted = PromptWindows.Of(
+                        PromptWindowsTests.Tokenizer,
+                        Limit,
+                        [new("a cat", first), new(" and a dog", second)]);
+                    PromptWindows plain = PromptWindows.Of(PromptWindowsTests.Tokenizer, Limit, [new("a cat", 1), new(" and a dog", 1)]);
+                    var fake = new FakeEncoder();
+                    float[] actual = new WindowEncoder(fake).Encode(weighted, default).HiddenStates.ToArray();
+                    float[] before = new WindowEncoder(fake).Encode(plain, default).HiddenStates.ToArray();
+                    Assert.Equal(before.Average(), actual.Average(), 1e-5);
 
             // Every value is its old one times its token's weight, up to one common factor.
             ReadOnlySpan<double> weights = weighted.Windows[0].Weights.Span;

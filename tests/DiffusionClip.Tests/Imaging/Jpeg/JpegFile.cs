@@ -28,10 +28,15 @@ internal static class JpegFile
 
     /// <summary>A baseline file of one block after as many Huffman tables as wanted.</summary>
     public static byte[] Baseline(int tables) =>
-    [
-        .. Start, .. Frame(0xC0, 8), .. Enumerable.Repeat(Table(0x00, 0), tables - 1).SelectMany(table => table), .. Table(0x10, 0), .. Scan(0, 63),
-        0b0011_1111, .. End,
-    ];
+        [
+            .. Start,
+            .. Frame(0xC0, 8),
+            .. Enumerable.Repeat(Table(0x00, 0), tables - 1).SelectMany(table => table),
+            .. Table(0x10, 0),
+            .. Scan(0, 63),
+            0b0011_1111,
+            .. End,
+        ];
 
     private static byte[] Frame(byte marker, int side) =>
         [0xFF, marker, 0, 11, 8, (byte)(side >> 8), (byte)side, (byte)(side >> 8), (byte)side, 1, 1, 0x11, 0];

@@ -15,7 +15,9 @@ public sealed class GoldenPngTextTests
             count++;
             byte[] file = @case.GetProperty("base64").GetBytesFromBase64();
             string expected = Describe(@case.GetProperty("expected"));
-            foreach (PngTextContent content in (PngTextContent[])[PngTextReader.Read(file), PngTextReader.Read(new MemoryStream(file)), PngTextReader.Read(new TrickleStream(file))])
+            foreach (
+                PngTextContent content in (PngTextContent[])
+                    [PngTextReader.Read(file), PngTextReader.Read(new MemoryStream(file)), PngTextReader.Read(new TrickleStream(file))])
             {
                 string actual = Describe(content, withGuess: @case.GetProperty("expected").TryGetProperty("text_if_utf8", out _));
                 if (actual != expected)
@@ -25,20 +27,28 @@ public sealed class GoldenPngTextTests
             }
         }
 
-        string line = string.Create(CultureInfo.InvariantCulture, $"png texts {count - failures.Select(failure => failure.Split(':')[0]).Distinct().Count()}/{count}");
+        string line = string.Create(
+            CultureInfo.InvariantCulture,
+            $"png texts {count - failures.Select(failure => failure.Split(':')[0]).Distinct().Count()}/{count}");
         TestContext.Current.TestOutputHelper?.WriteLine(line);
         TestContext.Current.SendDiagnosticMessage(line);
         Assert.Empty(failures);
         Assert.NotEqual(0, count);
     }
 
-    private static string Describe(JsonElement expected) => JsonSerializer.Serialize(new object?[]
-    {
-        expected.GetProperty("readable").GetBoolean(),
-        expected.GetProperty("texts").EnumerateArray().Select(text => new[] { text.GetProperty("keyword").GetString(), text.GetProperty("text").GetString() }).ToArray(),
-        expected.GetProperty("problems").EnumerateArray().Select(problem => problem.GetString()).ToArray(),
-        expected.TryGetProperty("text_if_utf8", out JsonElement guess) ? guess.GetString() : null,
-    });
+    private static string Describe(JsonElement expected) =>
+        JsonSerializer.Serialize(
+            new object?[]
+            {
+                expected.GetProperty("readable").GetBoolean(),
+                expected
+                    .GetProperty("texts")
+                    .EnumerateArray()
+                    .Select(text => new[] { text.GetProperty("keyword").GetString(), text.GetProperty("text").GetString() })
+                    .ToArray(),
+                expected.GetProperty("problems").EnumerateArray().Select(problem => problem.GetString()).ToArray(),
+                expected.TryGetProperty("text_if_utf8", out JsonElement guess) ? guess.GetString() : null,
+            });
 
     private static string Describe(PngTextContent content, bool withGuess) => JsonSerializer.Serialize(new object?[]
     {

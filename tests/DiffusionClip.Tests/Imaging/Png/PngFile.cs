@@ -8,7 +8,8 @@ namespace DiffusionClip.Imaging.Png;
 /// <summary>Puts PNG files together from their parts, right or wrong.</summary>
 internal static class PngFile
 {
-    public static byte[] Of(params byte[][] chunks) => [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, .. chunks.SelectMany(chunk => chunk)];
+    public static byte[] Of(params byte[][] chunks) =>
+        [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, .. chunks.SelectMany(chunk => chunk)];
 
     public static byte[] Header(int width, int height, int depth, int colourType, bool interlaced = false)
     {

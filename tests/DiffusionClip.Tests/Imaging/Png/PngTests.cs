@@ -7,15 +7,23 @@ public sealed class PngTests
     private static RgbImage Decode(byte[] file) => PngDecoder.Decode(file, ImageLimits.Default);
 
     [Fact]
-    public void What_is_encoded_decodes_to_the_same_pixels() => Gen.Select(Gen.Int[1, 90], Gen.Int[1, 40], Gen.Int[0, 3], Gen.Int[0, 1 << 20]).Sample(
-        (width, height, kind, seed) =>
-        {
-            byte[] pixels = Pictures.Noise(width, height, seed).Pixels.ToArray();
-            for (int i = 0; i < pixels.Length; i++)
-            {
-                // Gradients along either side make each filter win somewhere.
-                pixels[i] = kind switch { 0 => pixels[i], 1 => (byte)(i / 3 % width * 2), 2 => (byte)((i / 3 / width) + (pixels[i] & 3)), _ => 0 };
-            }
+    public void What_is_encoded_decodes_to_the_same_pixels() =>
+        Gen.Select(Gen.Int[1, 90], Gen.Int[1, 40], Gen.Int[0, 3], Gen.Int[0, 1 << 20])
+            .Sample(
+                (width, height, kind, seed) =>
+                {
+                    byte[] pixels = Pictures.Noise(width, height, seed).Pixels.ToArray();
+                    for (int i = 0; i < pixels.Length; i++)
+                    {
+                        // Gradients along either side make each filter win somewhere.
+                        pixels[i] = kind switch
+                        {
+                            0 => pixels[i],
+                            1 => (byte)(i / 3 % width * 2),
+                            2 => (byte)((i / 3 / width) + (pixels[i] & 3)),
+                            _ => 0,
+                        };
+                    }
 
             byte[] file = PngEncoder.Encode(new RgbImage(width, height, pixels));
             Assert.Equal(pixels, Decode(file).Pixels.ToArray());
@@ -68,7 +76,14 @@ public sealed class PngTests
     public void Palette_and_deep_colours_become_rgb_without_alpha()
     {
         byte[] palette = PngFile.Chunk("PLTE", 1, 2, 3, 40, 50, 60);
-        byte[] indexed = PngFile.Of(PngFile.Header(3, 1, 2, 3), palette, PngFile.Chunk("tRNS", 0), PngFile.Data([[0b00011100]]), PngFile.End);
+        byte[] indexed = PngFile.Of(
+            PngFile.Header(3, 1, 2, 3),
+            palette,
+            PngFile.Chunk("tRNS", 0),
+            PngFile.Data([
+                [0b00011100],
+            ]),
+            PngFile.End);
         Assert.Equal([1, 2, 3, 40, 50, 60, 0, 0, 0], Decode(indexed).Pixels.ToArray());
 
         byte[] deep = PngFile.Of(PngFile.Header(1, 1, 16, 2), PngFile.Data([[9, 200, 8, 200, 7, 200]]), PngFile.End);
@@ -103,7 +118,12 @@ public sealed class PngTests
         RgbImage image = Pictures.Noise(20, 20);
         byte[] file = PngEncoder.Encode(image);
         byte[] data = file[41..^16];
-        byte[] split = PngFile.Of([PngFile.Header(20, 20, 8, 2), .. data.Chunk(7).Select(part => PngFile.Chunk("IDAT", part)), PngFile.Chunk("IDAT"), PngFile.End]);
+        byte[] split = PngFile.Of([
+            PngFile.Header(20, 20, 8, 2),
+            .. data.Chunk(7).Select(part => PngFile.Chunk("IDAT", part)),
+            PngFile.Chunk("IDAT"),
+            PngFile.End,
+        ]);
         Assert.Equal(image.Pixels.ToArray(), Decode(split).Pixels.ToArray());
     }
 
@@ -180,7 +200,8 @@ public sealed class PngTests
     public void Decoding_ends_when_it_is_cancelled()
     {
         byte[] file = PngEncoder.Encode(Pictures.Noise(9, 7));
-        Assert.Throws<OperationCanceledException>(() => PngDecoder.Decode(file, ImageLimits.Default, new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() =>
+            PngDecoder.Decode(file, ImageLimits.Default, new CancellationToken(canceled: true)));
     }
 
     [Fact]

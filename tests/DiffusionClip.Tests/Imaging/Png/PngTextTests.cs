@@ -159,7 +159,9 @@ public sealed class PngTextTests
     public void A_file_without_its_end_is_truncated()
     {
         byte[] picture = Picture();
-        Assert.Equal([PngTextProblemKind.Truncated], PngTextReader.Read(picture.AsMemory(0, picture.Length - 12)).Problems.Select(problem => problem.Kind));
+        Assert.Equal(
+            [PngTextProblemKind.Truncated],
+            PngTextReader.Read(picture.AsMemory(0, picture.Length - 12)).Problems.Select(problem => problem.Kind));
         Assert.Empty(PngTextReader.Read(picture).Problems);
     }
 
@@ -168,8 +170,12 @@ public sealed class PngTextTests
     {
         byte[] sound =
         [
-            .. Head(), .. Chunk("tEXt", "parameters\0a fox\nSteps: 1, Seed: 2, Size: 3x4"u8), .. Chunk("iTXt", "diffusionclip\0\0\0en\0x\0{}"u8),
-            .. Chunk("zTXt", [.. "prompt\0\0"u8, .. Deflate("{\"1\":{\"class_type\":\"KSampler\"}}"u8.ToArray())]), .. Chunk("IDAT", [1, 2, 3, 4]), .. Chunk("IEND", []),
+            .. Head(),
+            .. Chunk("tEXt", "parameters\0a fox\nSteps: 1, Seed: 2, Size: 3x4"u8),
+            .. Chunk("iTXt", "diffusionclip\0\0\0en\0x\0{}"u8),
+            .. Chunk("zTXt", [.. "prompt\0\0"u8, .. Deflate("{\"1\":{\"class_type\":\"KSampler\"}}"u8.ToArray())]),
+            .. Chunk("IDAT", [1, 2, 3, 4]),
+            .. Chunk("IEND", []),
         ];
         Gen.Select(Gen.Int[0, sound.Length - 1], Gen.Byte[1, 255]).List[1, 6].Select(Gen.Int[0, sound.Length]).Sample((flips, length) =>
         {
@@ -193,7 +199,8 @@ public sealed class PngTextTests
     /// <summary>A small file; its pixels are not what is tested here.</summary>
     internal static byte[] Picture() => [.. Head(), .. Chunk("IDAT", [1, 2, 3]), .. Chunk("IEND", [])];
 
-    internal static byte[] Head() => [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, .. Chunk("IHDR", [0, 0, 0, 2, 0, 0, 0, 3, 8, 2, 0, 0, 0])];
+    internal static byte[] Head() =>
+        [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, .. Chunk("IHDR", [0, 0, 0, 2, 0, 0, 0, 3, 8, 2, 0, 0, 0])];
 
     internal static byte[] Chunk(string type, ReadOnlySpan<byte> content)
     {
@@ -236,7 +243,10 @@ public sealed class PngTextTests
             int read = (int)Math.Min(count, Length - Position);
             for (int i = 0; i < read; i++, Position++)
             {
-                buffer[offset + i] = Position < head.Length ? head[Position] : Position < head.Length + zeros ? (byte)0 : tail[Position - head.Length - zeros];
+                buffer[offset + i] =
+                    Position < head.Length ? head[Position]
+                    : Position < head.Length + zeros ? (byte)0
+                    : tail[Position - head.Length - zeros];
             }
 
             return read;

@@ -25,19 +25,29 @@ public sealed class ResamplerTests
         iter: 600);
 
     [Fact]
-    public void A_region_is_what_is_cut_from_the_whole() => Gen.Select(Case, Gen.Double[0, 1], Gen.Double[0, 1], Gen.Double[0, 1], Gen.Double[0, 1]).Sample(
-        drawn =>
-        {
-            var (resize, a, b, c, d) = drawn;
-            int left = (int)(a * (resize.NewWidth - 1)), top = (int)(b * (resize.NewHeight - 1));
-            int width = 1 + (int)(c * (resize.NewWidth - left - 1)), height = 1 + (int)(d * (resize.NewHeight - top - 1));
-            RgbImage image = Pictures.Noise(resize.Width, resize.Height, resize.Seed);
-            RgbImage whole = Resampler.Resize(image, resize.NewWidth, resize.NewHeight, resize.Filter);
-            byte[] part = new byte[3 * width * height];
-            Resampler.Resize(image, resize.NewWidth, resize.NewHeight, resize.Filter, new PixelRegion(left, top, width, height), part);
-            Assert.Equal(Pictures.Cut(whole, left, top, width, height).Pixels.ToArray(), part);
-        },
-        iter: 400);
+    public void A_region_is_what_is_cut_from_the_whole() =>
+        Gen.Select(Case, Gen.Double[0, 1], Gen.Double[0, 1], Gen.Double[0, 1], Gen.Double[0, 1])
+            .Sample(
+                drawn =>
+                {
+                    var (resize, a, b, c, d) = drawn;
+                    int left = (int)(a * (resize.NewWidth - 1)),
+                        top = (int)(b * (resize.NewHeight - 1));
+                    int width = 1 + (int)(c * (resize.NewWidth - left - 1)),
+                        height = 1 + (int)(d * (resize.NewHeight - top - 1));
+                    RgbImage image = Pictures.Noise(resize.Width, resize.Height, resize.Seed);
+                    RgbImage whole = Resampler.Resize(image, resize.NewWidth, resize.NewHeight, resize.Filter);
+                    byte[] part = new byte[3 * width * height];
+                    Resampler.Resize(
+                        image,
+                        resize.NewWidth,
+                        resize.NewHeight,
+                        resize.Filter,
+                        new PixelRegion(left, top, width, height),
+                        part);
+                    Assert.Equal(Pictures.Cut(whole, left, top, width, height).Pixels.ToArray(), part);
+                },
+                iter: 400);
 
     [Fact]
     public void The_same_size_is_the_same_picture() => Gen.Select(Side, Side, Gen.Enum<ResamplingFilter>()).Sample(
@@ -79,8 +89,10 @@ public sealed class ResamplerTests
     public void A_region_outside_the_result_is_refused()
     {
         RgbImage image = Pictures.Noise(8, 8);
-        Assert.Throws<ArgumentException>(() => Resampler.Resize(image, 4, 4, ResamplingFilter.Bicubic, new PixelRegion(1, 0, 4, 4), new byte[48]));
-        Assert.Throws<ArgumentException>(() => Resampler.Resize(image, 4, 4, ResamplingFilter.Bicubic, new PixelRegion(0, 0, 4, 4), new byte[47]));
+        Assert.Throws<ArgumentException>(() =>
+            Resampler.Resize(image, 4, 4, ResamplingFilter.Bicubic, new PixelRegion(1, 0, 4, 4), new byte[48]));
+        Assert.Throws<ArgumentException>(() =>
+            Resampler.Resize(image, 4, 4, ResamplingFilter.Bicubic, new PixelRegion(0, 0, 4, 4), new byte[47]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Resampler.Resize(image, 0, 4, ResamplingFilter.Bicubic));
         Assert.Throws<ArgumentOutOfRangeException>(() => Resampler.Resize(image, 4, 4, (ResamplingFilter)9));
     }

@@ -74,7 +74,12 @@ public sealed class ForeignMetadataTests
     [Fact]
     public void A_damaged_source_gives_way_to_the_next_and_is_noted()
     {
-        PictureMetadata read = PictureMetadataFormats.Read([new("parameters", "  "), new("invokeai_metadata", "{"), new("negative_prompt", "n"), new("prompt", "p")]);
+        PictureMetadata read = PictureMetadataFormats.Read([
+            new("parameters", "  "),
+            new("invokeai_metadata", "{"),
+            new("negative_prompt", "n"),
+            new("prompt", "p"),
+        ]);
         Assert.Equal(("easydiffusion", "p", "n"), (read.Format, read.Prompt, read.NegativePrompt));
         Assert.StartsWith("invokeai_metadata", Assert.Single(read.Notes!), StringComparison.Ordinal);
     }

@@ -14,13 +14,27 @@ public sealed class GoldenInfotextTests
         {
             count++;
             string name = @case.GetProperty("name").GetString()!;
-            PictureMetadata metadata = PictureMetadataFormats.Read(@case.GetProperty("chunks").EnumerateArray()
-                .Select(chunk => KeyValuePair.Create(chunk.GetProperty("keyword").GetString()!, chunk.GetProperty("text").GetString()!)));
-            JsonElement actual = JsonSerializer.SerializeToElement(metadata with { Fields = null, Notes = null }, DiffusionClipJson.Compact);
+            PictureMetadata metadata = PictureMetadataFormats.Read(
+                @case
+                    .GetProperty("chunks")
+                    .EnumerateArray()
+                    .Select(chunk =>
+                        KeyValuePair.Create(chunk.GetProperty("keyword").GetString()!, chunk.GetProperty("text").GetString()!)));
+            JsonElement actual = JsonSerializer.SerializeToElement(
+                metadata with
+                {
+                    Fields = null,
+                    Notes = null,
+                },
+                DiffusionClipJson.Compact);
             Compare(name, @case.GetProperty("expected"), actual, failures);
             if (@case.TryGetProperty("fields", out JsonElement fields))
             {
-                Compare($"{name}.fields", fields, JsonSerializer.SerializeToElement(metadata.Fields ?? [], DiffusionClipJson.Compact), failures);
+                Compare(
+                    $"{name}.fields",
+                    fields,
+                    JsonSerializer.SerializeToElement(metadata.Fields ?? [], DiffusionClipJson.Compact),
+                    failures);
             }
         }
 
@@ -51,7 +65,9 @@ public sealed class GoldenInfotextTests
 
     private static void Report(string table, int count, List<string> failures)
     {
-        string line = string.Create(CultureInfo.InvariantCulture, $"{table} {count - failures.Select(failure => failure.Split('.', ':')[0]).Distinct().Count()}/{count}");
+        string line = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{table} {count - failures.Select(failure => failure.Split('.', ':')[0]).Distinct().Count()}/{count}");
         TestContext.Current.TestOutputHelper?.WriteLine(line);
         TestContext.Current.SendDiagnosticMessage(line);
     }

@@ -8,8 +8,38 @@ public sealed partial class InfotextTests
 {
     private static readonly string[] Hostile =
     [
-        "a, b", "x: y", "\"", "\"quoted\"", "\"a\" b", "\\", "C:\\new\\table", "a\nb", "a\r\nb", "{\"a\": 1}", "{", "[1, 2]", "[", " led", "trailed ", "\t",
-        "é", "日本", "👩‍🚀", "Steps: 1, Seed: 5", "Negative prompt: no", "\u0001", "\u2028", "7.5", "True", ",", ":", "a\"b", "<lora:x:1>", "\u001c", "ẞ½", "\u0085",
+        "a, b",
+        "x: y",
+        "\"",
+        "\"quoted\"",
+        "\"a\" b",
+        "\\",
+        "C:\\new\\table",
+        "a\nb",
+        "a\r\nb",
+        "{\"a\": 1}",
+        "{",
+        "[1, 2]",
+        "[",
+        " led",
+        "trailed ",
+        "\t",
+        "é",
+        "日本",
+        "👩‍🚀",
+        "Steps: 1, Seed: 5",
+        "Negative prompt: no",
+        "\u0001",
+        "\u2028",
+        "7.5",
+        "True",
+        ",",
+        ":",
+        "a\"b",
+        "<lora:x:1>",
+        "\u001c",
+        "ẞ½",
+        "\u0085",
     ];
 
     private static readonly Gen<string> Value = Gen.OneOf(
@@ -17,7 +47,17 @@ public sealed partial class InfotextTests
         Gen.String,
         Gen.Select(Gen.OneOf(Hostile), Gen.OneOf(Hostile), (a, b) => a + b));
 
-    private static readonly Gen<string> Key = Gen.OneOf("Steps", "Sampler", "Seed", "CFG scale", "Score", "aesthetic_score", "ADetailer dilate/erode", "日本", "Größe", "x1");
+    private static readonly Gen<string> Key = Gen.OneOf(
+        "Steps",
+        "Sampler",
+        "Seed",
+        "CFG scale",
+        "Score",
+        "aesthetic_score",
+        "ADetailer dilate/erode",
+        "日本",
+        "Größe",
+        "x1");
 
     [Fact]
     public void Fields_of_any_value_come_back_as_they_were() =>
@@ -70,24 +110,67 @@ public sealed partial class InfotextTests
     [Fact]
     public void The_grammar_matches_what_the_expression_matches()
     {
-        Gen<string> alphabet = Gen.OneOf("a", "Key", "日", "ß", "1", "½", "_", " ", "  ", "\t", "-", "/", ":", ": ", ",", ", ", "\"", "\\", "{", "[", "}", "]", "x", "\u0300", "(", "\u00A0", "\u001D");
-        alphabet.List[0, 40].Select(parts => string.Concat(parts)).Sample(line =>
-        {
-            string expected = string.Join('|', Expression().Matches(line).Select(match => $"{match.Groups[1].Index}-{match.Groups[1].Value}={match.Groups[2].Value}"));
-            string actual = string.Join('|', InfotextGrammar.Matches(line, jsonValues: false).Select(span => $"{span.Key.Start.Value}-{line[span.Key]}={line[span.Value]}"));
-            Assert.Equal(expected, actual);
-        }, iter: 20_000);
+        Gen<string> alphabet = Gen.OneOf(
+            "a",
+            "Key",
+            "日",
+            "ß",
+            "1",
+            "½",
+            "_",
+            " ",
+            "  ",
+            "\t",
+            "-",
+            "/",
+            ":",
+            ": ",
+            ",",
+            ", ",
+            "\"",
+            "\\",
+            "{",
+            "[",
+            "}",
+            "]",
+            "x",
+            "\u0300",
+            "(",
+            "\u00A0",
+            "\u001D");
+        alphabet
+            .List[0, 40]
+            .Select(parts => string.Concat(parts))
+            .Sample(
+                line =>
+                {
+                    string expected = string.Join(
+                        '|',
+                        Expression()
+                            .Matches(line)
+                            .Select(match => $"{match.Groups[1].Index}-{match.Groups[1].Value}={match.Groups[2].Value}"));
+                    string actual = string.Join(
+                        '|',
+                        InfotextGrammar
+                            .Matches(line, jsonValues: false)
+                            .Select(span => $"{span.Key.Start.Value}-{line[span.Key]}={line[span.Value]}"));
+                    Assert.Equal(expected, actual);
+                },
+                iter: 20_000);
     }
 
     [Theory]
     [InlineData("Steps: 20, Sampler: Euler, Seed: 5", "Steps: 20, Sampler: Euler, Seed: 5, Score: 0.25")]
     [InlineData("a fox \nSteps: 20, Sampler: Euler, Seed: 5,\n\n", "a fox \nSteps: 20, Sampler: Euler, Seed: 5, Score: 0.25\n\n")]
-    [InlineData("Score: 1\nSteps: 20, Score: 5.0, Seed: 5, aesthetic_score: 6", "Score: 1\nSteps: 20, Score: 0.25, Seed: 5, aesthetic_score: 6")]
+    [InlineData(
+        "Score: 1\nSteps: 20, Score: 5.0, Seed: 5, aesthetic_score: 6",
+        "Score: 1\nSteps: 20, Score: 0.25, Seed: 5, aesthetic_score: 6")]
     [InlineData("Steps: 20, Score: , Seed: 5", "Steps: 20, Score: 0.25, Seed: 5")]
     [InlineData("Steps: 20, Hashes: {\"Score\": \"a, b\"}, Score: \"1, 2\"", "Steps: 20, Hashes: {\"Score\": \"a, b\"}, Score: 0.25")]
     [InlineData("a prompt, Steps: 20", null)]
     [InlineData("", null)]
-    public void A_field_is_set_and_everything_else_stays(string text, string? expected) => Assert.Equal(expected, Infotext.SetField(text, "Score", "0.25"));
+    public void A_field_is_set_and_everything_else_stays(string text, string? expected) =>
+        Assert.Equal(expected, Infotext.SetField(text, "Score", "0.25"));
 
     [Theory]
     [InlineData("")]
@@ -110,7 +193,26 @@ public sealed partial class InfotextTests
     public void Long_hostile_lines_are_read_in_linear_time()
     {
         const int Length = 500_000;
-        foreach (string part in (string[])["a", "ab ", "ab:", "\"", "ab:\"", "ab:[\"", "ab:[", "ab:{\"a\":[", "\t", " ", "\\\"", "ab:[1,", "-", "ab:\"\\\",", "ab:[\"\",", "a:"])
+        foreach (
+            string part in (string[])
+                [
+                    "a",
+                    "ab ",
+                    "ab:",
+                    "\"",
+                    "ab:\"",
+                    "ab:[\"",
+                    "ab:[",
+                    "ab:{\"a\":[",
+                    "\t",
+                    " ",
+                    "\\\"",
+                    "ab:[1,",
+                    "-",
+                    "ab:\"\\\",",
+                    "ab:[\"\",",
+                    "a:",
+                ])
         {
             string line = string.Concat(Enumerable.Repeat(part, Length / part.Length));
             Infotext.Parse(line);
@@ -123,6 +225,12 @@ public sealed partial class InfotextTests
     private static partial Regex Expression();
 
     /// <summary>Lines that the grammar can carry: trimmed, none beginning with the word for the negative, none blank at the ends.</summary>
-    private static string Lines(List<string> parts) => PythonText.Strip(string.Join('\n', parts.SelectMany(part => part.Replace('\0', ' ').Split('\n'))
-        .Select(PythonText.Strip).Where(line => !line.StartsWith("Negative prompt:", StringComparison.Ordinal))));
+    private static string Lines(List<string> parts) =>
+        PythonText.Strip(
+            string.Join(
+                '\n',
+                parts
+                    .SelectMany(part => part.Replace('\0', ' ').Split('\n'))
+                    .Select(PythonText.Strip)
+                    .Where(line => !line.StartsWith("Negative prompt:", StringComparison.Ordinal))));
 }

@@ -10,16 +10,25 @@ public sealed class InfotextWriterTests
         string text = InfotextWriter.For(PictureRecords.For("a fox", "a dog"), PictureRecords.Sampler).ToString();
         Assert.Equal(
             "a fox\nNegative prompt: a dog\n"
-            + "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.1, Seed: 6, Size: 128x96, Model hash: aaaaaaaaaa, Model: emoji-sd, RNG: CPU, "
-            + "Score: 0.289123, Score model: emoji-clip, Version: DiffusionClip 0.1.0", text);
+                + "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.1, Seed: 6, Size: 128x96, Model hash: aaaaaaaaaa, Model: emoji-sd, RNG: CPU, "
+                + "Score: 0.289123, Score model: emoji-clip, Version: DiffusionClip 0.1.0",
+            text);
     }
 
     [Fact]
     public void Other_readers_see_what_ran()
     {
-        PictureMetadata read = PictureMetadataFormats.Read([new("parameters", InfotextWriter.For(PictureRecords.For("a fox", seed: ulong.MaxValue - 1), PictureRecords.Sampler).ToString())]);
-        Assert.Equal(("a1111", "a fox", null, 20, "DPM++ 2M", "Karras"), (read.Format, read.Prompt, read.NegativePrompt, read.Steps, read.Sampler, read.Scheduler));
-        Assert.Equal((7.1, "18446744073709551615", 128, 96, "emoji-sd", "CPU"), (read.CfgScale, read.Seed, read.Width, read.Height, read.Model, read.Rng));
+        PictureMetadata read = PictureMetadataFormats.Read([
+            new(
+                "parameters",
+                InfotextWriter.For(PictureRecords.For("a fox", seed: ulong.MaxValue - 1), PictureRecords.Sampler).ToString()),
+        ]);
+        Assert.Equal(
+            ("a1111", "a fox", null, 20, "DPM++ 2M", "Karras"),
+            (read.Format, read.Prompt, read.NegativePrompt, read.Steps, read.Sampler, read.Scheduler));
+        Assert.Equal(
+            (7.1, "18446744073709551615", 128, 96, "emoji-sd", "CPU"),
+            (read.CfgScale, read.Seed, read.Width, read.Height, read.Model, read.Rng));
         Assert.Equal("0.289123", read.Extras!["Score"]);
     }
 
@@ -45,7 +54,9 @@ public sealed class InfotextWriterTests
     [InlineData(null)]
     public void A_score_leaves_other_texts_alone(string? parameters)
     {
-        byte[] file = parameters is null ? PngTextTests.Picture() : PngTextWriter.SetTexts(PngTextTests.Picture(), [new("parameters", parameters)]);
+        byte[] file = parameters is null
+            ? PngTextTests.Picture()
+            : PngTextWriter.SetTexts(PngTextTests.Picture(), [new("parameters", parameters)]);
         PictureInspection inspection = PictureMetadataReader.Read(PictureScoreWriter.Write(file, Score(0.5)));
         Assert.Equal(0.5, inspection.Score!.Score);
         Assert.Equal(parameters, inspection.Texts.SingleOrDefault(text => text.Keyword == "parameters")?.Text);
@@ -54,7 +65,9 @@ public sealed class InfotextWriterTests
     [Fact]
     public void A_score_leaves_our_record_as_it_is()
     {
-        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("a fox"), PictureRecords.Sampler));
+        byte[] file = PngTextWriter.SetTexts(
+            PngTextTests.Picture(),
+            InfotextWriter.Texts(PictureRecords.For("a fox"), PictureRecords.Sampler));
         PictureInspection inspection = PictureMetadataReader.Read(PictureScoreWriter.Write(file, Score(0.5)));
         Assert.Equal(PictureRecords.For("a fox").Candidate.Score, inspection.Record!.Candidate.Score);
         Assert.Equal(0.5, inspection.Score!.Score);

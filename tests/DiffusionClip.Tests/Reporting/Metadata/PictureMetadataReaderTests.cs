@@ -13,14 +13,20 @@ public sealed class PictureMetadataReaderTests
     [Fact]
     public void The_inspection_as_JSON_names_what_was_found()
     {
-        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("a fox"), PictureRecords.Sampler));
+        byte[] file = PngTextWriter.SetTexts(
+            PngTextTests.Picture(),
+            InfotextWriter.Texts(PictureRecords.For("a fox"), PictureRecords.Sampler));
         using JsonDocument json = JsonDocument.Parse(PictureMetadataReader.Read(new MemoryStream(file)).ToJson());
         JsonElement root = json.RootElement;
-        Assert.Equal(("png", 2, 3), (root.GetProperty("file_type").GetString(), root.GetProperty("width").GetInt32(), root.GetProperty("height").GetInt32()));
+        Assert.Equal(
+            ("png", 2, 3),
+            (root.GetProperty("file_type").GetString(), root.GetProperty("width").GetInt32(), root.GetProperty("height").GetInt32()));
         Assert.Equal("diffusionclip", root.GetProperty("metadata").GetProperty("format").GetString());
         Assert.Equal("a1111", root.GetProperty("foreign").GetProperty("format").GetString());
         Assert.Equal("Steps", root.GetProperty("foreign").GetProperty("fields")[0][0].GetString());
-        Assert.Equal(20, root.GetProperty("record").GetProperty("request").GetProperty("sampling").GetProperty("num_inference_steps").GetInt32());
+        Assert.Equal(
+            20,
+            root.GetProperty("record").GetProperty("request").GetProperty("sampling").GetProperty("num_inference_steps").GetInt32());
         Assert.Equal(2, root.GetProperty("texts").GetArrayLength());
         Assert.Equal(0, root.GetProperty("problems").GetArrayLength());
     }
@@ -78,7 +84,12 @@ public sealed class PictureMetadataReaderTests
             foreach (string culture in (string[])["", "de-DE", "tr-TR", "ar-SA"])
             {
                 CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo(culture);
-                string json = PictureMetadataReader.Read(PngTextWriter.SetTexts(PngTextTests.Picture(), InfotextWriter.Texts(PictureRecords.For("I i ı İ", "x"), PictureRecords.Sampler))).ToJson();
+                string json = PictureMetadataReader
+                    .Read(
+                        PngTextWriter.SetTexts(
+                            PngTextTests.Picture(),
+                            InfotextWriter.Texts(PictureRecords.For("I i ı İ", "x"), PictureRecords.Sampler)))
+                    .ToJson();
                 Assert.Equal(first ??= json, json);
             }
         }
@@ -91,19 +102,57 @@ public sealed class PictureMetadataReaderTests
     [Fact]
     public void Texts_of_every_program_survive_any_damage()
     {
-        List<List<KeyValuePair<string, string>>> cases = [.. Golden.Read("golden", "infotext.json").GetProperty("cases").EnumerateArray()
-            .Select(@case => @case.GetProperty("chunks").EnumerateArray().Select(chunk => KeyValuePair.Create(chunk.GetProperty("keyword").GetString()!, chunk.GetProperty("text").GetString()!)).ToList())];
-        Gen<string> piece = Gen.OneOf("", "null", "NaN", "[", "{", "\"", "\\", "1e999", "-1", "[\"3\",0]", "[\"6\",1]", "\u0000", ",", ":", "é", "\uD800", "99999999999999999999");
-        Gen.Select(Gen.Int[0, cases.Count - 1], Gen.Double[0, 1], Gen.Int[0, 6], piece).Sample((index, place, cut, inserted) =>
-        {
-            List<KeyValuePair<string, string>> damaged = [.. cases[index].Select(chunk =>
-            {
-                int at = (int)(place * chunk.Value.Length);
-                return KeyValuePair.Create(chunk.Key, chunk.Value[..at] + inserted + chunk.Value[Math.Min(at + cut, chunk.Value.Length)..]);
-            })];
-            PictureMetadata read = PictureMetadataFormats.Read(damaged);
-            Assert.NotEmpty(JsonSerializer.Serialize(read, DiffusionClipJson.Compact));
-        }, iter: 20_000);
+        List<List<KeyValuePair<string, string>>> cases =
+        [
+            .. Golden
+                .Read("golden", "infotext.json")
+                .GetProperty("cases")
+                .EnumerateArray()
+                .Select(@case =>
+                    @case
+                        .GetProperty("chunks")
+                        .EnumerateArray()
+                        .Select(chunk =>
+                            KeyValuePair.Create(chunk.GetProperty("keyword").GetString()!, chunk.GetProperty("text").GetString()!))
+                        .ToList()),
+        ];
+        Gen<string> piece = Gen.OneOf(
+            "",
+            "null",
+            "NaN",
+            "[",
+            "{",
+            "\"",
+            "\\",
+            "1e999",
+            "-1",
+            "[\"3\",0]",
+            "[\"6\",1]",
+            "\u0000",
+            ",",
+            ":",
+            "é",
+            "\uD800",
+            "99999999999999999999");
+        Gen.Select(Gen.Int[0, cases.Count - 1], Gen.Double[0, 1], Gen.Int[0, 6], piece)
+            .Sample(
+                (index, place, cut, inserted) =>
+                {
+                    List<KeyValuePair<string, string>> damaged =
+                    [
+                        .. cases[index]
+                            .Select(chunk =>
+                            {
+                                int at = (int)(place * chunk.Value.Length);
+                                return KeyValuePair.Create(
+                                    chunk.Key,
+                                    chunk.Value[..at] + inserted + chunk.Value[Math.Min(at + cut, chunk.Value.Length)..]);
+                            }),
+                    ];
+                    PictureMetadata read = PictureMetadataFormats.Read(damaged);
+                    Assert.NotEmpty(JsonSerializer.Serialize(read, DiffusionClipJson.Compact));
+                },
+                iter: 20_000);
     }
 
     [Fact]
@@ -113,10 +162,20 @@ public sealed class PictureMetadataReaderTests
         var graph = new StringBuilder("{\"s\":{\"class_type\":\"SaveImage\",\"inputs\":{\"images\":[\"k0\",0]}}");
         for (int i = 0; i < Length; i++)
         {
-            graph.Append(CultureInfo.InvariantCulture, $",\"k{i}\":{{\"class_type\":\"KSampler\",\"inputs\":{{\"steps\":{i},\"seed\":[\"v{i}\",0],\"model\":[\"m{i}\",0],\"positive\":[\"c{i}\",0],\"latent_image\":[\"k{i + 1}\",0]}}}}");
-            graph.Append(CultureInfo.InvariantCulture, $",\"v{i}\":{{\"class_type\":\"Reroute\",\"inputs\":{{\"\":[\"v{(i + 1) % Length}\",0]}}}}");
-            graph.Append(CultureInfo.InvariantCulture, $",\"m{i}\":{{\"class_type\":\"LoraLoader\",\"inputs\":{{\"lora_name\":\"l{i}\",\"model\":[\"m{(i + 1) % Length}\",0]}}}}");
-            graph.Append(CultureInfo.InvariantCulture, $",\"c{i}\":{{\"class_type\":\"ConditioningCombine\",\"inputs\":{{\"conditioning_1\":[\"c{(i + 1) % Length}\",0],\"conditioning_2\":[\"c{(i + 2) % Length}\",0]}}}}");
+            graph.Append(
+                CultureInfo.InvariantCulture,
+                $",\"k{i}\":{{\"class_type\":\"KSampler\",\"inputs\":{{\"steps\":{i},\"seed\":[\"v{i}\",0],\"model\":[\"m{i}\",0],\"positive\":[\"c{i}\",0],\"latent_image\":[\"k{i + 1}\",0]}}}}"
+            );
+            graph.Append(
+                CultureInfo.InvariantCulture,
+                $",\"v{i}\":{{\"class_type\":\"Reroute\",\"inputs\":{{\"\":[\"v{(i + 1) % Length}\",0]}}}}");
+            graph.Append(
+                CultureInfo.InvariantCulture,
+                $",\"m{i}\":{{\"class_type\":\"LoraLoader\",\"inputs\":{{\"lora_name\":\"l{i}\",\"model\":[\"m{(i + 1) % Length}\",0]}}}}");
+            graph.Append(
+                CultureInfo.InvariantCulture,
+                $",\"c{i}\":{{\"class_type\":\"ConditioningCombine\",\"inputs\":{{\"conditioning_1\":[\"c{(i + 1) % Length}\",0],\"conditioning_2\":[\"c{(i + 2) % Length}\",0]}}}}"
+            );
         }
 
         PictureMetadata read = PictureMetadataFormats.Read([new("prompt", graph.Append('}').ToString())]);
@@ -159,7 +218,9 @@ public sealed class PictureMetadataReaderTests
     public void Sixteen_bit_comments_are_told_apart(string name, string text, bool writtenBigEndian, bool? fileBigEndian)
     {
         Encoding encoding = writtenBigEndian ? Encoding.BigEndianUnicode : Encoding.Unicode;
-        Assert.Equal(text.Trim('\uFEFF', '\0'), ExifUserComment.Decode([.. Encoding.ASCII.GetBytes(name), .. encoding.GetBytes(text), 0], fileBigEndian));
+        Assert.Equal(
+            text.Trim('\uFEFF', '\0'),
+            ExifUserComment.Decode([.. Encoding.ASCII.GetBytes(name), .. encoding.GetBytes(text), 0], fileBigEndian));
     }
 
     [Fact]
@@ -181,6 +242,8 @@ public sealed class PictureMetadataReaderTests
     public void Old_command_lines_are_read(string line, string prompt, string? negative, int steps, string seed, int height)
     {
         PictureMetadata read = PictureMetadataFormats.Read([new("Dream", line)]);
-        Assert.Equal(("invokeai", prompt, negative, steps, seed, height), (read.Format, read.Prompt, read.NegativePrompt, read.Steps, read.Seed, read.Height));
+        Assert.Equal(
+            ("invokeai", prompt, negative, steps, seed, height),
+            (read.Format, read.Prompt, read.NegativePrompt, read.Steps, read.Seed, read.Height));
     }
 }

@@ -11,11 +11,23 @@ public sealed class PictureRecordJsonTests
 {
     private static readonly string[] Hostile =
     [
-        "a fox\nSteps: 1, Sampler: x, Seed: 5, Size: 64x64", "a\nNegative prompt: b", "\0", "a\0b\u0001\u001f", "👩‍🚀 日本 é Ã©", "\"\\/", "\u2028\u2029\u0085\uFEFF",
-        "  led and trailed  ", "\r\n\r\n", "<script>&'\"</script>", "{\"schema_version\":9}", "",
+        "a fox\nSteps: 1, Sampler: x, Seed: 5, Size: 64x64",
+        "a\nNegative prompt: b",
+        "\0",
+        "a\0b\u0001\u001f",
+        "👩‍🚀 日本 é Ã©",
+        "\"\\/",
+        "\u2028\u2029\u0085\uFEFF",
+        "  led and trailed  ",
+        "\r\n\r\n",
+        "<script>&'\"</script>",
+        "{\"schema_version\":9}",
+        "",
     ];
 
-    private static readonly Gen<string> Text = Gen.OneOf(Gen.OneOf(Hostile), Gen.String.Select(text => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text))));
+    private static readonly Gen<string> Text = Gen.OneOf(
+        Gen.OneOf(Hostile),
+        Gen.String.Select(text => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text))));
 
     [Fact]
     public void A_record_comes_back_exactly_through_a_file() =>
@@ -62,7 +74,9 @@ public sealed class PictureRecordJsonTests
     {
         PictureRecord record = PictureRecords.For("a fox");
         string text = Change(PictureRecordJson.Write(record), path, value);
-        byte[] file = PngTextWriter.SetTexts(PngTextTests.Picture(), [new("parameters", InfotextWriter.For(record, PictureRecords.Sampler).ToString()), new(PictureRecordJson.Keyword, text)]);
+        byte[] file = PngTextWriter.SetTexts(
+            PngTextTests.Picture(),
+            [new("parameters", InfotextWriter.For(record, PictureRecords.Sampler).ToString()), new(PictureRecordJson.Keyword, text)]);
         PictureInspection inspection = PictureMetadataReader.Read(file);
         Assert.Null(inspection.Record);
         Assert.Contains(message, Assert.Single(inspection.Notes), StringComparison.Ordinal);

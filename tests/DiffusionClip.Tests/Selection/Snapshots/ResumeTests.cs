@@ -206,7 +206,9 @@ public sealed class ResumeTests
         {
             var own = new SnapshotLog(snapshot);
             var search = new ToySearch { Candidates = 4 };
-            IReadOnlyList<Candidate> kept = await search.RunAsync(new Branching(), new RunControl { Finish = finish.Token, Snapshots = own });
+            IReadOnlyList<Candidate> kept = await search.RunAsync(
+                new Branching(),
+                new RunControl { Finish = finish.Token, Snapshots = own });
             Assert.True(search.Loop!.FinishedEarly);
             Assert.NotEmpty(kept);
             Assert.All(kept, candidate => Assert.NotNull(candidate.Image));
@@ -275,7 +277,11 @@ public sealed class ResumeTests
 
         byte[] newer = [.. snapshot];
         newer[SnapshotWriter.Magic.Length]++;
-        await BeginsAnew(newer, Search(), new BestOfN(), FormattableString.Invariant($"version {SnapshotWriter.Version + 1}, this build reads {SnapshotWriter.Version}"));
+        await BeginsAnew(
+            newer,
+            Search(),
+            new BestOfN(),
+            FormattableString.Invariant($"version {SnapshotWriter.Version + 1}, this build reads {SnapshotWriter.Version}"));
     }
 
     /// <summary>
@@ -342,7 +348,15 @@ public sealed class ResumeTests
         var plan = new ExecutionPlan { Provider = "cpu", RowsPerRun = 1, BatchedGuidance = false, Threads = 1, Runtime = "toy" };
         var control = new RunControl { Observer = new Silence(), Snapshots = log };
         using var denoising = new DenoisingLoop(
-            silent, ToySearch.Shape, scheduler, new ConditioningSchedule(text, text), new ConstantGuidance(new GuidanceSettings(2, 0)), plan, control.Observer, _ => throw new NotSupportedException(), default);
+            silent,
+            ToySearch.Shape,
+            scheduler,
+            new ConditioningSchedule(text, text),
+            new ConstantGuidance(new GuidanceSettings(2, 0)),
+            plan,
+            control.Observer,
+            _ => throw new NotSupportedException(),
+            default);
         var scoring = new ToyScoring();
         using var journal = new RunJournal(log, Task.FromResult(new RunIdentity(new ImageRequest(), plan, [])), scoring);
         for (int repeat = 0; repeat < 2; repeat++)
@@ -383,7 +397,10 @@ public sealed class ResumeTests
         {
             var again = new Story();
             var search = create();
-            (ToySearch Search, IReadOnlyList<Candidate> Kept) resumed = await Run(search, strategy, new RunControl { Observer = again, Snapshots = new SnapshotLog(snapshot) });
+            (ToySearch Search, IReadOnlyList<Candidate> Kept) resumed = await Run(
+                search,
+                strategy,
+                new RunControl { Observer = again, Snapshots = new SnapshotLog(snapshot) });
             Assert.True(search.Resumed!.FromSnapshot, search.Resumed.Reason);
             Assert.Equal(whole, Outcome(resumed));
             Assert.Equal(story.Lines, again.Lines);
@@ -411,13 +428,18 @@ public sealed class ResumeTests
         }
     }
 
-    private static async Task<(ToySearch Search, IReadOnlyList<Candidate> Kept)> Run(ToySearch search, ISearchStrategy strategy, RunControl? control = null) =>
-        (search, await search.RunAsync(strategy, control));
+    private static async Task<(ToySearch Search, IReadOnlyList<Candidate> Kept)> Run(
+        ToySearch search,
+        ISearchStrategy strategy,
+        RunControl? control = null) => (search, await search.RunAsync(strategy, control));
 
     /// <summary>All that comes of a run: ranks, scores, reports, pixels, and the bits of samples and streams.</summary>
     private static string Outcome((ToySearch Search, IReadOnlyList<Candidate> Kept) run)
     {
-        (IReadOnlyList<CandidateReport> reports, IReadOnlyList<RankedImage> images) = RankedImagesBuilder.Build(run.Search.Loop!.All, [.. run.Kept.Select(candidate => candidate.Id)], higherIsBetter: true);
+        (IReadOnlyList<CandidateReport> reports, IReadOnlyList<RankedImage> images) = RankedImagesBuilder.Build(
+            run.Search.Loop!.All,
+            [.. run.Kept.Select(candidate => candidate.Id)],
+            higherIsBetter: true);
         var bits = new MemoryStream();
         using var writer = new BinaryWriter(bits);
         foreach (Candidate candidate in run.Search.Loop.All)
@@ -441,8 +463,20 @@ public sealed class ResumeTests
     private static EncodedPicture Encoded(float offset)
     {
         int length = ToySearch.Shape.Length;
-        var folder = new AutoencoderFolder { Graph = "vae_encoder/model.onnx", ConfigPath = "config.json", LatentChannels = 4, ScalingFactor = 0.5f, SpatialScale = 8 };
-        return new(new LatentEncoding(Enumerable.Range(0, length).Select(i => offset + (0.1f * i)).ToArray(), Enumerable.Repeat(-2f, length).ToArray(), ToySearch.Shape), folder);
+        var folder = new AutoencoderFolder
+        {
+            Graph = "vae_encoder/model.onnx",
+            ConfigPath = "config.json",
+            LatentChannels = 4,
+            ScalingFactor = 0.5f,
+            SpatialScale = 8,
+        };
+        return new(
+            new LatentEncoding(
+                Enumerable.Range(0, length).Select(i => offset + (0.1f * i)).ToArray(),
+                Enumerable.Repeat(-2f, length).ToArray(),
+                ToySearch.Shape),
+            folder);
     }
 
     private sealed class Silence : IRunObserver;

@@ -44,9 +44,11 @@ internal sealed class Story : IRunObserver
     public void OnCandidate(CandidateUpdate update)
     {
         Updates.Add(update);
-        Lines.Add(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{update.Event} {update.Candidate} of {update.Parent} seed {update.Seed} at {update.Evaluation} score {update.Score:R} {string.Join(' ', update.Scores)} {update.Reason}"));
+        Lines.Add(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{update.Event} {update.Candidate} of {update.Parent} seed {update.Seed} at {update.Evaluation} score {update.Score:R} {string.Join(' ', update.Scores)} {update.Reason}"
+            ));
     }
 }
 
@@ -61,7 +63,9 @@ internal sealed class Branching : ISearchStrategy
     public SearchMove Next(SearchState state)
     {
         IReadOnlyList<int> boundaries = state.Budget.Boundaries;
-        int early = boundaries[(boundaries.Count - 1) / 3], late = boundaries[2 * (boundaries.Count - 1) / 3], end = state.Budget.Evaluations;
+        int early = boundaries[(boundaries.Count - 1) / 3],
+            late = boundaries[2 * (boundaries.Count - 1) / 3],
+            end = state.Budget.Evaluations;
         CandidateId[] best = state.Rounds.Count == 0 ? [] : [.. Ranking.Order(state.Rounds[^1].Population, state.Budget.HigherIsBetter)];
         CandidateId first = best.Length > 0 ? best[0] : default, second = best.Length > 1 ? best[1] : first;
         return state.Rounds.Count switch
@@ -70,12 +74,23 @@ internal sealed class Branching : ISearchStrategy
             1 => SearchMove.Advance.On(best.Length > 1 ? [first, second, first] : [first, first], late),
             2 => new SearchMove.Advance
             {
-                Branches = [On(first, end), Back(first, early, late), Back(second, early, end), .. second == first ? [] : new[] { On(second, end) }, new() { Until = late }],
+                Branches =
+                [
+                    On(first, end),
+                    Back(first, early, late),
+                    Back(second, early, end),
+                    .. second == first ? [] : new[] { On(second, end) },
+                    new() { Until = late },
+                ],
             },
             3 => new SearchMove.Advance
             {
                 // Which one is branched is drawn.
-                Branches = [Back(Finished(state)[(int)(state.Seed % (ulong)Finished(state).Length)], late, end), .. Unfinished(state).Select(id => On(id, end))],
+                Branches =
+                [
+                    Back(Finished(state)[(int)(state.Seed % (ulong)Finished(state).Length)], late, end),
+                    .. Unfinished(state).Select(id => On(id, end)),
+                ],
                 Held = Finished(state),
             },
             4 => new SearchMove.Advance { Branches = [Back(first, late, end), Back(first, early, end)], Held = [.. best.Take(2)] },
@@ -87,11 +102,14 @@ internal sealed class Branching : ISearchStrategy
 
     private static Branch Back(CandidateId parent, int to, int until) => new() { Parent = parent, RenoiseTo = to, Until = until };
 
-    private static CandidateId[] Finished(SearchState state) => [.. Alive(state).Where(score => score.Evaluation == state.Budget.Evaluations).Select(score => score.Candidate)];
+    private static CandidateId[] Finished(SearchState state) =>
+        [.. Alive(state).Where(score => score.Evaluation == state.Budget.Evaluations).Select(score => score.Candidate)];
 
-    private static CandidateId[] Unfinished(SearchState state) => [.. Alive(state).Where(score => score.Evaluation < state.Budget.Evaluations).Select(score => score.Candidate)];
+    private static CandidateId[] Unfinished(SearchState state) =>
+        [.. Alive(state).Where(score => score.Evaluation < state.Budget.Evaluations).Select(score => score.Candidate)];
 
-    private static IEnumerable<CandidateScore> Alive(SearchState state) => state.Rounds[^1].Population.Where(score => score.Failure is null);
+    private static IEnumerable<CandidateScore> Alive(SearchState state) =>
+        state.Rounds[^1].Population.Where(score => score.Failure is null);
 }
 
 /// <summary>Moves every sample by a constant after each step, and counts.</summary>

@@ -32,25 +32,40 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
     {
         // Beside the page, its files, the metrics and the document itself.
         string[] described = ["/api/", "/health/", "/sdapi/", "/v1/", "/internal/"];
-        var routes = worker.Host.Application.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-            .Where(route => described.Any(prefix => route.RoutePattern.RawText!.StartsWith(prefix, StringComparison.Ordinal) || route.RoutePattern.RawText.StartsWith(prefix[1..], StringComparison.Ordinal)))
-            .SelectMany(route => route.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(method => $"{method} /{route.RoutePattern.RawText!.TrimStart('/').Replace("**", "", StringComparison.Ordinal)}"))
+        var routes = worker
+            .Host.Application.Services.GetRequiredService<EndpointDataSource>()
+            .Endpoints.OfType<RouteEndpoint>()
+            .Where(route =>
+                described.Any(prefix =>
+                    route.RoutePattern.RawText!.StartsWith(prefix, StringComparison.Ordinal)
+                    || route.RoutePattern.RawText.StartsWith(prefix[1..], StringComparison.Ordinal)))
+            .SelectMany(route =>
+                route
+                    .Metadata.GetMetadata<HttpMethodMetadata>()!
+                    .HttpMethods.Select(method =>
+                        $"{method} /{route.RoutePattern.RawText!.TrimStart('/').Replace("**", "", StringComparison.Ordinal)}"))
             .Order(StringComparer.Ordinal);
-        var documented = Operations().Select(operation => $"{operation.Method.ToUpperInvariant()} {operation.Path}").Order(StringComparer.Ordinal);
+        var documented = Operations()
+            .Select(operation => $"{operation.Method.ToUpperInvariant()} {operation.Path}")
+            .Order(StringComparer.Ordinal);
         Assert.Equal(routes, documented);
     }
 
     [Fact]
     public void EveryOperationSaysWhatItGives()
     {
-        foreach (var (path, method, operation) in Operations().Where(operation => operation.Path.StartsWith("/api/v1", StringComparison.Ordinal)))
+        foreach (
+            var (path, method, operation) in Operations()
+                .Where(operation => operation.Path.StartsWith("/api/v1", StringComparison.Ordinal)))
         {
             string name = $"{method} {path}";
             Assert.True(operation["operationId"] is not null, name);
             Assert.True(operation["summary"] is not null, name);
             var success = operation["responses"]!.AsObject().Where(response => response.Key[0] == '2' && response.Key != "204").ToList();
             Assert.True(success.Count > 0, name);
-            Assert.All(success, response => Assert.True(response.Value!["content"]!.AsObject().All(content => content.Value!["schema"] is not null), name));
+            Assert.All(
+                success,
+                response => Assert.True(response.Value!["content"]!.AsObject().All(content => content.Value!["schema"] is not null), name));
             if (operation["requestBody"] is { } body && body["content"]!["application/json"] is { } json)
             {
                 Assert.True(json["examples"]!.AsObject().Count > 0, name);
@@ -75,7 +90,11 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
         string? id = null;
         string? sha256 = null;
         // Bodies first: they make what the others ask for.
-        foreach (var (path, method, operation) in Operations().Where(operation => operation.Path.StartsWith("/api/v1", StringComparison.Ordinal) && operation.Operation["requestBody"]?["content"]?["application/json"]?["examples"] is not null))
+        foreach (
+            var (path, method, operation) in Operations()
+                .Where(operation =>
+                    operation.Path.StartsWith("/api/v1", StringComparison.Ordinal)
+                    && operation.Operation["requestBody"]?["content"]?["application/json"]?["examples"] is not null))
         {
             foreach (var (_, example) in operation["requestBody"]!["content"]!["application/json"]!["examples"]!.AsObject())
             {
@@ -96,13 +115,28 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
             }
         }
 
-        foreach (var (path, method, operation) in Operations().Where(operation => operation.Method is "get" or "delete" && (operation.Path.StartsWith("/api/v1", StringComparison.Ordinal) || operation.Path.StartsWith("/health", StringComparison.Ordinal))))
+        foreach (
+            var (path, method, operation) in Operations()
+                .Where(operation =>
+                    operation.Method is "get" or "delete"
+                    && (
+                        operation.Path.StartsWith("/api/v1", StringComparison.Ordinal)
+                        || operation.Path.StartsWith("/health", StringComparison.Ordinal))))
         {
             string address = Regex.Replace(path, @"\{(\w+)\}", match => match.Groups[1].Value == "id" ? id! : sha256!);
-            string[] query = [.. (operation["parameters"]?.AsArray() ?? []).Where(parameter => parameter!["in"]!.GetValue<string>() == "query" && parameter["example"] is not null).Select(parameter => $"{parameter!["name"]}={parameter["example"]}")];
-            using HttpResponseMessage response = await worker.Host.Client.SendAsync(new HttpRequestMessage(new HttpMethod(method), address + (query.Length > 0 ? "?" + string.Join('&', query) : "")), Stop);
+            string[] query =
+            [
+                .. (operation["parameters"]?.AsArray() ?? [])
+                    .Where(parameter => parameter!["in"]!.GetValue<string>() == "query" && parameter["example"] is not null)
+                    .Select(parameter => $"{parameter!["name"]}={parameter["example"]}"),
+            ];
+            using HttpResponseMessage response = await worker.Host.Client.SendAsync(
+                new HttpRequestMessage(new HttpMethod(method), address + (query.Length > 0 ? "?" + string.Join('&', query) : "")),
+                Stop);
             string status = ((int)response.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture);
-            Assert.True(operation["responses"]!.AsObject().ContainsKey(status), $"{method} {address} answers {status}, which is not documented");
+            Assert.True(
+                operation["responses"]!.AsObject().ContainsKey(status),
+                $"{method} {address} answers {status}, which is not documented");
             Assert.NotEqual(HttpStatusCode.NotFound, response.StatusCode);
             Assert.NotEqual(HttpStatusCode.InternalServerError, response.StatusCode);
             tried++;
@@ -117,7 +151,10 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
         int tried = 0;
         foreach (var (path, method, body) in OtherBodies().Where(entry => entry.Body["examples"] is not null))
         {
-            using var content = new StringContent(body["examples"]!["example"]!["value"]!.ToJsonString(), Encoding.UTF8, "application/json");
+            using var content = new StringContent(
+                body["examples"]!["example"]!["value"]!.ToJsonString(),
+                Encoding.UTF8,
+                "application/json");
             using HttpResponseMessage response = await worker.Host.Client.PostAsync(path, content, Stop);
             Assert.True(response.IsSuccessStatusCode, $"{method} {path}: {await response.Content.ReadAsStringAsync(Stop)}");
             tried++;
@@ -157,8 +194,12 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
 
                     using HttpResponseMessage response = await worker.Host.Client.PostAsJsonAsync(path, given, Stop);
                     string text = await response.Content.ReadAsStringAsync(Stop);
-                    Assert.True((int)response.StatusCode is 400 or 404 or 422, $"{path} takes {name}: {value.ToJsonString()} and answers {(int)response.StatusCode}");
-                    Assert.True(text.Contains(name, StringComparison.Ordinal) || text.Contains("not found", StringComparison.Ordinal), $"{path} {name}: {text}");
+                    Assert.True(
+                        (int)response.StatusCode is 400 or 404 or 422,
+                        $"{path} takes {name}: {value.ToJsonString()} and answers {(int)response.StatusCode}");
+                    Assert.True(
+                        text.Contains(name, StringComparison.Ordinal) || text.Contains("not found", StringComparison.Ordinal),
+                        $"{path} {name}: {text}");
                     tried++;
                 }
             }
@@ -167,10 +208,20 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
         Assert.InRange(tried, 120, 1000);
     }
 
-    private IEnumerable<(string Path, string Method, JsonObject Body)> OtherBodies() => Operations()
-        .Where(operation => operation.Path.StartsWith("/sdapi/", StringComparison.Ordinal) || operation.Path.StartsWith("/v1/", StringComparison.Ordinal))
-        .SelectMany(operation => (operation.Operation["requestBody"]?["content"]?.AsObject() ?? []).Select(entry => (operation.Path, operation.Method, entry.Value!.AsObject())));
+    private IEnumerable<(string Path, string Method, JsonObject Body)> OtherBodies() =>
+        Operations()
+            .Where(operation =>
+                operation.Path.StartsWith("/sdapi/", StringComparison.Ordinal)
+                || operation.Path.StartsWith("/v1/", StringComparison.Ordinal))
+            .SelectMany(operation =>
+                (operation.Operation["requestBody"]?["content"]?.AsObject() ?? []).Select(entry =>
+                    (operation.Path, operation.Method, entry.Value!.AsObject())));
 
     private IEnumerable<(string Path, string Method, JsonObject Operation)> Operations() =>
-        worker.Document["paths"]!.AsObject().SelectMany(path => path.Value!.AsObject().Where(entry => entry.Key is "get" or "post" or "put" or "delete" or "patch").Select(entry => (path.Key, entry.Key, entry.Value!.AsObject())));
+        worker.Document["paths"]!
+            .AsObject()
+            .SelectMany(path =>
+                path.Value!.AsObject()
+                    .Where(entry => entry.Key is "get" or "post" or "put" or "delete" or "patch")
+                    .Select(entry => (path.Key, entry.Key, entry.Value!.AsObject())));
 }

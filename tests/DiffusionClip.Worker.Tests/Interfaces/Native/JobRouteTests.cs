@@ -23,7 +23,10 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
 
         public async ValueTask InitializeAsync()
         {
-            Host = await WorkerHost.StartAsync(null, $"--Worker:Trust:Keys:alice={JobRouteTests.Alice}", $"--Worker:Trust:Keys:bob={JobRouteTests.Bob}");
+            Host = await WorkerHost.StartAsync(
+                null,
+                $"--Worker:Trust:Keys:alice={JobRouteTests.Alice}",
+                $"--Worker:Trust:Keys:bob={JobRouteTests.Bob}");
             Alice = Host.ClientWith(JobRouteTests.Alice);
             Bob = Host.ClientWith(JobRouteTests.Bob);
         }
@@ -43,7 +46,8 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
 
     private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");
 
-    private static async Task<JsonObject> ReadAsync(HttpResponseMessage response) => (await response.Content.ReadFromJsonAsync<JsonObject>(Stop))!;
+    private static async Task<JsonObject> ReadAsync(HttpResponseMessage response) =>
+        (await response.Content.ReadFromJsonAsync<JsonObject>(Stop))!;
 
     private static async Task<JsonObject> EndOfAsync(HttpClient client, string location)
     {
@@ -98,7 +102,9 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal("image/png", response.Content.Headers.ContentType?.MediaType);
         Assert.StartsWith("/api/v1/jobs/", response.Headers.Location!.OriginalString, StringComparison.Ordinal);
-        Assert.Equal("done", (await worker.Alice.GetFromJsonAsync<JsonObject>(response.Headers.Location, Stop))!["state"]!.GetValue<string>());
+        Assert.Equal(
+            "done",
+            (await worker.Alice.GetFromJsonAsync<JsonObject>(response.Headers.Location, Stop))!["state"]!.GetValue<string>());
     }
 
     [Fact]
@@ -108,11 +114,16 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         string location = accepted.Headers.Location!.OriginalString;
         JsonObject done = await EndOfAsync(worker.Alice, location);
         string sha256 = done["result"]!["images"]![0]!["sha256"]!.GetValue<string>();
-        foreach (var (method, path) in new[]
-        {
-            (HttpMethod.Get, location), (HttpMethod.Delete, location), (HttpMethod.Get, location + "/events"), (HttpMethod.Get, $"/api/v1/artifacts/{sha256}"),
-            (HttpMethod.Get, "/api/v1/jobs/nonsense"), (HttpMethod.Get, "/api/v1/jobs/..%2f..%2fx"),
-        })
+        foreach (
+            var (method, path) in new[]
+            {
+                (HttpMethod.Get, location),
+                (HttpMethod.Delete, location),
+                (HttpMethod.Get, location + "/events"),
+                (HttpMethod.Get, $"/api/v1/artifacts/{sha256}"),
+                (HttpMethod.Get, "/api/v1/jobs/nonsense"),
+                (HttpMethod.Get, "/api/v1/jobs/..%2f..%2fx"),
+            })
         {
             using HttpResponseMessage response = await worker.Bob.SendAsync(new HttpRequestMessage(method, path), Stop);
             Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
@@ -130,7 +141,10 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [Fact]
     public async Task Row30_CancelledQueuedRunningOverAndTwice()
     {
-        using HttpResponseMessage running = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 5, steps: 1000, candidates: 8)), Stop);
+        using HttpResponseMessage running = await worker.Alice.PostAsync(
+            "/api/v1/jobs",
+            Json(Small(seed: 5, steps: 1000, candidates: 8)),
+            Stop);
         using HttpResponseMessage queued = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 6)), Stop);
         while ((await worker.Alice.GetFromJsonAsync<JsonObject>(running.Headers.Location, Stop))!["state"]!.GetValue<string>() != "running")
         {
@@ -152,7 +166,10 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [Fact]
     public async Task FinishKeepsTheBestSoFar()
     {
-        using HttpResponseMessage running = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 8, steps: 20, candidates: 200)), Stop);
+        using HttpResponseMessage running = await worker.Alice.PostAsync(
+            "/api/v1/jobs",
+            Json(Small(seed: 8, steps: 20, candidates: 200)),
+            Stop);
         JsonObject job;
         do
         {
@@ -175,7 +192,9 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         while (job is null)
         {
             await Task.Delay(20, Stop);
-            job = (await worker.Bob.GetFromJsonAsync<JsonObject>("/api/v1/jobs?state=running&limit=1", Stop))!["jobs"]!.AsArray().FirstOrDefault();
+            job = (await worker.Bob.GetFromJsonAsync<JsonObject>("/api/v1/jobs?state=running&limit=1", Stop))!["jobs"]!
+                .AsArray()
+                .FirstOrDefault();
         }
 
         await leaving.CancelAsync();
@@ -221,7 +240,11 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         string? before = null;
         do
         {
-            JsonObject page = (await worker.Bob.GetFromJsonAsync<JsonObject>($"/api/v1/jobs?limit=2&state=done{(before is null ? "" : "&before=" + before)}", Stop))!;
+            JsonObject page = (
+                await worker.Bob.GetFromJsonAsync<JsonObject>(
+                    $"/api/v1/jobs?limit=2&state=done{(before is null ? "" : "&before=" + before)}",
+                    Stop)
+            )!;
             seen.AddRange(page["jobs"]!.AsArray().Select(job => job!["id"]!.GetValue<string>()));
             before = page["next"]?.GetValue<string>();
         }
@@ -254,7 +277,11 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         // Steps, stages and previews that newer ones have overtaken are not told again; of the rest nothing is lost.
         long[] later = [.. all.Skip(middle + 1).Select(item => item.Id)];
         Assert.Empty(rest.Select(item => item.Id).Except(later));
-        Assert.Empty(all.Skip(middle + 1).Where(item => item.Kind is "state" or "candidate" or "move").Select(item => item.Id).Except(rest.Select(item => item.Id)));
+        Assert.Empty(
+            all.Skip(middle + 1)
+                .Where(item => item.Kind is "state" or "candidate" or "move")
+                .Select(item => item.Id)
+                .Except(rest.Select(item => item.Id)));
         Assert.Equal(rest.Select(item => item.Id), (await WatchAsync(events + $"?after={all[middle].Id}", null)).Select(item => item.Id));
 
         foreach (string bad in new[] { "?after=-1", "?after=x" })
@@ -392,7 +419,10 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/jobs", Json(body), Stop);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
         JsonObject problem = await ReadAsync(response);
-        Assert.EndsWith(field, System.Text.RegularExpressions.Regex.Replace(problem["field"]!.GetValue<string>(), @"\[\d+\]$", ""), StringComparison.Ordinal);
+        Assert.EndsWith(
+            field,
+            System.Text.RegularExpressions.Regex.Replace(problem["field"]!.GetValue<string>(), @"\[\d+\]$", ""),
+            StringComparison.Ordinal);
         Assert.Equal(422, problem["status"]!.GetValue<int>());
         Assert.DoesNotContain('\n', problem["detail"]!.GetValue<string>());
         Assert.DoesNotContain(Golden.Repository, problem["detail"]!.GetValue<string>(), StringComparison.Ordinal);
@@ -422,7 +452,15 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("<script>alert(1)</script> {{x}} =cmd()")]
     public async Task Row8_AnyTextIsAPrompt(string prompt)
     {
-        string body = new JsonObject { ["generate"] = new JsonObject { ["prompt"] = new JsonObject { ["text"] = prompt }, ["sampling"] = new JsonObject { ["num_inference_steps"] = 1, ["seed"] = 1 }, ["search"] = new JsonObject { ["candidates"] = 1 } } }.ToJsonString();
+        string body = new JsonObject
+        {
+            ["generate"] = new JsonObject
+            {
+                ["prompt"] = new JsonObject { ["text"] = prompt },
+                ["sampling"] = new JsonObject { ["num_inference_steps"] = 1, ["seed"] = 1 },
+                ["search"] = new JsonObject { ["candidates"] = 1 },
+            },
+        }.ToJsonString();
         using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(body), Stop);
         Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
         JsonObject job = await EndOfAsync(worker.Alice, accepted.Headers.Location!.OriginalString);
@@ -454,7 +492,9 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     {
         foreach (string address in new[] { "/api/v1/artifacts", "/v1/images/edits" })
         {
-            using var form = new ByteArrayContent(System.Text.Encoding.ASCII.GetBytes($"--b\r\nContent-Disposition: {disposition}\r\nContent-Type: image/png\r\n\r\nx\r\n--b--\r\n"));
+            using var form = new ByteArrayContent(
+                System.Text.Encoding.ASCII.GetBytes(
+                    $"--b\r\nContent-Disposition: {disposition}\r\nContent-Type: image/png\r\n\r\nx\r\n--b--\r\n"));
             form.Headers.TryAddWithoutValidation("Content-Type", "multipart/form-data; boundary=b");
             using HttpResponseMessage response = await worker.Alice.PostAsync(address, form, Stop);
             Assert.True((int)response.StatusCode is 400 or 422, $"{address}: {response.StatusCode}");
@@ -466,13 +506,31 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     public async Task Row17_NamesInRequestsAreNoPaths()
     {
         string folder = Path.GetFullPath(worker.Host.Application.Services.GetRequiredService<WorkerOptions>().DataFolder);
-        string[] beside = [.. Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(folder)!).Where(path => path.Contains("row17", StringComparison.Ordinal))];
+        string[] beside =
+        [
+            .. Directory
+                .EnumerateFileSystemEntries(Path.GetDirectoryName(folder)!)
+                .Where(path => path.Contains("row17", StringComparison.Ordinal)),
+        ];
         byte[] png = worker.Host.Application.Services.GetRequiredService<IImageCodec>().EncodePng(new RgbImage(8, 8, new byte[192]));
-        foreach (string name in new[] { "../../row17.png", "/tmp/row17.png", "..\\row17.png", "CON", "nul.png", new string('x', 300) + ".png", "row17\u0001.png", "" })
+        foreach (
+            string name in new[]
+            {
+                "../../row17.png",
+                "/tmp/row17.png",
+                "..\\row17.png",
+                "CON",
+                "nul.png",
+                new string('x', 300) + ".png",
+                "row17\u0001.png",
+                "",
+            })
         {
             using var content = new MultipartFormDataContent("b");
             var file = new ByteArrayContent(png);
-            file.Headers.TryAddWithoutValidation("Content-Disposition", $"form-data; name=\"file\"; filename=\"{name.Replace("\\", "\\\\", StringComparison.Ordinal)}\"");
+            file.Headers.TryAddWithoutValidation(
+                "Content-Disposition",
+                $"form-data; name=\"file\"; filename=\"{name.Replace("\\", "\\\\", StringComparison.Ordinal)}\"");
             content.Add(file);
             using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/artifacts", content, Stop);
             Assert.True((int)response.StatusCode is 201 or 400 or 422, $"{name}: {response.StatusCode}");
@@ -488,14 +546,30 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
         Assert.Contains("outdir_samples", await made.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
         Assert.All(
             Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(folder, path)),
-            path => Assert.Matches(@"^(artifacts/[0-9a-f]{2}/\.?[0-9a-f]{64}\.(png|jpg|webp|json)(\.\d+-[0-9a-f]{8}\.tmp)?|snapshots/[0-9A-Z]{26}\.snapshot|embeddings/.*|ledger\.db.*|worker\.lock|\.ready-.*)$", path));
-        Assert.Equal(beside, Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(folder)!).Where(path => path.Contains("row17", StringComparison.Ordinal)));
+            path =>
+                Assert.Matches(
+                    @"^(artifacts/[0-9a-f]{2}/\.?[0-9a-f]{64}\.(png|jpg|webp|json)(\.\d+-[0-9a-f]{8}\.tmp)?|snapshots/[0-9A-Z]{26}\.snapshot|embeddings/.*|ledger\.db.*|worker\.lock|\.ready-.*)$",
+                    path));
+        Assert.Equal(
+            beside,
+            Directory
+                .EnumerateFileSystemEntries(Path.GetDirectoryName(folder)!)
+                .Where(path => path.Contains("row17", StringComparison.Ordinal)));
     }
 
     [Fact]
     public async Task Row8_LongPromptsAreCutOrRefused()
     {
-        JsonObject Body(int length) => new() { ["generate"] = new JsonObject { ["prompt"] = new JsonObject { ["text"] = string.Concat(Enumerable.Repeat("apple ", length / 6)) }, ["sampling"] = new JsonObject { ["num_inference_steps"] = 1, ["seed"] = 1 }, ["search"] = new JsonObject { ["candidates"] = 1 } } };
+        JsonObject Body(int length) =>
+            new()
+            {
+                ["generate"] = new JsonObject
+                {
+                    ["prompt"] = new JsonObject { ["text"] = string.Concat(Enumerable.Repeat("apple ", length / 6)) },
+                    ["sampling"] = new JsonObject { ["num_inference_steps"] = 1, ["seed"] = 1 },
+                    ["search"] = new JsonObject { ["candidates"] = 1 },
+                },
+            };
         using HttpResponseMessage refused = await worker.Alice.PostAsync("/api/v1/jobs", Json(Body(1_000_000).ToJsonString()), Stop);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, refused.StatusCode);
         using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Body(6_000).ToJsonString()), Stop);
