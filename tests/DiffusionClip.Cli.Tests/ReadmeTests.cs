@@ -6,7 +6,7 @@ public class ReadmeTests
 {
     /// <summary>A sampler that is added or renamed belongs into the README's table, under the class it equals.</summary>
     [Fact]
-    public void TheTableOfSamplersIsTheCatalog()
+    public void The_table_of_samplers_is_the_catalog()
     {
         string readme = File.ReadAllText(Path.Combine(Golden.Repository, "README.md"));
         string section = readme.Split("\n## Samplers\n")[1].Split("\n## ")[0];

@@ -6,7 +6,7 @@ namespace DiffusionClip.Hosting.Tests;
 public class ClipScorerTests
 {
     [Fact]
-    public async Task APictureThatCannotBePreparedCostsOnlyItsOwnScore()
+    public async Task A_picture_that_cannot_be_prepared_costs_only_its_own_score()
     {
         await using ServiceProvider services = new ServiceCollection()
             .AddDiffusionClip(contentRoot: Golden.Repository)

@@ -41,7 +41,7 @@ public sealed class IndependentWriterTests
     [Theory]
     [InlineData("jpeg")]
     [InlineData("webp")]
-    public void Our_reader_reads_its_UserComment(string format)
+    public void Our_reader_reads_its_user_comment(string format)
     {
         using Image<Rgb24> image = Reports.Picture().ToImageSharp();
         image.Metadata.ExifProfile = new ExifProfile();

@@ -64,7 +64,7 @@ public sealed class PictureEncoderTests
     [Theory]
     [InlineData(OutputFormat.Jpeg)]
     [InlineData(OutputFormat.Webp)]
-    public void An_independent_reader_sees_the_UserComment(OutputFormat format)
+    public void An_independent_reader_sees_the_user_comment(OutputFormat format)
     {
         (RankedImage image, RunReport report) = Reports.Of(Prompt, new() { Format = format });
         using Image read = Image.Load(Encoder.Encode(image, report).Content.Span);

@@ -21,7 +21,7 @@ public class OptionTests
     [InlineData("Worker:Url=7860", "Worker:Url")]
     [InlineData("DiffusionClip:Candidate=1", "DiffusionClip:Candidate")]
     [InlineData("DiffusionClip:Limits:Steps=-1", "DiffusionClip:Limits:Steps")]
-    public void Row42_TheKeyIsNamed(string argument, string key)
+    public void Row42_the_key_is_named(string argument, string key)
     {
         var exception = Assert.Throws<InvalidRequestException>(() => WorkerApplication.Build(["--" + argument]));
         Assert.Contains(key, exception.Message, StringComparison.Ordinal);
@@ -29,7 +29,7 @@ public class OptionTests
     }
 
     [Fact]
-    public async Task Row42_TheProcessSaysItInOneLineAndEnds()
+    public async Task Row42_the_process_says_it_in_one_line_and_ends()
     {
         using Process process = Process.Start(
             new ProcessStartInfo("dotnet", [typeof(WorkerApplication).Assembly.Location, "--Worker:Queue:Capacity=-1"])
@@ -45,10 +45,10 @@ public class OptionTests
     }
 
     [Fact]
-    public async Task WhatShipsIsValid() => await WorkerApplication.Build([]).DisposeAsync();
+    public async Task What_ships_is_valid() => await WorkerApplication.Build([]).DisposeAsync();
 
     [Fact]
-    public void MistypedSecretsAreNotShown()
+    public void Mistyped_secrets_are_not_shown()
     {
         var exception = Assert.Throws<InvalidRequestException>(() => WorkerApplication.Build(["--Worker:Trust:Key=0123456789abcdef0"]));
         Assert.DoesNotContain("0123456789abcdef0", exception.Message, StringComparison.Ordinal);

@@ -8,7 +8,7 @@ namespace DiffusionClip.Denoising;
 public sealed class GoldenSchedulerConfigsTests(ITestOutputHelper output)
 {
     [Fact]
-    public void GoldenConfigs()
+    public void Golden_configs()
     {
         int read = 0;
         int compared = 0;

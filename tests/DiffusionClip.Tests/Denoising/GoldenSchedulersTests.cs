@@ -10,7 +10,7 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
     private const double Tolerance = 1e-5;
 
     [Fact]
-    public void GoldenRuns()
+    public void Golden_runs()
     {
         JsonElement table = Golden.Read("golden", "schedulers.json");
         float[] sample = Floats(table.GetProperty("sample"));
@@ -69,7 +69,7 @@ public sealed class GoldenSchedulersTests(ITestOutputHelper output)
     /// The table holds each configuration twice: as given and with every default filled in. Both have to be the same to us.
     /// </summary>
     [Fact]
-    public void GoldenDefaults()
+    public void Golden_defaults()
     {
         JsonElement table = Golden.Read("golden", "schedulers.json");
         int read = 0;

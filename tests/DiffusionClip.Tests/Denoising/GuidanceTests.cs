@@ -7,7 +7,7 @@ public sealed class GuidanceTests
     [InlineData(7)]
     [InlineData(8)]
     [InlineData(1031)]
-    public void CombinesEveryValue(int length)
+    public void Combines_every_value(int length)
     {
         float[] unconditional = [.. Enumerable.Range(0, length).Select(i => MathF.Sin(i))];
         float[] conditional = [.. Enumerable.Range(0, length).Select(i => MathF.Cos(3 * i))];
@@ -23,7 +23,7 @@ public sealed class GuidanceTests
     }
 
     [Fact]
-    public void RescaleGivesTheDeviationOfTheConditional()
+    public void Rescale_gives_the_deviation_of_the_conditional()
     {
         float[] conditional = [.. Enumerable.Range(0, 999).Select(i => 100 + MathF.Cos(3 * i))];
         float[] guided = [.. conditional.Select(c => (4 * c) - 3)];
@@ -39,7 +39,7 @@ public sealed class GuidanceTests
     }
 
     [Fact]
-    public void AllocatesNothing()
+    public void Allocates_nothing()
     {
         var a = new float[4096];
         var b = new float[4096];
@@ -54,7 +54,7 @@ public sealed class GuidanceTests
     }
 
     [Fact]
-    public void LengthsHaveToFit() => Assert.Throws<ArgumentException>(() => Guidance.Combine(new float[3], new float[4], 2, new float[4]));
+    public void Lengths_have_to_fit() => Assert.Throws<ArgumentException>(() => Guidance.Combine(new float[3], new float[4], 2, new float[4]));
 
     private static double Deviation(float[] values)
     {

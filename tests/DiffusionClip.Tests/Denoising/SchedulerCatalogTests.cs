@@ -36,7 +36,7 @@ public sealed class SchedulerCatalogTests
     [InlineData("uni_pc", "UniPCMultistepScheduler", "{}")]
     [InlineData("kdpm_2", "KDPM2DiscreteScheduler", "{}")]
     [InlineData("lcm", "LCMScheduler", "{}")]
-    public void ResolvesNames(string name, string className, string options)
+    public void Resolves_names(string name, string className, string options)
     {
         SchedulerConfig config = SchedulerCatalog.Configure(default, name, null);
         Assert.Equal(className, config.ClassName);
@@ -48,7 +48,7 @@ public sealed class SchedulerCatalogTests
     }
 
     [Fact]
-    public void KnowsEveryAliasAndClass()
+    public void Knows_every_alias_and_class()
     {
         Assert.Equal(21, SchedulerCatalog.All.Select(d => d.ClassName).Distinct().Count());
         foreach (SchedulerDescriptor descriptor in SchedulerCatalog.All)
@@ -69,7 +69,7 @@ public sealed class SchedulerCatalogTests
     [InlineData("DPM adaptive", "DPM++ 2M")]
     [InlineData("DPM fast", "DPM++ 2M")]
     [InlineData("Restart", "Heun")]
-    public void NamesWhatComesNearestToLabelsWithoutCounterpart(string label, string nearest)
+    public void Names_what_comes_nearest_to_labels_without_counterpart(string label, string nearest)
     {
         var error = Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Resolve(label));
         Assert.Equal("scheduler", error.Field);
@@ -80,7 +80,7 @@ public sealed class SchedulerCatalogTests
     [InlineData("Eulr", "Euler")]
     [InlineData("dpmpp2m", "dpmpp_2m")]
     [InlineData("DDIMSchedular", "DDIMScheduler")]
-    public void UnknownNamesListTheKnown(string name, string nearest)
+    public void Unknown_names_list_the_known(string name, string nearest)
     {
         var error = Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Resolve(name));
         Assert.Equal("scheduler", error.Field);
@@ -92,21 +92,21 @@ public sealed class SchedulerCatalogTests
     [InlineData("Euler a Karras", "use_karras_sigmas")]
     [InlineData("DDIM Karras", "use_karras_sigmas")]
     [InlineData("DPM++ SDE SGM Uniform", "timestep_spacing")]
-    public void AScheduleTypeThatAClassLacksIsAnError(string name, string option)
+    public void A_schedule_type_that_a_class_lacks_is_an_error(string name, string option)
     {
         var error = Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Resolve(name));
         Assert.Contains(option, error.Remedy, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void AScheduleTypeWithoutCounterpartIsAnError() =>
+    public void A_schedule_type_without_counterpart_is_an_error() =>
         Assert.Contains(
             "Polyexponential",
             Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Resolve("DPM++ 2M Polyexponential")).Remedy,
             StringComparison.Ordinal);
 
     [Fact]
-    public void AnotherClassKeepsSharedKeysOnly()
+    public void Another_class_keeps_shared_keys_only()
     {
         SchedulerConfig ddim = SchedulerCatalog.Configure(Json("""{"_class_name":"PNDMScheduler","beta_end":0.012,"steps_offset":1,"skip_prk_steps":true}"""), "DDIM", null);
         Assert.Equal(0.012, Get(ddim, "beta_end"));
@@ -116,7 +116,7 @@ public sealed class SchedulerCatalogTests
     }
 
     [Fact]
-    public void AnotherClassReadsWordsOfItsKin()
+    public void Another_class_reads_words_of_its_kin()
     {
         JsonElement folder = Json("""{"_class_name":"DPMSolverMultistepScheduler","algorithm_type":"sde-dpmsolver++","solver_type":"midpoint","solver_order":3}""");
         Assert.Equal("deis", Get(SchedulerCatalog.Configure(Json("""{"_class_name":"DPMSolverMultistepScheduler","algorithm_type":"dpmsolver++"}"""), "DEIS", null), "algorithm_type"));
@@ -127,7 +127,7 @@ public sealed class SchedulerCatalogTests
     }
 
     [Fact]
-    public void KeysThatWereDefaultsAreDefaultsAgain()
+    public void Keys_that_were_defaults_are_defaults_again()
     {
         JsonElement folder = Json("""{"_class_name":"PNDMScheduler","_use_default_values":["beta_end"],"beta_end":0.5,"beta_start":0.001}""");
         SchedulerConfig config = SchedulerCatalog.Configure(folder, null, null);
@@ -136,7 +136,7 @@ public sealed class SchedulerCatalogTests
     }
 
     [Fact]
-    public void SigmaBoundsOfAnotherClassStillCount()
+    public void Sigma_bounds_of_another_class_still_count()
     {
         // diffusers keeps keys that the new class does not have and its Karras schedule looks for these.
         JsonElement folder = Json("""{"_class_name":"EulerDiscreteScheduler","sigma_min":0.05,"sigma_max":10,"use_karras_sigmas":true}""");
@@ -146,7 +146,7 @@ public sealed class SchedulerCatalogTests
     }
 
     [Fact]
-    public void AKeyThatNoSchedulerHasIsAnError()
+    public void A_key_that_no_scheduler_has_is_an_error()
     {
         var error = Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Configure(Json("""{"_class_name":"DDIMScheduler","beta_strat":0.1}"""), null, null));
         Assert.Contains("beta_strat", error.Field, StringComparison.Ordinal);
@@ -154,7 +154,7 @@ public sealed class SchedulerCatalogTests
     }
 
     [Fact]
-    public void AnOptionThatThisSchedulerLacksIsAnError()
+    public void An_option_that_this_scheduler_lacks_is_an_error()
     {
         var error = Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Configure(_folder, null, Options("""{"use_karras_sigmas":true}""")));
         Assert.Equal("scheduler_options.use_karras_sigmas", error.Field);
@@ -167,7 +167,7 @@ public sealed class SchedulerCatalogTests
     [InlineData("""{"skip_prk_steps":3}""", "true or false is needed")]
     [InlineData("""{"timestep_spacing":"even"}""", "known are linspace, leading, trailing")]
     [InlineData("""{"trained_betas":1}""", "a list of numbers is needed")]
-    public void AValueThatDoesNotFitIsAnError(string options, string remedy)
+    public void A_value_that_does_not_fit_is_an_error(string options, string remedy)
     {
         var error = Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Configure(_folder, null, Options(options)));
         Assert.Equal(Json(options).EnumerateObject().First().Name, error.Field);
@@ -177,11 +177,11 @@ public sealed class SchedulerCatalogTests
     [Theory]
     [InlineData("""{"beta_start":0.1}""", "_class_name")]
     [InlineData("""{"_class_name":"DPMSolverSDEScheduler"}""", "_class_name")]
-    public void AFolderHasToNameAClassThatIsKnown(string folder, string field) =>
+    public void A_folder_has_to_name_a_class_that_is_known(string folder, string field) =>
         Assert.Equal(field, Assert.Throws<InvalidRequestException>(() => SchedulerCatalog.Configure(Json(folder), null, null)).Field);
 
     [Fact]
-    public void EulerOnAFlowFolderIsTheFlowsEuler()
+    public void Euler_on_a_flow_folder_is_the_flows_Euler()
     {
         JsonElement folder = Json("""{"_class_name":"FlowMatchEulerDiscreteScheduler","shift":3.0,"base_shift":0.5}""");
         Assert.Equal("FlowMatchEulerDiscreteScheduler", SchedulerCatalog.Configure(folder, "euler", null).ClassName);
@@ -200,7 +200,7 @@ public sealed class SchedulerCatalogTests
     [InlineData("DDIM", "DDIM", null)]
     [InlineData("PLMS", "PLMS", null)]
     [InlineData("LMS Beta", "LMS", "Beta")]
-    public void LabelsReadBack(string name, string sampler, string? scheduleType)
+    public void Labels_read_back(string name, string sampler, string? scheduleType)
     {
         SchedulerConfig config = SchedulerCatalog.Configure(default, name, null);
         Assert.Equal(new SchedulerReport(config.ClassName, sampler, scheduleType), SchedulerCatalog.Label(config));

@@ -53,7 +53,7 @@ public sealed class SchedulerContractTests
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void ACopyGoesOnAsTheOriginal(string name, string options)
+    public void A_copy_goes_on_as_the_original(string name, string options)
     {
         foreach (int begin in new[] { 0, 3 })
         {
@@ -100,7 +100,7 @@ public sealed class SchedulerContractTests
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void AFreshStateBeginsAtAnyBoundary(string name, string options)
+    public void A_fresh_state_begins_at_any_boundary(string name, string options)
     {
         IScheduler scheduler = Build(name, options, 9, 0);
         for (int boundary = 0; boundary < scheduler.Evaluations; boundary++)
@@ -117,7 +117,7 @@ public sealed class SchedulerContractTests
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void AStepAllocatesNothing(string name, string options)
+    public void A_step_allocates_nothing(string name, string options)
     {
         IScheduler scheduler = Build(name, options, 6, 0);
         float[] sample = Start(scheduler);
@@ -145,7 +145,7 @@ public sealed class SchedulerContractTests
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void PlansFitTogether(string name, string options)
+    public void Plans_fit_together(string name, string options)
     {
         IScheduler scheduler = Build(name, options, 9, 0);
         Assert.Equal(scheduler.Evaluations, scheduler.Timesteps.Length);
@@ -170,7 +170,7 @@ public sealed class SchedulerContractTests
     /// <summary>A model that knows the answer: x0 predicted from a noised sample is the clean one, at every boundary.</summary>
     [Theory]
     [MemberData(nameof(Variants))]
-    public void PredictOriginalUndoesAddNoise(string name, string options)
+    public void Predict_original_undoes_add_noise(string name, string options)
     {
         if (name is "LCMScheduler" || IsLimited(options))
         {
@@ -207,7 +207,7 @@ public sealed class SchedulerContractTests
     /// <summary>With a model that knows the answer every scheduler arrives at it.</summary>
     [Theory]
     [MemberData(nameof(Variants))]
-    public void APerfectModelLeadsToItsAnswer(string name, string options)
+    public void A_perfect_model_leads_to_its_answer(string name, string options)
     {
         if (IsLimited(options) || name == "IPNDMScheduler" || options.Contains("s_churn\":3", StringComparison.Ordinal))
         {
@@ -239,7 +239,7 @@ public sealed class SchedulerContractTests
     }
 
     [Fact]
-    public void StatesOfOthersAreRefused()
+    public void States_of_others_are_refused()
     {
         SchedulerState state = Build("DPMSolverMultistepScheduler", "{}", 5, 0).CreateState(Length);
         Assert.Throws<ArgumentException>(() => state.CopyTo(Build("EulerDiscreteScheduler", "{}", 5, 0).CreateState(Length)));
@@ -260,7 +260,7 @@ public sealed class SchedulerContractTests
     [InlineData("LCMScheduler", 51)]
     [InlineData("PNDMScheduler", 3)]
     [InlineData("IPNDMScheduler", 1001)]
-    public void StepsThatAreNotPossibleAreRefused(string name, int steps)
+    public void Steps_that_are_not_possible_are_refused(string name, int steps)
     {
         var error = Assert.Throws<InvalidRequestException>(() =>
             SchedulerCatalog.Configure(default, name, null).Build(new() { NumInferenceSteps = steps }));
@@ -269,7 +269,7 @@ public sealed class SchedulerContractTests
     }
 
     [Fact]
-    public void OtherRequestsThatAreNotPossibleAreRefused()
+    public void Other_requests_that_are_not_possible_are_refused()
     {
         Refuses("num_inference_steps", "DDIMScheduler", new());
         Refuses("timesteps", "DDIMScheduler", new() { Timesteps = [999, 0] });
@@ -307,7 +307,7 @@ public sealed class SchedulerContractTests
     [InlineData(20, 1, 0)]
     [InlineData(50, 0.3, 35)]
     [InlineData(3, 0.4, 2)]
-    public void StrengthLeavesStepsOut(int steps, double strength, int begin)
+    public void Strength_leaves_steps_out(int steps, double strength, int begin)
     {
         Assert.Equal(
             begin,
@@ -324,7 +324,7 @@ public sealed class SchedulerContractTests
     }
 
     [Fact]
-    public void EvaluationsCountCallsOfTheModel()
+    public void Evaluations_count_calls_of_the_model()
     {
         Assert.Equal(10, Build("EulerDiscreteScheduler", "{}", 10, 0).Evaluations);
         Assert.Equal(19, Build("HeunDiscreteScheduler", "{}", 10, 0).Evaluations);

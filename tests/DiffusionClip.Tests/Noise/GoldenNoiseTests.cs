@@ -8,7 +8,7 @@ public sealed class GoldenNoiseTests(ITestOutputHelper output)
     private const double Tolerance = 1e-6;
 
     [Fact]
-    public void GoldenNoiseEqualsTorch()
+    public void Golden_noise_equals_Torch()
     {
         JsonElement cases = Golden.Read("golden", "noise.json").GetProperty("cases");
         int passed = 0, index = 0, worstCase = 0;

@@ -8,7 +8,7 @@ public sealed class NoiseSourceTests
         Gen.Select(Gen.Enum<NoiseKind>(), Gen.ULong, Gen.Int[0, 70].Array[0, 6]);
 
     [Fact]
-    public void CloneContinuesEqual() => Streams.Sample(s =>
+    public void Clone_continues_equal() => Streams.Sample(s =>
     {
         NoiseSource noise = Advanced(s.Kind, s.Seed, s.Draws);
         NoiseSource clone = noise.Clone();
@@ -17,7 +17,7 @@ public sealed class NoiseSourceTests
     });
 
     [Fact]
-    public void WrittenInMidStreamItGoesOnEqual() => Streams.Sample(s =>
+    public void Written_in_mid_stream_it_goes_on_equal() => Streams.Sample(s =>
     {
         NoiseSource noise = Advanced(s.Kind, s.Seed, s.Draws);
         NoiseSource read = RoundTrip(noise);
@@ -26,7 +26,7 @@ public sealed class NoiseSourceTests
     });
 
     [Fact]
-    public void ForksDependOnLineageAndKeyOnly() => Streams.Sample(s =>
+    public void Forks_depend_on_lineage_and_key_only() => Streams.Sample(s =>
     {
         NoiseSource fresh = NoiseSource.Create(s.Kind, s.Seed);
         NoiseSource noise = Advanced(s.Kind, s.Seed, s.Draws);
@@ -40,7 +40,7 @@ public sealed class NoiseSourceTests
     });
 
     [Fact]
-    public void SeedsOfForksAreDistinct()
+    public void Seeds_of_forks_are_distinct()
     {
         HashSet<ulong> seeds = [];
         for (int key = -1000; key < 1000; key++)
@@ -52,7 +52,7 @@ public sealed class NoiseSourceTests
     }
 
     [Fact]
-    public void TheSpareNormalCarriesOverBetweenSmallDraws()
+    public void The_spare_normal_carries_over_between_small_draws()
     {
         float[] whole = Draw(new TorchCpuNoiseSource(3), 6);
         Assert.Equal(whole, Draw(new TorchCpuNoiseSource(3), 1, 1, 3, 1));
@@ -65,7 +65,7 @@ public sealed class NoiseSourceTests
     [Theory]
     [InlineData(NoiseKind.Cpu)]
     [InlineData(NoiseKind.Philox)]
-    public void FillAllocatesNothing(NoiseKind kind)
+    public void Fill_allocates_nothing(NoiseKind kind)
     {
         NoiseSource noise = NoiseSource.Create(kind, 1);
         float[] values = new float[4 * 64 * 64];
@@ -79,7 +79,7 @@ public sealed class NoiseSourceTests
     [Theory]
     [InlineData(NoiseKind.Cpu)]
     [InlineData(NoiseKind.Philox)]
-    public void ValuesAreFiniteAndNormal(NoiseKind kind)
+    public void Values_are_finite_and_normal(NoiseKind kind)
     {
         float[] values = new float[1 << 20];
         NoiseSource.Create(kind, 12345).Fill(values);
@@ -89,7 +89,7 @@ public sealed class NoiseSourceTests
     }
 
     [Fact]
-    public void DamagedStreamsAreRefused()
+    public void Damaged_streams_are_refused()
     {
         using MemoryStream unknown = new([9, 0, 0, 0]);
         Assert.Throws<InvalidDataException>(() => NoiseSource.Read(new BinaryReader(unknown)));

@@ -6,7 +6,7 @@ namespace DiffusionClip.Tokenization;
 public sealed class CanonicalCompositionTests
 {
     [Fact]
-    public void LongRowsOfMarksComeOutAsTheLibrarysDo()
+    public void Long_rows_of_marks_come_out_as_the_librarys_do()
     {
         // Marks of many classes, of class 0, that decompose, and beyond U+FFFF.
         string[] marks =
@@ -37,7 +37,7 @@ public sealed class CanonicalCompositionTests
     }
 
     [Fact]
-    public void AMegabyteOfMarksInDisorderIsComposed()
+    public void A_megabyte_of_marks_in_disorder_is_composed()
     {
         string text = "a" + new StringBuilder().Insert(0, "\u0301\u0323", 1 << 19);
         string composed = CanonicalComposition.Compose(text);
@@ -45,13 +45,13 @@ public sealed class CanonicalCompositionTests
     }
 
     [Fact]
-    public void PairsStayWholeInALongText()
+    public void Pairs_stay_whole_in_a_long_text()
     {
         string text = new StringBuilder().Insert(0, "😀 e\u0301 \U0001D165", 100).ToString();
         Assert.Equal(text.Normalize(NormalizationForm.FormC), CanonicalComposition.Compose(text));
     }
 
     [Fact]
-    public void NoncharactersPass() =>
+    public void Noncharacters_pass() =>
         Assert.Equal("é\uFFFEé\uFFFE\uFFFF", CanonicalComposition.Compose("e\u0301\uFFFEe\u0301\uFFFE\uFFFF"));
 }

@@ -13,13 +13,13 @@ public sealed class ClipTokenizerTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void TheFolderSaysTheSpecialTokens()
+    public void The_folder_says_the_special_tokens()
     {
         Assert.Equal((1208, 1209, 1209, 77), (Tokenizer.StartId, Tokenizer.EndId, Tokenizer.PadId, Tokenizer.MaxLength));
     }
 
     [Fact]
-    public void AShortTextIsPadded()
+    public void A_short_text_is_padded()
     {
         TokenizedText text = Tokenizer.Tokenize("a photo of a cat", 10);
         Assert.Equal([1208, 320, 581, 547, 320, 1166, 1209, 1209, 1209, 1209], text.Ids.ToArray());
@@ -27,7 +27,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void ALongTextIsCutAndKeepsItsEnd()
+    public void A_long_text_is_cut_and_keeps_its_end()
     {
         TokenizedText text = Tokenizer.Tokenize("a photo of a cat", 5);
         Assert.Equal([1208, 320, 581, 547, 1209], text.Ids.ToArray());
@@ -37,7 +37,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void WordsAreTheSequenceWithoutItsEnds() => Gen.Select(Gen.String, Gen.Enum<TextNormalization>()).Sample((text, normalization) =>
+    public void Words_are_the_sequence_without_its_ends() => Gen.Select(Gen.String, Gen.Enum<TextNormalization>()).Sample((text, normalization) =>
     {
         int[] ids = Tokenizer.Encode(text, normalization);
         Assert.Equal(ids[1..^1], Tokenizer.EncodeWords(text, normalization));
@@ -48,7 +48,7 @@ public sealed class ClipTokenizerTests : IDisposable
     });
 
     [Fact]
-    public void HalfAPairCountsAsReplacementCharacter()
+    public void Half_a_pair_counts_as_replacement_character()
     {
         foreach (TextNormalization normalization in Enum.GetValues<TextNormalization>())
         {
@@ -60,7 +60,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void SpecialTokensCountInDiffusionOnly()
+    public void Special_tokens_count_in_diffusion_only()
     {
         Assert.Equal([1208, 320, 1209, 320, 1208, 1209], Tokenizer.Encode("a<|endoftext|>a <|startoftext|>"));
         Assert.Equal([1208, 320, 1209, 320, 1208, 1209], Tokenizer.Encode("a<end_of_text>a <START_OF_TEXT>", TextNormalization.Scoring));
@@ -69,7 +69,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void InCapitalsASpecialTokenIsText()
+    public void In_capitals_a_special_token_is_text()
     {
         // Found after normalization by the expression, it is cut from what follows, but it is no token.
         Assert.Equal(
@@ -80,7 +80,7 @@ public sealed class ClipTokenizerTests : IDisposable
     [Theory]
     [InlineData("tr-TR")]
     [InlineData("de-DE")]
-    public void CulturesChangeNothing(string culture)
+    public void Cultures_change_nothing(string culture)
     {
         const string text = "TITANIC Istanbul İ ı I 1.5 Ⅷ";
         int[][] expected = [.. Enum.GetValues<TextNormalization>().Select(n => Tokenizer.Encode(text, n))];
@@ -97,7 +97,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void ManyThreadsGetTheSame()
+    public void Many_threads_get_the_same()
     {
         ClipTokenizer tokenizer = ClipTokenizer.Load(Embedded);
         string[] texts = [.. Enumerable.Range(0, 400).Select(i => $"word{i} {new string((char)('a' + (i % 26)), i)} naïve {i * 7919}")];
@@ -108,7 +108,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void LongWordsComeOutAsShortOnesDo()
+    public void Long_words_come_out_as_short_ones_do()
     {
         Check(Tokenizer);
         string clip = Path.Combine(Golden.Shared, "clip_tokenizer");
@@ -137,7 +137,7 @@ public sealed class ClipTokenizerTests : IDisposable
     [InlineData("日")]
     [InlineData("7 ")]
     [InlineData("&amp;")]
-    public void AMegabyteIsReadToItsEnd(string piece)
+    public void A_megabyte_is_read_to_its_end(string piece)
     {
         string text = new StringBuilder().Insert(0, piece, (1 << 20) / piece.Length).ToString();
         foreach (TextNormalization normalization in Enum.GetValues<TextNormalization>())
@@ -149,7 +149,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void ASingleFileSaysTheSame()
+    public void A_single_file_says_the_same()
     {
         Copy("tokenizer.json", "tokenizer_config.json");
         ClipTokenizer single = ClipTokenizer.Load(_folder);
@@ -160,7 +160,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void ANewerSingleFileWritesPairs()
+    public void A_newer_single_file_writes_pairs()
     {
         Copy("tokenizer.json");
         string file = Path.Combine(_folder, "tokenizer.json");
@@ -180,7 +180,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void WithoutSettingsTheyAreClips()
+    public void Without_settings_they_are_CLIPs()
     {
         Copy("vocab.json", "merges.txt");
         ClipTokenizer bare = ClipTokenizer.Load(_folder);
@@ -188,7 +188,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void APadTokenIsATokenInTheText()
+    public void A_pad_token_is_a_token_in_the_text()
     {
         // Stable Diffusion 2 and the second encoder of XL pad with id 0, the exclamation mark; there each ! is that token.
         Copy("vocab.json", "merges.txt");
@@ -201,7 +201,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void ANormalizedTokenIsFoundInAnyCase()
+    public void A_normalized_token_is_found_in_any_case()
     {
         Copy("vocab.json", "merges.txt");
         File.WriteAllText(Path.Combine(_folder, "tokenizer_config.json"),
@@ -224,7 +224,7 @@ public sealed class ClipTokenizerTests : IDisposable
     [InlineData("merges.txt", "#version: 0.2\nq qqqq\n", "vocabulary")]
     [InlineData("special_tokens_map.json", "{\"bos_token\": 7}", "bos_token")]
     [InlineData("tokenizer_config.json", "[]", "object")]
-    public void ADamagedFileIsNamed(string file, string content, string word)
+    public void A_damaged_file_is_named(string file, string content, string word)
     {
         Copy("vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json");
         File.WriteAllText(Path.Combine(_folder, file), content);
@@ -246,7 +246,7 @@ public sealed class ClipTokenizerTests : IDisposable
         "{\"model\": {\"vocab\": {\"a\": 1}, \"merges\": [], \"end_of_word_suffix\": \"</w>\"}, \"added_tokens\": [{\"id\": \"x\", \"content\": \"b\"}]}"
     )]
     [InlineData("[]")]
-    public void ADamagedSingleFileIsNamed(string content)
+    public void A_damaged_single_file_is_named(string content)
     {
         string file = Path.Combine(_folder, "tokenizer.json");
         File.WriteAllText(file, content);
@@ -254,7 +254,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void AMissingFileIsNamed()
+    public void A_missing_file_is_named()
     {
         Assert.Equal(_folder, Assert.Throws<ModelFolderException>(() => ClipTokenizer.Load(_folder)).Path);
         Copy("vocab.json");
@@ -264,7 +264,7 @@ public sealed class ClipTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void AnyTextHasIds() => Gen.Select(Gen.Char.Array[0, 40], Gen.Enum<TextNormalization>()).Sample((characters, normalization) =>
+    public void Any_text_has_ids() => Gen.Select(Gen.Char.Array[0, 40], Gen.Enum<TextNormalization>()).Sample((characters, normalization) =>
     {
         int[] ids = Tokenizer.Encode(new string(characters), normalization);
         Assert.All(ids, id => Assert.InRange(id, 0, 1209));

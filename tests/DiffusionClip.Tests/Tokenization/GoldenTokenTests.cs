@@ -6,7 +6,7 @@ namespace DiffusionClip.Tokenization;
 public sealed class GoldenTokenTests(ITestOutputHelper output)
 {
     [Fact]
-    public void GoldenTokensOfTheClipVocabulary()
+    public void Golden_tokens_of_the_CLIP_vocabulary()
     {
         // 49,408 entries are too much for the repository, and not ours.
         string folder = Path.Combine(Golden.Shared, "clip_tokenizer");
@@ -15,7 +15,7 @@ public sealed class GoldenTokenTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void GoldenTokensOfTheEmbeddedVocabulary() =>
+    public void Golden_tokens_of_the_embedded_vocabulary() =>
         Check("tokens-embedded.json", ClipTokenizer.Load(Path.Combine(Golden.Repository, "models", "emoji-sd", "tokenizer")));
 
     private void Check(string table, ClipTokenizer tokenizer)

@@ -16,5 +16,5 @@ public sealed class HtmlEntitiesTests
     [InlineData("&ampamp;&&amp", "&amp;&&")]
     [InlineData("&CounterClockwiseContourIntegral;", "∳")]
     [InlineData("&😀amp;", "&😀amp;")]
-    public void UnescapesAsPythonDoes(string text, string expected) => Assert.Equal(expected, HtmlEntities.Unescape(text));
+    public void Unescapes_as_Python_does(string text, string expected) => Assert.Equal(expected, HtmlEntities.Unescape(text));
 }

@@ -38,7 +38,7 @@ public sealed class TextRepairTests
     public void Characters(string broken, string expected) => Assert.Equal(expected, TextRepair.Fix(broken));
 
     [Fact]
-    public void HalvesOfPairs() => Assert.Equal("�x 😀�", TextRepair.Fix("\uD800x \uD83D\uDE00\uDE00"));
+    public void Halves_of_pairs() => Assert.Equal("�x 😀�", TextRepair.Fix("\uD800x \uD83D\uDE00\uDE00"));
 
     [Theory]
     [InlineData("&amp;amp; &eacute; &EACUTE; &#233; &#xe9;", "& é É é é")]
@@ -48,7 +48,7 @@ public sealed class TextRepairTests
     public void Entities(string broken, string expected) => Assert.Equal(expected, TextRepair.Fix(broken));
 
     [Fact]
-    public void MisreadTextComesBack() =>
+    public void Misread_text_comes_back() =>
         Gen.Select(Gen.Int[0, Texts.Length - 1], Gen.Int[1, 3]).Sample((index, times) =>
         {
             string text = Texts[index], misread = text;
@@ -61,7 +61,7 @@ public sealed class TextRepairTests
         });
 
     [Fact]
-    public void WhatIsRepairedStays() =>
+    public void What_is_repaired_stays() =>
         Gen
             .Char.Array[0, 30]
             .Sample(
@@ -79,13 +79,13 @@ public sealed class TextRepairTests
     [InlineData("&", "amp;", "")]
     [InlineData("Ã", "ƒ", "")]
     [InlineData("&#", "&#", "53;3;2;")]
-    public void ATextThatUnfoldsStepByStepEnds(string head, string body, string tail)
+    public void A_text_that_unfolds_step_by_step_ends(string head, string body, string tail)
     {
         string text = head + new StringBuilder().Insert(0, body, (1 << 17) / body.Length) + tail;
         Assert.NotEmpty(TextRepair.Fix(text));
     }
 
     [Fact]
-    public void ATextThatUnfoldsStepByStepUnfoldsToItsEnd() =>
+    public void A_text_that_unfolds_step_by_step_unfolds_to_its_end() =>
         Assert.Equal("& é", TextRepair.Fix("&" + new StringBuilder().Insert(0, "amp;", 500) + " Ãƒ©"));
 }

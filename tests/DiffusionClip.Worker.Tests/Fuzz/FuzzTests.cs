@@ -76,7 +76,7 @@ public sealed class FuzzTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task NoRequestBreaksTheWorker()
+    public async Task No_request_breaks_the_worker()
     {
         int count = NumberFrom("DIFFUSIONCLIP_FUZZ", 800);
         int first = NumberFrom("DIFFUSIONCLIP_FUZZ_SEED", 1);

@@ -11,7 +11,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     private const string Image = "/sdapi/v1/img2img";
 
     [Fact]
-    public async Task APictureComesWithItsParametersAndScore()
+    public async Task A_picture_comes_with_its_parameters_and_score()
     {
         JsonObject body = ApisHost.Quick();
         body["n_iter"] = 2;
@@ -37,7 +37,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task TheServersDefaultMakesMoreCandidatesThanAreKept()
+    public async Task The_servers_default_makes_more_candidates_than_are_kept()
     {
         await using WorkerHost own = await WorkerHost.StartAsync(null, "--Worker:Compatibility:CandidatesPerImage=3");
         (int status, JsonNode? reply, _) = await ApisHost.PostAsync(own.Client, Text, ApisHost.Quick());
@@ -53,7 +53,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("DPM++ 2M SDE Exponential", null, "DPM++ 2M SDE", "Exponential")]
     [InlineData("euler", "beta", "Euler", "Beta")]
     [InlineData("k_euler_a", "sgm_uniform", "Euler a", null)]
-    public async Task SamplersGoByAllTheirNames(string sampler, string? scheduler, string label, string? type)
+    public async Task Samplers_go_by_all_their_names(string sampler, string? scheduler, string label, string? type)
     {
         JsonObject body = ApisHost.Quick();
         body["sampler_index"] = sampler;
@@ -68,7 +68,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [Theory]
     [InlineData("No Such Sampler")]
     [InlineData("DPM fast")]
-    public async Task AnUnknownSamplerIsRefusedAsProgramsKnowIt(string sampler)
+    public async Task An_unknown_sampler_is_refused_as_programs_know_it(string sampler)
     {
         JsonObject body = ApisHost.Quick();
         body["sampler_index"] = sampler;
@@ -95,7 +95,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("eta", "2")]
     [InlineData("script_name", "\"X/Y/Z plot\"")]
     [InlineData("scheduler", "\"no such type\"")]
-    public async Task AFieldThatCannotBeUsedIsNamed(string field, string value)
+    public async Task A_field_that_cannot_be_used_is_named(string field, string value)
     {
         string body = ApisHost.Quick().ToJsonString();
         body =
@@ -111,7 +111,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task BatchesThatOverflowAreRefused()
+    public async Task Batches_that_overflow_are_refused()
     {
         JsonObject body = ApisHost.Quick();
         body["n_iter"] = int.MaxValue;
@@ -120,7 +120,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task NotANumberIsRefused()
+    public async Task Not_a_number_is_refused()
     {
         using var content = new StringContent("{\"prompt\":\"x\",\"cfg_scale\":NaN}", Encoding.UTF8, "application/json");
         using HttpResponseMessage response = await host.Client.PostAsync(
@@ -134,15 +134,15 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [Theory]
     [InlineData("", 200)]
     [InlineData("\u202E\u05D0 \U0001F34E\u0000", 200)]
-    public async Task PromptsOfAllKindsArePainted(string prompt, int expected) =>
+    public async Task Prompts_of_all_kinds_are_painted(string prompt, int expected) =>
         Assert.Equal(expected, (await host.PostAsync(Text, ApisHost.Quick(prompt))).Status);
 
     [Fact]
-    public async Task APromptBeyondTheLimitIsRefused() =>
+    public async Task A_prompt_beyond_the_limit_is_refused() =>
         Assert.Equal(422, (await host.PostAsync(Text, ApisHost.Quick(new string('a', 1 << 20)))).Status);
 
     [Fact]
-    public async Task HalfASurrogatePairIsRefused()
+    public async Task Half_a_surrogate_pair_is_refused()
     {
         using var content = new StringContent("""{"prompt":"a \ud83c b","steps":2,"width":64,"height":64}""", Encoding.UTF8, "application/json");
         using HttpResponseMessage response = await host.Client.PostAsync(new Uri(Text, UriKind.Relative), content, TestContext.Current.CancellationToken);
@@ -169,7 +169,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 9.
     [Fact]
-    public async Task WhatIsNotDoneIsNamed()
+    public async Task What_is_not_done_is_named()
     {
         JsonObject body = ApisHost.Quick();
         body["override_settings"] = JsonNode.Parse("""{"sd_hypernetwork":"x","CLIP_stop_at_last_layers":2}""");
@@ -192,7 +192,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task CredentialsInABodyDoNotComeBack()
+    public async Task Credentials_in_a_body_do_not_come_back()
     {
         JsonObject body = ApisHost.Quick();
         body["auth"] = "user:secret-word";
@@ -204,14 +204,14 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task AtRestProgressIsExactlyWhatProgramsWaitFor()
+    public async Task At_rest_progress_is_exactly_what_programs_wait_for()
     {
         string idle = (await host.GetAsync("/sdapi/v1/progress")).ToJsonString();
         Assert.Equal("""{"progress":0.0,"eta_relative":0.0,"state":{"skipped":false,"interrupted":false,"stopping_generation":false,"job":"","job_count":0,"job_timestamp":"0","job_no":0,"sampling_step":0,"sampling_steps":0},"current_image":null,"textinfo":null}""", idle);
     }
 
     [Fact]
-    public async Task TheWholeOptionsObjectGoesRound()
+    public async Task The_whole_options_object_goes_round()
     {
         JsonNode options = await host.GetAsync("/sdapi/v1/options");
         options["CLIP_stop_at_last_layers"] = 2;
@@ -231,7 +231,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("file:///etc/passwd")]
     [InlineData("http://[::ffff:127.0.0.1]/x.png")]
     [InlineData("http://2130706433/x.png")]
-    public async Task NoAddressIsFetched(string url)
+    public async Task No_address_is_fetched(string url)
     {
         JsonObject body = ApisHost.Quick();
         body["init_images"] = new JsonArray(url);
@@ -258,7 +258,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("html")]
     [InlineData("tiff")]
     [InlineData("no base64")]
-    public async Task WhatIsNoPictureIsRefused(string kind)
+    public async Task What_is_no_picture_is_refused(string kind)
     {
         byte[] png = Convert.FromBase64String(host.Picture(64, 64, 200, 10, 30));
         string given = kind switch
@@ -281,7 +281,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task WithoutAPictureThereIsNothingToStartFrom()
+    public async Task Without_a_picture_there_is_nothing_to_start_from()
     {
         (int status, JsonNode? reply, _) = await host.PostAsync(Image, ApisHost.Quick());
         Assert.Equal((404, "Init image not found"), (status, (string)reply!["detail"]!));
@@ -289,7 +289,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 13: the alpha of a picture to start from shows the background's colour.
     [Fact]
-    public async Task TransparentPicturesStandOnTheBackground()
+    public async Task Transparent_pictures_stand_on_the_background()
     {
         JsonObject body = ApisHost.Quick();
         body["steps"] = 8;
@@ -306,7 +306,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 14.
     [Fact]
-    public async Task MasksOfAnotherSizeAreScaledAndBlackOnesRefused()
+    public async Task Masks_of_another_size_are_scaled_and_black_ones_refused()
     {
         JsonObject body = ApisHost.Quick();
         body["steps"] = 4;
@@ -325,7 +325,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 14: where a mask has alpha, that is the mask, whatever its colours.
     [Fact]
-    public async Task TheAlphaOfAMaskIsTheMask()
+    public async Task The_alpha_of_a_mask_is_the_mask()
     {
         JsonObject body = ApisHost.Quick();
         body["steps"] = 4;
@@ -343,7 +343,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task APictureIsPaintedOverAndItsSizeKept()
+    public async Task A_picture_is_painted_over_and_its_size_kept()
     {
         var body = new JsonObject
         {
@@ -365,7 +365,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task ResizeModesKeepProportions(int mode)
+    public async Task Resize_modes_keep_proportions(int mode)
     {
         JsonObject body = ApisHost.Quick();
         body["steps"] = 4;
@@ -376,7 +376,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 15: the text is ambiguous, our own record is not.
     [Fact]
-    public async Task APromptThatLooksLikeParametersRoundTripsInOurRecord()
+    public async Task A_prompt_that_looks_like_parameters_round_trips_in_our_record()
     {
         const string Prompt = "a star\nNegative prompt: x\nSteps: 1, Seed: 5, Sampler: Foo";
         (_, JsonNode? reply, _) = await host.PostAsync(Text, ApisHost.Quick(Prompt));
@@ -391,7 +391,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 16: what a prompt holds comes back as a text, never as markup.
     [Fact]
-    public async Task MarkupInPromptsStaysText()
+    public async Task Markup_in_prompts_stays_text()
     {
         const string Prompt = "<script>alert(1)</script> {{7*7}} =cmd() \r\n[line]";
         (int status, JsonNode? reply, HttpResponseMessage response) = await host.PostAsync(Text, ApisHost.Quick(Prompt));
@@ -402,7 +402,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task PngInfoTakesTheTextApart()
+    public async Task PNG_info_takes_the_text_apart()
     {
         (_, JsonNode? made, _) = await host.PostAsync(Text, ApisHost.Quick());
         (int status, JsonNode? reply, _) = await host.PostAsync(
@@ -417,7 +417,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task CaptionsAreRanked()
+    public async Task Captions_are_ranked()
     {
         JsonObject body = ApisHost.Quick("a red apple on a white background");
         (body["steps"], body["width"], body["height"], body["cfg_scale"]) = (12, 128, 128, 2);
@@ -441,7 +441,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 29.
     [Fact]
-    public async Task WhoLeavesFreesTheWorker()
+    public async Task Who_leaves_frees_the_worker()
     {
         IJobQueue queue = host.Worker.Application.Services.GetRequiredService<IJobQueue>();
         using var gone = new CancellationTokenSource();
@@ -459,7 +459,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task AnInterruptGivesTheBestSoFar()
+    public async Task An_interrupt_gives_the_best_so_far()
     {
         IJobQueue queue = host.Worker.Application.Services.GetRequiredService<IJobQueue>();
         JsonObject body = ApisHost.Quick("many pictures");
@@ -476,7 +476,7 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 19.
     [Fact]
-    public async Task AnInterruptStopsNobodyElse()
+    public async Task An_interrupt_stops_nobody_else()
     {
         await using WorkerHost own = await WorkerHost.StartAsync(
             null,
@@ -507,17 +507,17 @@ public sealed class A1111Tests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("prompt-styles")]
     [InlineData("loras")]
     [InlineData("hypernetworks")]
-    public async Task ListsAreLists(string name) => Assert.IsType<JsonArray>(await host.GetAsync($"/sdapi/v1/{name}"));
+    public async Task Lists_are_lists(string name) => Assert.IsType<JsonArray>(await host.GetAsync($"/sdapi/v1/{name}"));
 
     [Theory]
     [InlineData("/sdapi/v1/embeddings")]
     [InlineData("/sdapi/v1/cmd-flags")]
     [InlineData("/sdapi/v1/memory")]
     [InlineData("/internal/ping")]
-    public async Task ObjectsAreObjects(string path) => Assert.IsType<JsonObject>(await host.GetAsync(path));
+    public async Task Objects_are_objects(string path) => Assert.IsType<JsonObject>(await host.GetAsync(path));
 
     [Fact]
-    public async Task EverySamplerThatIsListedPaints()
+    public async Task Every_sampler_that_is_listed_paints()
     {
         foreach (JsonNode? sampler in (await host.GetAsync("/sdapi/v1/samplers")).AsArray())
         {

@@ -12,13 +12,13 @@ public sealed class ClientTests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("ai-sdk.mjs")]
     [InlineData("node-sd-webui.mjs")]
     [InlineData("a1111-webui-api.mjs")]
-    public Task NodeClient(string script) => RunAsync("node", Path.Combine(_folder, script));
+    public Task Node_client(string script) => RunAsync("node", Path.Combine(_folder, script));
 
     [Theory]
     [InlineData("sillytavern/replay.mjs")]
     [InlineData("blender-ai-render/replay.mjs")]
     [InlineData("krita-sd-paint-ext/replay.mjs")]
-    public Task WhatACreativeToolSends(string script) => RunAsync("node", Path.Combine(Golden.Repository, "plugins", "clients", script));
+    public Task What_a_creative_tool_sends(string script) => RunAsync("node", Path.Combine(Golden.Repository, "plugins", "clients", script));
 
     private async Task RunAsync(string program, string script)
     {

@@ -27,7 +27,7 @@ public sealed class ImageSourceTests : IDisposable
     public void Dispose() => _anywhere.Dispose();
 
     [Fact]
-    public async Task AllWaysLeadToTheSamePicture()
+    public async Task All_ways_lead_to_the_same_picture()
     {
         using ImageSource source = Source();
         string name = OriginRequest.NameOf(Png);
@@ -42,7 +42,7 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Fact]
-    public async Task AJpegInBase64IsNoPath()
+    public async Task A_JPEG_in_base64_is_no_path()
     {
         using ImageSource source = Source();
         byte[] jpeg = _codec.EncodeJpeg(new RgbImage(8, 8, new byte[192]), 80);
@@ -62,7 +62,7 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("http://[::ffff:127.0.0.1]/")]
     [InlineData("javascript:alert(1)")]
     [InlineData("ftp://example.org/x.png")]
-    public async Task Row10_UrlsAreNotTaken(string url)
+    public async Task Row10_URLs_are_not_taken(string url)
     {
         using ImageSource source = Source();
         var exception = await Assert.ThrowsAsync<UrlInputDisabledException>(() => source.ResolveAsync("alice", "init_images", url, Stop));
@@ -83,7 +83,7 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("https://[::1]/x.png", "not a public")]
     [InlineData("https://[::ffff:10.0.0.1]/x.png", "not a public")]
     [InlineData("https://[fe80::1]/x.png", "not a public")]
-    public async Task Row10_WhereTheyAreTakenOnlyPublicOnes(string url, string reason)
+    public async Task Row10_where_they_are_taken_only_public_ones(string url, string reason)
     {
         _options.Trust.FetchUrls = true;
         using var urls = new UrlFetcher(_options, ImageLimits.Default, TimeProvider.System);
@@ -116,10 +116,10 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("fc00::1", false)]
     [InlineData("fe80::1", false)]
     [InlineData("ff02::1", false)]
-    public void Row10_PublicAddresses(string address, bool isPublic) => Assert.Equal(isPublic, PublicAddress.Is(IPAddress.Parse(address)));
+    public void Row10_public_addresses(string address, bool isPublic) => Assert.Equal(isPublic, PublicAddress.Is(IPAddress.Parse(address)));
 
     [Fact]
-    public async Task Row10_WhatIsFetchedIsBounded()
+    public async Task Row10_what_is_fetched_is_bounded()
     {
         _options.Trust.FetchUrls = true;
         using ImageSource source = Source(_anywhere);
@@ -168,7 +168,7 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Fact]
-    public async Task Row10_TheAddressLookedAtIsTheOneConnectedTo()
+    public async Task Row10_the_address_looked_at_is_the_one_connected_to()
     {
         // The only thing that decides is the address itself, whatever name led to it.
         _options.Trust.FetchUrls = true;
@@ -186,7 +186,7 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Fact]
-    public async Task Row11_WhatIsTooLargeIsRefusedFromItsHeader()
+    public async Task Row11_what_is_too_large_is_refused_from_its_header()
     {
         using ImageSource source = Source();
         long before = GC.GetTotalAllocatedBytes(precise: true);
@@ -201,7 +201,7 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Fact]
-    public void Row11_FramesAndTextsWithoutEndTakeNoMemory()
+    public void Row11_frames_and_texts_without_end_take_no_memory()
     {
         // One frame of an animation is read, and of a text chunk nothing.
         byte[] webp = AnimationOf(100_000), png = WithText(100 << 20);
@@ -224,7 +224,7 @@ public sealed class ImageSourceTests : IDisposable
     }
 
     [Fact]
-    public async Task Row12_DamagedPicturesAreRefused()
+    public async Task Row12_damaged_pictures_are_refused()
     {
         using ImageSource source = Source();
         byte[] flipped = Png;
@@ -266,7 +266,7 @@ public sealed class ImageSourceTests : IDisposable
     [InlineData("QUJD")]
     [InlineData("../../etc/passwd")]
     [InlineData("0000000000000000000000000000000000000000000000000000000000000000")]
-    public async Task OtherTextsAreRefused(string? given)
+    public async Task Other_texts_are_refused(string? given)
     {
         using ImageSource source = Source();
         Assert.Equal(

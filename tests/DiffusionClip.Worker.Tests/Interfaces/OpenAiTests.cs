@@ -19,7 +19,7 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
 
     // The client of NuGet, unmodified.
     [Fact]
-    public async Task OpenAiOfNuGetMakesPicturesAndSeesErrors()
+    public async Task OpenAI_of_NuGet_makes_pictures_and_sees_errors()
     {
         var client = new OpenAIClient(
             new ApiKeyCredential("none"),
@@ -87,7 +87,7 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     [InlineData("prompt", "null")]
     [InlineData("prompt", "\"a \\ud83c\"")]
     [InlineData("candidates", "1000000")]
-    public async Task AFieldThatCannotBeUsedIsNamed(string field, string value)
+    public async Task A_field_that_cannot_be_used_is_named(string field, string value)
     {
         string body =
             $"{{{string.Join(',', Quick().Where(pair => pair.Key != field).Select(pair => $"\"{pair.Key}\":{pair.Value!.ToJsonString()}"))},\"{field}\":{value}}}";
@@ -105,7 +105,7 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task WhatIsNotDoneIsNamed()
+    public async Task What_is_not_done_is_named()
     {
         JsonObject body = Quick();
         (body["style"], body["quality"], body["unheard_of"]) = ("vivid", "high", 1);
@@ -116,7 +116,7 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     }
 
     [Fact]
-    public async Task AnIdempotencyKeyMeansTheSameJob()
+    public async Task An_idempotency_key_means_the_same_job()
     {
         string key = Guid.NewGuid().ToString();
         JsonNode first = await SendAsync(Quick()), second = await SendAsync(Quick());
@@ -136,7 +136,7 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
 
     // Overload is worth another try, later.
     [Fact]
-    public async Task AFullQueueSaysWhenToTryAgain()
+    public async Task A_full_queue_says_when_to_try_again()
     {
         await using WorkerHost own = await WorkerHost.StartAsync(null, "--Worker:Queue:CallerCapacity=1");
         JsonObject body = Quick();
@@ -168,7 +168,7 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
     [Theory]
     [InlineData("http://169.254.169.254/x")]
     [InlineData("<html></html>")]
-    public async Task WhatIsNoPictureIsRefused(string file)
+    public async Task What_is_no_picture_is_refused(string file)
     {
         using var form = new MultipartFormDataContent
         {
@@ -187,7 +187,7 @@ public sealed class OpenAiTests(ApisHost host) : IClassFixture<ApisHost>
 
     // Row 29.
     [Fact]
-    public async Task WhoLeavesAStreamFreesTheWorker()
+    public async Task Who_leaves_a_stream_frees_the_worker()
     {
         IJobQueue queue = host.Worker.Application.Services.GetRequiredService<IJobQueue>();
         JsonObject body = Quick();

@@ -32,7 +32,7 @@ public sealed class LoadTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Row28_TwoHundredClients()
+    public async Task Row28_two_hundred_clients()
     {
         TimeSpan duration = TimeSpan.FromSeconds(FullSeconds ?? 15);
         string folder = Directory.CreateTempSubdirectory("dclip-load-").FullName;

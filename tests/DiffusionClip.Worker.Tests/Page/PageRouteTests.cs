@@ -10,7 +10,7 @@ public partial class PageRouteTests(PageRouteTests.Running running) : IClassFixt
     private HttpClient Client => running.Host!.Client;
 
     [Fact]
-    public async Task ThePageMayLoadOnlyItself()
+    public async Task The_page_may_load_only_itself()
     {
         using HttpResponseMessage reply = await Client.GetAsync("/", _cancellation);
         Assert.Equal(HttpStatusCode.OK, reply.StatusCode);
@@ -26,7 +26,7 @@ public partial class PageRouteTests(PageRouteTests.Running running) : IClassFixt
     }
 
     [Fact]
-    public async Task EverythingThatThePageNamesIsThere()
+    public async Task Everything_that_the_page_names_is_there()
     {
         var seen = new HashSet<string> { "/" };
         var left = new Queue<string>(seen);
@@ -49,7 +49,7 @@ public partial class PageRouteTests(PageRouteTests.Running running) : IClassFixt
     }
 
     [Fact]
-    public async Task WhatIsKnownIsNotSentAgain()
+    public async Task What_is_known_is_not_sent_again()
     {
         using HttpResponseMessage first = await Client.GetAsync("/page/app.js", _cancellation);
         using var again = new HttpRequestMessage(HttpMethod.Get, "/page/app.js");
@@ -68,7 +68,7 @@ public partial class PageRouteTests(PageRouteTests.Running running) : IClassFixt
     [InlineData("/page/..%5cappsettings.json")]
     [InlineData("/appsettings.json")]
     [InlineData("/wwwroot/index.html")]
-    public async Task NothingElseIsServed(string path)
+    public async Task Nothing_else_is_served(string path)
     {
         using HttpResponseMessage reply = await Client.GetAsync(path, _cancellation);
         Assert.Equal(HttpStatusCode.NotFound, reply.StatusCode);

@@ -13,7 +13,7 @@ public partial class PageTests(BrowserFixture browser)
     private const string Apple = "a red apple on a blue background";
 
     [Fact]
-    public async Task PicturesAppearWhileTheyArePaintedAndAreRankedInTheEnd()
+    public async Task Pictures_appear_while_they_are_painted_and_are_ranked_in_the_end()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -52,7 +52,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task PopulationsThatShrinkAndBranchAreShownLiveAndFromTheReport()
+    public async Task Populations_that_shrink_and_branch_are_shown_live_and_from_the_report()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -93,7 +93,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task AnErrorStandsAtTheFieldThatItNames()
+    public async Task An_error_stands_at_the_field_that_it_names()
     {
         await using Visit visit = await browser.VisitAsync(expected: 422);
         IPage page = visit.Page;
@@ -126,7 +126,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task EverythingCanBeDoneWithTheKeyboard()
+    public async Task Everything_can_be_done_with_the_keyboard()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -182,7 +182,7 @@ public partial class PageTests(BrowserFixture browser)
     [Theory]
     [InlineData(ColorScheme.Light)]
     [InlineData(ColorScheme.Dark)]
-    public async Task EveryViewIsAccessible(ColorScheme scheme)
+    public async Task Every_view_is_accessible(ColorScheme scheme)
     {
         await using Visit visit = await browser.VisitAsync(
             options: new()
@@ -222,7 +222,7 @@ public partial class PageTests(BrowserFixture browser)
     [Theory]
     [InlineData("phone", 320, 640)]
     [InlineData("zoomed", 640, 450)]
-    public async Task NothingIsWiderThanTheWindow(string name, int width, int height)
+    public async Task Nothing_is_wider_than_the_window(string name, int width, int height)
     {
         await using Visit visit = await browser.VisitAsync(
             options: new()
@@ -260,7 +260,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task TextFromRightToLeftAndTextThatLooksLikeMarkupStaysText()
+    public async Task Text_from_right_to_left_and_text_that_looks_like_markup_stays_text()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -281,7 +281,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task NothingMovesForThoseWhoDoNotWantIt()
+    public async Task Nothing_moves_for_those_who_do_not_want_it()
     {
         await using Visit visit = await browser.VisitAsync(options: new() { ReducedMotion = ReducedMotion.Reduce });
         await visit.FillAsync(Apple, candidates: 20, steps: 80);
@@ -293,7 +293,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task AJobCanBeFinishedEarlyAndCancelled()
+    public async Task A_job_can_be_finished_early_and_cancelled()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -314,7 +314,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task AJobCanBeTakenUpAgain()
+    public async Task A_job_can_be_taken_up_again()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -351,7 +351,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task PaintingStartsFromAnUploadedPictureAndMask()
+    public async Task Painting_starts_from_an_uploaded_picture_and_mask()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -371,7 +371,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task OwnPicturesAreRanked()
+    public async Task Own_pictures_are_ranked()
     {
         await using Visit visit = await browser.VisitAsync("#/rank");
         IPage page = visit.Page;
@@ -398,7 +398,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task ScorersStandSideBySide()
+    public async Task Scorers_stand_side_by_side()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -424,7 +424,7 @@ public partial class PageTests(BrowserFixture browser)
     [Theory]
     [InlineData("""{"from_snapshot":true,"evaluations_skipped":120,"seconds_before":2.5}""", "went on from a snapshot: 120 evaluations and 2.5 s kept")]
     [InlineData("""{"from_snapshot":false,"reason":"another model","evaluations_skipped":0,"seconds_before":0}""", "began anew: another model")]
-    public async Task AReportSaysHowAnInterruptedJobWentOn(string resumed, string expected)
+    public async Task A_report_says_how_an_interrupted_job_went_on(string resumed, string expected)
     {
         await using Visit visit = await browser.VisitAsync();
         await visit.FillAsync(Apple, candidates: 1, steps: 2);
@@ -445,7 +445,7 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task TheGalleryHasAllJobsAPageAtATime()
+    public async Task The_gallery_has_all_jobs_a_page_at_a_time()
     {
         await using Visit visit = await browser.VisitAsync();
         IPage page = visit.Page;
@@ -498,14 +498,14 @@ public partial class PageTests(BrowserFixture browser)
     }
 
     [Fact]
-    public async Task AJobThatIsNotThereIsSaidToBeGone()
+    public async Task A_job_that_is_not_there_is_said_to_be_gone()
     {
         await using Visit visit = await browser.VisitAsync("#/jobs/01AAAAAAAAAAAAAAAAAAAAAAAA", expected: 404);
         await Expect(visit.Page.GetByRole(AriaRole.Heading, new() { Name = "There is no such job" })).ToBeVisibleAsync();
     }
 
     [Fact]
-    public async Task WithAKeyThePageWorksForThoseWhoHaveIt()
+    public async Task With_a_key_the_page_works_for_those_who_have_it()
     {
         await using WorkerHost locked = await WorkerHost.StartAsync(null, "--Worker:Trust:Keys:painter=a-key-that-is-long-enough");
         await using Visit visit = await browser.VisitAsync(

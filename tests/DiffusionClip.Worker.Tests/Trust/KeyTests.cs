@@ -25,7 +25,7 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
     [InlineData("http://0.0.0.0:0")]
     [InlineData("http://[::]:0")]
     [InlineData("http://192.0.2.1:80")]
-    public void Row1_WithoutAKeyItListensToThisMachineOnly(string url)
+    public void Row1_without_a_key_it_listens_to_this_machine_only(string url)
     {
         var exception = Assert.Throws<InvalidRequestException>(() => WorkerApplication.Build([$"--Worker:Url={url}"]));
         Assert.Equal("Worker:Url", exception.Field);
@@ -33,14 +33,14 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
     }
 
     [Fact]
-    public async Task Row1_WithAKeyItMayListenToAll()
+    public async Task Row1_with_a_key_it_may_listen_to_all()
     {
         await using var application = WorkerApplication.Build(["--Worker:Url=http://0.0.0.0:0", $"--Worker:Trust:Keys:alice={Alice}"]);
         Assert.NotNull(application);
     }
 
     [Fact]
-    public async Task Row2_EveryMappedRouteWantsAKey()
+    public async Task Row2_every_mapped_route_wants_a_key()
     {
         var routes = keyed.Host.Application.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>().ToList();
         Assert.Contains(routes, route => route.RoutePattern.RawText!.Contains("/api/v1/jobs", StringComparison.Ordinal));
@@ -79,14 +79,14 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
     [InlineData("/")]
     [InlineData("/index.html")]
     [InlineData("/no/such/address")]
-    public async Task Row2_SoDoesWhatIsNotThere(string path)
+    public async Task Row2_so_does_what_is_not_there(string path)
     {
         using HttpResponseMessage response = await keyed.Host.Client.GetAsync(path, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
     }
 
     [Fact]
-    public async Task KeysComeInThreeWays()
+    public async Task Keys_come_in_three_ways()
     {
         foreach (var (name, value) in new[]
         {
@@ -113,7 +113,7 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
     [InlineData("X-API-Key", "alice-0123456789abcde")]
     [InlineData("X-API-Key", "alice")]
     [InlineData("Cookie", "key=alice-0123456789abcdef")]
-    public async Task Row2_OtherThingsAreNoKeys(string name, string value)
+    public async Task Row2_other_things_are_no_keys(string name, string value)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/samplers");
         request.Headers.TryAddWithoutValidation(name, value);
@@ -122,7 +122,7 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
     }
 
     [Fact]
-    public async Task KeysMayComeFromAFile()
+    public async Task Keys_may_come_from_a_file()
     {
         string file = Path.GetTempFileName();
         try
@@ -147,7 +147,7 @@ public sealed class KeyTests(KeyTests.Keyed keyed) : IClassFixture<KeyTests.Keye
     [InlineData("--Worker:Trust:Keys:alice=short")]
     [InlineData("--Worker:Trust:Keys:al ice=0123456789abcdef0")]
     [InlineData("--Worker:Trust:KeyFile=/no/such/file")]
-    public void BadKeysFailAtStartAndAreNotShown(string argument)
+    public void Bad_keys_fail_at_start_and_are_not_shown(string argument)
     {
         var exception = Assert.Throws<InvalidRequestException>(() => WorkerApplication.Build([argument]));
         Assert.StartsWith("Worker:Trust:Key", exception.Field, StringComparison.Ordinal);

@@ -35,7 +35,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     [InlineData("file://", false)]
     [InlineData("http://127.0.0.1:8000", true)]
     [InlineData("http://127.0.0.1:{port}", true)]
-    public async Task Row3_OtherSitesPagesAreRefused(string origin, bool isAllowed)
+    public async Task Row3_other_sites_pages_are_refused(string origin, bool isAllowed)
     {
         foreach (HttpMethod method in new[] { HttpMethod.Get, HttpMethod.Post, HttpMethod.Delete })
         {
@@ -56,7 +56,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     }
 
     [Fact]
-    public async Task AllowedSitesMayAskBefore()
+    public async Task Allowed_sites_may_ask_before()
     {
         using var request = new HttpRequestMessage(HttpMethod.Options, "/api/v1/jobs");
         request.Headers.Add("Origin", "http://127.0.0.1:8000");
@@ -68,7 +68,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
 
     /// <summary>A client that streams its JSON says no length; many of them at once are no large bodies.</summary>
     [Fact]
-    public async Task BodiesWithoutALengthCountWhatTheyHold()
+    public async Task Bodies_without_a_length_count_what_they_hold()
     {
         var waiting = new List<TcpClient>();
         try
@@ -108,7 +108,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     [InlineData("image/svg+xml")]
     [InlineData(null)]
     [InlineData("nonsense")]
-    public async Task Row3_OtherBodiesAreRefused(string? contentType)
+    public async Task Row3_other_bodies_are_refused(string? contentType)
     {
         using var content = new ByteArrayContent("""{"kind":"generate","generate":{}}"""u8.ToArray());
         if (contentType is not null)
@@ -131,7 +131,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     [InlineData("localhost:1234", true)]
     [InlineData("127.0.0.1", true)]
     [InlineData("[::1]:7860", true)]
-    public async Task Row4_OtherHostsAreRefused(string host, bool isAllowed)
+    public async Task Row4_other_hosts_are_refused(string host, bool isAllowed)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/samplers");
         request.Headers.Host = host;
@@ -142,7 +142,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Row5_LargeBodiesAreRefused(bool isChunked)
+    public async Task Row5_large_bodies_are_refused(bool isChunked)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs") { Content = new ByteArrayContent(new byte[200_000]) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
@@ -157,7 +157,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     }
 
     [Fact]
-    public async Task Row5_CompressedBodiesAreNotInflated()
+    public async Task Row5_compressed_bodies_are_not_inflated()
     {
         using var bomb = new MemoryStream();
         await using (var gzip = new GZipStream(bomb, CompressionLevel.SmallestSize, leaveOpen: true))
@@ -175,7 +175,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     [Theory]
     [InlineData("{\"generate\":{\"sampling\":{\"scheduler_options\":{\"a\":", "}}}}")]
     [InlineData("", "")]
-    public async Task Row5_DeepJsonIsRefused(string before, string after)
+    public async Task Row5_deep_JSON_is_refused(string before, string after)
     {
         string json = before + new string('[', 2_000) + new string(']', 2_000) + after;
         using HttpResponseMessage response = await plain.Host.Client.PostAsync(
@@ -186,7 +186,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     }
 
     [Fact]
-    public async Task Row5_SlowBodiesAreCutOff()
+    public async Task Row5_slow_bodies_are_cut_off()
     {
         using var socket = new TcpClient();
         await socket.ConnectAsync(plain.Host.Address.Host, plain.Host.Address.Port, Stop);
@@ -201,7 +201,7 @@ public sealed class RequestRuleTests(RequestRuleTests.Plain plain) : IClassFixtu
     }
 
     [Fact]
-    public async Task HeadersAreBounded()
+    public async Task Headers_are_bounded()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/health/live");
         request.Headers.Add("X-Long", new string('x', 40_000));

@@ -15,7 +15,7 @@ public sealed class CultureTests
     [Theory]
     [InlineData("tr_TR.UTF-8", "tr-TR", "Europe/Istanbul")]
     [InlineData("de_DE.UTF-8", "de-DE", "Europe/Berlin")]
-    public async Task Row39_NumbersNamesAndTimesAreTheSameEverywhere(string language, string culture, string zone)
+    public async Task Row39_numbers_names_and_times_are_the_same_everywhere(string language, string culture, string zone)
     {
         string folder = Directory.CreateTempSubdirectory("dclip-culture-").FullName;
         try

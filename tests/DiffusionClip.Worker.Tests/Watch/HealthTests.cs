@@ -20,7 +20,7 @@ public class HealthTests
     }
 
     [Fact]
-    public async Task ItBecomesReadyOnceTheModelIsLoaded()
+    public async Task It_becomes_ready_once_the_model_is_loaded()
     {
         await using WorkerHost host = await WorkerHost.StartAsync(SharedModels.Leave);
         Assert.Equal("""{"status":"ok"}""", await host.Client.GetStringAsync("/health/live", Stop));
@@ -33,7 +33,7 @@ public class HealthTests
     }
 
     [Fact]
-    public async Task Row21_AModelThatIsNotThereIsNamed()
+    public async Task Row21_a_model_that_is_not_there_is_named()
     {
         await using WorkerHost host = await WorkerHost.StartAsync(null, "--DiffusionClip:DefaultModel=no-such-model");
         JsonObject report;
@@ -52,7 +52,7 @@ public class HealthTests
     }
 
     [Fact]
-    public async Task Row25_AFullDiskIsNotReady()
+    public async Task Row25_a_full_disk_is_not_ready()
     {
         await using WorkerHost host = await WorkerHost.StartAsync(null, $"--Worker:Retention:FreeBytes={1L << 60}");
         (HttpStatusCode status, JsonObject report) = await AskAsync(host);
@@ -65,7 +65,7 @@ public class HealthTests
     }
 
     [Fact]
-    public async Task Row26_AFolderThatDoesNotAnswerIsNotReadyAndHoldsUpNothingElse()
+    public async Task Row26_a_folder_that_does_not_answer_is_not_ready_and_holds_up_nothing_else()
     {
         using var answer = new ManualResetEventSlim();
         int asked = 0;
@@ -95,7 +95,7 @@ public class HealthTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Row26_WhereTheLedgerIsRemovedWhileTheWorkerRunsNothingIsAccepted(bool withItsFolder)
+    public async Task Row26_where_the_ledger_is_removed_while_the_worker_runs_nothing_is_accepted(bool withItsFolder)
     {
         await using WorkerHost host = await WorkerHost.StartAsync();
         const string Body = """{"generate":{"prompt":{"text":"x"},"sampling":{"num_inference_steps":1,"seed":1},"search":{"candidates":1}}}""";
@@ -135,7 +135,7 @@ public class HealthTests
     }
 
     [Fact]
-    public async Task MetricsHoldNumbersAndNoPrompts()
+    public async Task Metrics_hold_numbers_and_no_prompts()
     {
         await using WorkerHost host = await WorkerHost.StartAsync();
         using var body = new StringContent("""{"prompt":{"text":"xyzzyprompt"},"sampling":{"num_inference_steps":2,"seed":1},"search":{"candidates":1}}""", Encoding.UTF8, "application/json");
@@ -162,7 +162,7 @@ public class HealthTests
     }
 
     [Fact]
-    public void Row16_LogLinesAreSingle()
+    public void Row16_log_lines_are_single()
     {
         var text = new StringWriter();
         new LineFormatter().Write(

@@ -12,7 +12,7 @@ public sealed class HeapTrimTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task WhatALargePictureTookIsGivenBack()
+    public async Task What_a_large_picture_took_is_given_back()
     {
         string folder = Directory.CreateTempSubdirectory("dclip-trim-").FullName;
         try

@@ -11,7 +11,7 @@ public sealed class MemoryTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Row35_AJobThatNeedsTooMuchMemoryFailsAndSmallerOnesGoOn()
+    public async Task Row35_a_job_that_needs_too_much_memory_fails_and_smaller_ones_go_on()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "the limit is set by ulimit");
         string folder = Directory.CreateTempSubdirectory("dclip-memory-").FullName;

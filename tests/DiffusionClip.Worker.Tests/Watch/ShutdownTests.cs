@@ -11,7 +11,7 @@ public sealed class ShutdownTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Row32_SigTermDrainsLeavesTheRestAndExitsWithZero()
+    public async Task Row32_SIGTERM_drains_leaves_the_rest_and_exits_with_zero()
     {
         string folder = Directory.CreateTempSubdirectory("dclip-shutdown-").FullName;
         try

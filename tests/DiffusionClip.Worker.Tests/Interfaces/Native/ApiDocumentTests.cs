@@ -28,7 +28,7 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void EveryRouteIsThereAndNoOther()
+    public void Every_route_is_there_and_no_other()
     {
         // Beside the page, its files, the metrics and the document itself.
         string[] described = ["/api/", "/health/", "/sdapi/", "/v1/", "/internal/"];
@@ -52,7 +52,7 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
     }
 
     [Fact]
-    public void EveryOperationSaysWhatItGives()
+    public void Every_operation_says_what_it_gives()
     {
         foreach (
             var (path, method, operation) in Operations()
@@ -74,7 +74,7 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
     }
 
     [Fact]
-    public void FieldsAreNamedAsTheyAreSent()
+    public void Fields_are_named_as_they_are_sent()
     {
         string schemas = worker.Document["components"]!["schemas"]!.ToJsonString();
         foreach (string name in new[] { "num_inference_steps", "score_text", "long_text", "accepted_at", "set_aside", "schema_version" })
@@ -84,7 +84,7 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
     }
 
     [Fact]
-    public async Task TheExamplesWork()
+    public async Task The_examples_work()
     {
         int tried = 0;
         string? id = null;
@@ -146,7 +146,7 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
     }
 
     [Fact]
-    public async Task TheExamplesOfTheOtherInterfacesWork()
+    public async Task The_examples_of_the_other_interfaces_work()
     {
         int tried = 0;
         foreach (var (path, method, body) in OtherBodies().Where(entry => entry.Body["examples"] is not null))
@@ -165,7 +165,7 @@ public sealed class ApiDocumentTests(ApiDocumentTests.Worker worker) : IClassFix
 
     /// <summary>A field that the document names is read: what is not of its type or beyond its bounds is refused by its name.</summary>
     [Fact]
-    public async Task TheFieldsOfTheOtherInterfacesAreTheOnesThatAreRead()
+    public async Task The_fields_of_the_other_interfaces_are_the_ones_that_are_read()
     {
         int tried = 0;
         foreach (var (path, _, body) in OtherBodies().Where(entry => entry.Body["examples"] is not null))

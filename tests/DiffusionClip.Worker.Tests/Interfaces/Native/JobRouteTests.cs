@@ -64,7 +64,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task AJobRunsFromBodyToPicture()
+    public async Task A_job_runs_from_body_to_picture()
     {
         using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small()), Stop);
         Assert.Equal(HttpStatusCode.Accepted, accepted.StatusCode);
@@ -94,7 +94,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task OneRequestToAPicture()
+    public async Task One_request_to_a_picture()
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = Json("""{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":2,"seed":3},"search":{"candidates":1}}""") };
         request.Headers.Accept.ParseAdd("image/png");
@@ -108,7 +108,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task Row19_OtherCallersSeeNothing()
+    public async Task Row19_other_callers_see_nothing()
     {
         using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 4)), Stop);
         string location = accepted.Headers.Location!.OriginalString;
@@ -139,7 +139,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task Row30_CancelledQueuedRunningOverAndTwice()
+    public async Task Row30_cancelled_queued_running_over_and_twice()
     {
         using HttpResponseMessage running = await worker.Alice.PostAsync(
             "/api/v1/jobs",
@@ -164,7 +164,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task FinishKeepsTheBestSoFar()
+    public async Task Finish_keeps_the_best_so_far()
     {
         using HttpResponseMessage running = await worker.Alice.PostAsync(
             "/api/v1/jobs",
@@ -184,7 +184,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task Row29_WhoLeavesCancels()
+    public async Task Row29_who_leaves_cancels()
     {
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         Task<HttpResponseMessage> waiting = worker.Bob.PostAsync("/api/v1/generate", Json("""{"prompt":{"text":"x"},"sampling":{"num_inference_steps":1000,"seed":9},"search":{"candidates":8}}"""), leaving.Token);
@@ -203,7 +203,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task Row31_IdempotencyKeys()
+    public async Task Row31_idempotency_keys()
     {
         async Task<HttpResponseMessage> PostAsync(string body)
         {
@@ -222,7 +222,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task PagesAndStates()
+    public async Task Pages_and_states()
     {
         var ids = new List<string>();
         for (int i = 0; i < 5; i++)
@@ -259,7 +259,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task EventsGoOnWhereTheyWereLeft()
+    public async Task Events_go_on_where_they_were_left()
     {
         using HttpResponseMessage accepted = await worker.Alice.PostAsync("/api/v1/jobs", Json(Small(seed: 12, steps: 4)), Stop);
         string events = accepted.Headers.Location + "/events";
@@ -324,7 +324,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task PicturesAreUploadedRankedAndScored()
+    public async Task Pictures_are_uploaded_ranked_and_scored()
     {
         using var painted = new HttpRequestMessage(HttpMethod.Post, "/api/v1/generate") { Content = Json("""{"prompt":{"text":"a red apple"},"sampling":{"num_inference_steps":8,"seed":5},"search":{"candidates":1}}""") };
         painted.Headers.Accept.ParseAdd("image/png");
@@ -367,7 +367,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("0000000000000000000000000000000000000000000000000000000000000000")]
     [InlineData("ABCDEF0000000000000000000000000000000000000000000000000000000000")]
     [InlineData("x.svg")]
-    public async Task Row18_OnlyArtefactsAreServed(string name)
+    public async Task Row18_only_artefacts_are_served(string name)
     {
         using HttpResponseMessage response = await worker.Alice.GetAsync(new Uri(worker.Host.Address, $"/api/v1/artifacts/{name}"), Stop);
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
@@ -414,7 +414,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("""{"score":{"pairs":[null]}}""", "pairs")]
     [InlineData("""{"score":{"pairs":[{"image":"x"}]}}""", "image")]
     [InlineData("""{"generate":{},"priority":"urgent"}""", "priority")]
-    public async Task Rows6And7_BadValuesNameTheirField(string body, string field)
+    public async Task Rows6_and_7_bad_values_name_their_field(string body, string field)
     {
         using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/jobs", Json(body), Stop);
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
@@ -437,7 +437,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("\"\"", 422)]
     [InlineData("null", 400)]
     [InlineData("{\"generate\":{}}trailing", 400)]
-    public async Task WhatIsNoJobIsRefused(string body, int status)
+    public async Task What_is_no_job_is_refused(string body, int status)
     {
         using HttpResponseMessage response = await worker.Alice.PostAsync("/api/v1/jobs", Json(body), Stop);
         Assert.Equal(status, (int)response.StatusCode);
@@ -450,7 +450,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("שלום مرحبا 🍎🍏")]
     [InlineData("line\nSteps: 1, Seed: 5\nNegative prompt: x")]
     [InlineData("<script>alert(1)</script> {{x}} =cmd()")]
-    public async Task Row8_AnyTextIsAPrompt(string prompt)
+    public async Task Row8_any_text_is_a_prompt(string prompt)
     {
         string body = new JsonObject
         {
@@ -469,7 +469,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task Row12_AFormThatBreaksOffIsRefused()
+    public async Task Row12_a_form_that_breaks_off_is_refused()
     {
         using var form = new MultipartFormDataContent { { new ByteArrayContent(new byte[200]), "file", "x.png" } };
         byte[] whole = await form.ReadAsByteArrayAsync(Stop);
@@ -488,7 +488,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("form-data; name; filename=\"x.png\"")]
     [InlineData("form-data; name=\"file\"; filename*=utf-9''%ff%")]
     [InlineData("filename*")]
-    public async Task Row12_AFormWithABrokenDispositionIsRefused(string disposition)
+    public async Task Row12_a_form_with_a_broken_disposition_is_refused(string disposition)
     {
         foreach (string address in new[] { "/api/v1/artifacts", "/v1/images/edits" })
         {
@@ -503,7 +503,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
 
     // Files are named by what is in them; whatever name a request gives leads nowhere.
     [Fact]
-    public async Task Row17_NamesInRequestsAreNoPaths()
+    public async Task Row17_names_in_requests_are_no_paths()
     {
         string folder = Path.GetFullPath(worker.Host.Application.Services.GetRequiredService<WorkerOptions>().DataFolder);
         string[] beside =
@@ -558,7 +558,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     }
 
     [Fact]
-    public async Task Row8_LongPromptsAreCutOrRefused()
+    public async Task Row8_long_prompts_are_cut_or_refused()
     {
         JsonObject Body(int length) =>
             new()
@@ -583,7 +583,7 @@ public sealed class JobRouteTests(JobRouteTests.Worker worker) : IClassFixture<J
     [InlineData("strategies", "best-of-n")]
     [InlineData("samplers", "DPM++ 2M")]
     [InlineData("limits", "body_bytes")]
-    public async Task WhatThereIs(string address, string expected)
+    public async Task What_there_is(string address, string expected)
     {
         string text = await worker.Alice.GetStringAsync($"/api/v1/{address}", Stop);
         Assert.Contains(expected, text, StringComparison.Ordinal);
