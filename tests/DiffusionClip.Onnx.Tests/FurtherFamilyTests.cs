@@ -15,7 +15,7 @@ public sealed class FurtherFamilyTests
     [Fact]
     public void A_folder_of_no_known_family_says_what_it_is_and_what_is_run()
     {
-        string folder = Loading.Tiny("flux-tiny-random");
+        string folder = Path.GetFullPath(Loading.Tiny("flux-tiny-random"));
         ModelFolderException exception = Assert.Throws<ModelFolderException>(() => Folders.Open(folder));
         Assert.Equal(Path.Combine(folder, "model_index.json"), exception.Path);
         Assert.All(
