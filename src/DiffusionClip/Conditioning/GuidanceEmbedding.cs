@@ -6,7 +6,7 @@ namespace DiffusionClip.Conditioning;
 /// The guidance scale as an input of the denoiser (<c>timestep_cond</c>), for models distilled from guided ones: the sinusoidal
 /// features of w = scale - 1 (Luo et al. 2023, section 4.2; Meng et al. 2023; diffusers' <c>get_guidance_scale_embedding</c>).
 /// </summary>
-public static class GuidanceEmbedding
+internal static class GuidanceEmbedding
 {
     private const float TimeScale = 1000;
     private const float MaxPeriod = 10_000;

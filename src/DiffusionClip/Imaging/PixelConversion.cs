@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace DiffusionClip.Imaging;
 
 /// <summary>What decoded values turn out to be.</summary>
-public enum DecodedPixels
+internal enum DecodedPixels
 {
     /// <summary>A picture.</summary>
     Fine,
@@ -18,7 +18,7 @@ public enum DecodedPixels
 }
 
 /// <summary>Between the decoder's floats and 8-bit pixels, as diffusers' VaeImageProcessor does it.</summary>
-public static class PixelConversion
+internal static class PixelConversion
 {
     /// <summary>Converts a decoded sample to a picture: (x/2 + 0.5) clipped to 0..1, times 255, rounded half to even.</summary>
     /// <param name="sample">[3, height, width] in -1..1: planes of red, green, blue. NaN becomes 0.</param>

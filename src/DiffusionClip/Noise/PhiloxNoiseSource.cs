@@ -6,7 +6,7 @@ namespace DiffusionClip.Noise;
 /// <c>torch.randn</c> on CUDA: Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") with one
 /// counter block per value and an offset that grows by one per draw, as curand and the webui's emulation count.
 /// </summary>
-public sealed class PhiloxNoiseSource : NoiseSource
+internal sealed class PhiloxNoiseSource : NoiseSource
 {
     private const int Lanes = 4;
     private const float Inverse = 2.3283064e-10f;

@@ -8,7 +8,7 @@ namespace DiffusionClip.Noise;
 /// normal numbers, one below and one from 16 values (ATen/native/cpu/DistributionTemplates.h, ATen/core/DistributionsHelper.h).
 /// Equal to within 1e-6; the difference is in the last bits of logarithm and sine.
 /// </summary>
-public sealed class TorchCpuNoiseSource : NoiseSource
+internal sealed class TorchCpuNoiseSource : NoiseSource
 {
     private const int Block = 16;
     private const float TwoPi = 2 * MathF.PI;

@@ -5,7 +5,7 @@ using DiffusionClip.Noise;
 namespace DiffusionClip.Origins;
 
 /// <summary>Text to image: pure noise, scaled to the scheduler's first level.</summary>
-public sealed class TextOrigin : ILatentOrigin, IOriginState
+internal sealed class TextOrigin : ILatentOrigin, IOriginState
 {
     /// <summary>The only one: it holds nothing.</summary>
     public static TextOrigin Instance { get; } = new();

@@ -4,7 +4,7 @@ using DiffusionClip.Models;
 namespace DiffusionClip.Scoring;
 
 /// <summary>What published metrics make of CLIP's cosines. All take cosines of unit vectors, -1 to 1.</summary>
-public static class ClipMetrics
+internal static class ClipMetrics
 {
     /// <summary>Factor of CLIPScore (Hessel et al. 2021, section 3).</summary>
     public const float Weight = 2.5f;

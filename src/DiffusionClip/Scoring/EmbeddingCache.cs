@@ -9,7 +9,7 @@ namespace DiffusionClip.Scoring;
 /// Embeddings in memory up to a bound, and in a folder if one is given: one small file per picture, written aside and
 /// renamed, so that processes may share it and none is ever torn.
 /// </summary>
-public sealed class EmbeddingCache : IEmbeddingCache
+internal sealed class EmbeddingCache : IEmbeddingCache
 {
     private readonly Dictionary<string, ReadOnlyMemory<float>> _memory = new(StringComparer.Ordinal);
     private readonly Queue<string> _order = new();

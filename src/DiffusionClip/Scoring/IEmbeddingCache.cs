@@ -1,7 +1,7 @@
 namespace DiffusionClip.Scoring;
 
 /// <summary>Remembers unit vectors of pictures by the hash of their content, per model and preprocessing. Thread-safe.</summary>
-public interface IEmbeddingCache
+internal interface IEmbeddingCache
 {
     /// <summary>The vector of a picture, if it is known.</summary>
     /// <param name="contentHash">SHA-256 of the picture's file, lower-case hexadecimal.</param>

@@ -1,7 +1,7 @@
 namespace DiffusionClip.Scoring;
 
 /// <summary>A scorer as totals see it.</summary>
-public sealed record ScoreWeight
+internal sealed record ScoreWeight
 {
     /// <summary>Weight of its score, finite and not negative; 0: it watches.</summary>
     public double Weight { get; init; } = 1;
@@ -17,7 +17,7 @@ public sealed record ScoreWeight
 /// One total per candidate from the scores of several scorers, for a whole population at once. Pure; the order of the candidates changes
 /// nothing, to the last bit.
 /// </summary>
-public static class ScoreTotals
+internal static class ScoreTotals
 {
     /// <summary>
     /// Totals of a population. With one weighted scorer the total is its score as it is, in its own orientation. With several, scores of

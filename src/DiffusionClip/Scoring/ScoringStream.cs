@@ -10,7 +10,7 @@ namespace DiffusionClip.Scoring;
 /// each scorer in batches through its <see cref="CheckedScorer"/>, and results come in the order of the items. A bad file costs only its
 /// own result.
 /// </summary>
-public sealed class ScoringStream
+internal sealed class ScoringStream
 {
     // Registered scorers get whole pictures, which stay in memory until they are scored.
     private const int MostPictures = 64;

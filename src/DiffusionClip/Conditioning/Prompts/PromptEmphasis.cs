@@ -20,7 +20,7 @@ public readonly record struct WeightedText(string Text, double Weight)
 /// The webui's emphasis: <c>(x)</c> weighs 1.1, <c>[x]</c> 1/1.1, <c>(x:1.3)</c> 1.3, brackets nest, a backslash
 /// makes a bracket a letter, BREAK opens a new window. Unclosed brackets weigh what they hold.
 /// </summary>
-public static class PromptEmphasis
+internal static class PromptEmphasis
 {
     /// <summary>The word that opens a new window.</summary>
     public const string Break = "BREAK";

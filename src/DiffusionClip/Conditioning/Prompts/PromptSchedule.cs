@@ -7,14 +7,14 @@ namespace DiffusionClip.Conditioning.Prompts;
 /// <summary>A prompt for a range of steps.</summary>
 /// <param name="Until">The last step it holds for, counted from 1.</param>
 /// <param name="Text">The prompt, its weights still in it.</param>
-public readonly record struct ScheduledPrompt(int Until, string Text);
+internal readonly record struct ScheduledPrompt(int Until, string Text);
 
 /// <summary>
 /// The webui's prompt editing: <c>[a:b:4]</c> is a up to step 4 and b from there, <c>[a:b:0.5]</c> turns at half of the steps,
 /// <c>[b:4]</c> begins and <c>[a::4]</c> ends, <c>[a|b]</c> changes with every step; all of them nest. A text that its grammar
 /// does not cover (a bar outside of brackets, a backslash before nothing) is left as it is.
 /// </summary>
-public sealed class PromptSchedule
+internal sealed class PromptSchedule
 {
     private readonly string _prompt;
     private readonly Dictionary<int, Edit> _edits = [];

@@ -7,7 +7,7 @@ namespace DiffusionClip.Conditioning.Prompts;
 /// webui's syntax any word before the colon) and embeddings (<c>embedding:name</c>, as ComfyUI writes them). None of them is
 /// supported; their names are no words and reach no tokenizer.
 /// </summary>
-public static partial class PromptTags
+internal static partial class PromptTags
 {
     /// <summary>Takes the tags out of a prompt.</summary>
     /// <param name="prompt">The prompt.</param>

@@ -6,7 +6,7 @@ namespace DiffusionClip.Conditioning.Prompts;
 /// <param name="Ids">[limit]: start, tokens, end, then padding.</param>
 /// <param name="Weights">[limit]: factor of each token's hidden state; 1 for start, end and padding.</param>
 /// <param name="Count">Tokens of the prompt in it.</param>
-public sealed record PromptWindow(ReadOnlyMemory<int> Ids, ReadOnlyMemory<double> Weights, int Count)
+internal sealed record PromptWindow(ReadOnlyMemory<int> Ids, ReadOnlyMemory<double> Weights, int Count)
 {
     /// <summary>Whether any weight is not 1.</summary>
     public bool IsWeighted { get; } = Weights.Span.ContainsAnyExcept(1);
@@ -16,7 +16,7 @@ public sealed record PromptWindow(ReadOnlyMemory<int> Ids, ReadOnlyMemory<double
 /// A prompt as windows that together hold all of it, as the webui cuts them: a full window is cut after its last comma if that
 /// is among its last 20 tokens, BREAK ends a window early.
 /// </summary>
-public sealed class PromptWindows : EncoderTokens
+internal sealed class PromptWindows : EncoderTokens
 {
     /// <summary>Most windows of one prompt: what lies beyond is dropped, and reported. Attention grows with their number.</summary>
     public const int Most = 64;

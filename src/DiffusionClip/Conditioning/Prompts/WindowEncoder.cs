@@ -7,7 +7,7 @@ namespace DiffusionClip.Conditioning.Prompts;
 /// <param name="HiddenStates">[sequence, width]: the windows' hidden states one after the other, weighted.</param>
 /// <param name="SequenceLength">Tokens of all windows.</param>
 /// <param name="Pooled">Pooled vector of the first window, unweighted; empty if the graph does not give one.</param>
-public sealed record EncodedWindows(ReadOnlyMemory<float> HiddenStates, int SequenceLength, ReadOnlyMemory<float> Pooled);
+internal sealed record EncodedWindows(ReadOnlyMemory<float> HiddenStates, int SequenceLength, ReadOnlyMemory<float> Pooled);
 
 /// <summary>
 /// Runs a text encoder over the windows of prompts. Weights multiply hidden states; each window's mean over all its values is
@@ -15,7 +15,7 @@ public sealed record EncodedWindows(ReadOnlyMemory<float> HiddenStates, int Sequ
 /// </summary>
 /// <param name="encoder">The encoder; stays the caller's.</param>
 /// <param name="hiddenState">Which hidden state [ids, width] conditions the model; null: the last.</param>
-public sealed class WindowEncoder(ITextEncoder encoder, Func<TextEncoding, ReadOnlyMemory<float>>? hiddenState = null)
+internal sealed class WindowEncoder(ITextEncoder encoder, Func<TextEncoding, ReadOnlyMemory<float>>? hiddenState = null)
 {
     private readonly Dictionary<ReadOnlyMemory<int>, (ReadOnlyMemory<float> Hidden, ReadOnlyMemory<float> Pooled)> _encoded = new(
         IdComparer.Instance);

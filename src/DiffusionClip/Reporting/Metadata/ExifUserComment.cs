@@ -7,7 +7,7 @@ namespace DiffusionClip.Reporting.Metadata;
 /// encoding, the rest is the text (Exif 2.32, section 4.6.6 D). What the standard leaves open, the byte order of
 /// UNICODE, is guessed.
 /// </summary>
-public static class ExifUserComment
+internal static class ExifUserComment
 {
     private const int NameLength = 8;
 

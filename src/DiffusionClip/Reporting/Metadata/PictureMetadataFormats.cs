@@ -1,7 +1,7 @@
 namespace DiffusionClip.Reporting.Metadata;
 
 /// <summary>Finds out which program wrote a picture's texts, and reads them.</summary>
-public static class PictureMetadataFormats
+internal static class PictureMetadataFormats
 {
     // In the order of precedence: a picture that went through several programs carries the texts of several.
     private static readonly Func<MetadataTexts, PictureMetadata?>[] Readers =
