@@ -1,7 +1,7 @@
 using System.Globalization;
 using DiffusionClip.Models;
+using DiffusionClip.Naming;
 using DiffusionClip.Runtime;
-using DiffusionClip.Text;
 
 namespace DiffusionClip.Scoring;
 
